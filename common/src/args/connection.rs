@@ -1,0 +1,117 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use uuid::Uuid;
+
+use crate::client::{ClientOptions, MqttVersion};
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::transport::{Auth, Roots};
+
+/// Where to connect, and how MQTT is spoken there.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Connection")]
+pub struct ConnectionArgs {
+    /// The account's endpoint: `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints it.
+    #[arg(long, value_name = "HOST", value_parser = Endpoint::parse)]
+    pub endpoint: Endpoint,
+
+    /// The broker's port; by default the one that AWS IoT Core has for the authentication method (8883 for
+    /// mutual TLS, 443 for WebSocket).
+    #[arg(long, aliases = ["port-override", "port_override"], value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+
+    /// The CA certificates to trust instead of the operating system's (PEM).
+    #[arg(long, value_name = "FILE", alias = "ca_file")]
+    pub ca_file: Option<PathBuf>,
+
+    /// The MQTT client ID. Two connections with the same one push each other out. [default: test-<uuid>]
+    #[arg(long, value_name = "ID", alias = "client_id", value_parser = parse_client_id)]
+    pub client_id: Option<String>,
+
+    /// The version of MQTT to speak: 5 or 3.1.1.
+    #[arg(long, value_name = "VERSION", alias = "mqtt_version", default_value = "5")]
+    pub mqtt_version: MqttVersion,
+
+    /// After how many seconds of silence to ask whether the broker is still there.
+    #[arg(long, value_name = "SECONDS", alias = "keep_alive", default_value_t = 30,
+          value_parser = clap::value_parser!(u16).range(30..=1200))]
+    pub keep_alive: u16,
+
+    /// How many seconds one connection attempt may take, from name resolution to CONNACK.
+    #[arg(long, value_name = "SECONDS", alias = "connect_timeout", default_value = "20",
+          value_parser = parse_seconds)]
+    pub connect_timeout: Duration,
+}
+
+impl ConnectionArgs {
+    /// The client's settings, for one way to authenticate.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] or [`Error::Identity`] when the CA file cannot be used.
+    pub fn options(&self, auth: Auth) -> Result<ClientOptions, Error> {
+        let endpoint = match self.port {
+            Some(port) => self.endpoint.clone().with_port(port),
+            None => self.endpoint.clone(),
+        };
+        if endpoint.is_legacy() {
+            log::warn!(
+                "{} is a legacy endpoint, whose CA newer trust stores lack; the current one ends in -ats",
+                endpoint.host()
+            );
+        }
+        let roots = self.ca_file.as_ref().map_or_else(Roots::system, Roots::from_file);
+        let client_id = self.client_id.clone().unwrap_or_else(|| format!("test-{}", Uuid::new_v4()));
+        let mut options = ClientOptions::new(endpoint, auth, roots, client_id)?;
+        options.mqtt_version = self.mqtt_version;
+        options.keep_alive = Duration::from_secs(self.keep_alive.into());
+        options.connect_timeout = self.connect_timeout;
+        Ok(options)
+    }
+}
+
+/// AWS IoT Core's rules for client IDs (<https://docs.aws.amazon.com/general/latest/gr/iot-core.html>).
+fn parse_client_id(text: &str) -> Result<String, String> {
+    const MAXIMUM: usize = 128;
+    match text {
+        "" => Err("a client ID cannot be empty".to_owned()),
+        _ if text.len() > MAXIMUM => {
+            Err(format!("{} bytes, and AWS IoT Core takes at most {MAXIMUM}", text.len()))
+        }
+        _ if text.starts_with('$') => Err("AWS IoT Core reserves client IDs that begin with $".to_owned()),
+        _ if text.contains(char::is_control) => Err("a client ID cannot hold control characters".to_owned()),
+        _ => Ok(text.to_owned()),
+    }
+}
+
+/// A positive number of seconds, up to an hour.
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
+        _ => Err("expected a number of seconds above 0 and up to 3600".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn client_ids_follow_the_rules_of_aws() {
+        assert_eq!(parse_client_id("test-1").as_deref(), Ok("test-1"));
+        assert!(parse_client_id(&"é".repeat(64)).is_ok());
+        for bad in ["", "$aws", "a\nb", "a\0b", &"x".repeat(129)] {
+            assert!(parse_client_id(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn seconds_are_positive_and_finite() {
+        assert_eq!(parse_seconds("0.5"), Ok(Duration::from_millis(500)));
+        for bad in ["", "0", "-1", "nan", "inf", "1e300", "3601", "5s"] {
+            assert!(parse_seconds(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The task behind a [`Client`](super::Client): connects, serves commands, reconnects.
+
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use paho_mqtt as paho;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use super::backlog::Backlog;
+use super::backoff::Backoff;
+use super::connection::{Connection, Session, session_expiry};
+use super::guard::Guard;
+use super::outbox::{Command, Outbox, Reply};
+use super::{ClientOptions, Event, Message, MqttVersion, QoS, ReasonCode};
+use crate::error::Error;
+use crate::failure::Chain;
+use crate::timeline::Timeline;
+
+pub(super) struct Driver {
+    options: Arc<ClientOptions>,
+    commands: mpsc::Receiver<Command>,
+    events: mpsc::UnboundedSender<Event>,
+    backlog: Arc<Backlog>,
+    gave_up: Arc<OnceLock<Arc<Error>>>,
+    outbox: Outbox,
+    guard: Guard,
+}
+
+/// The application asked to disconnect, or has dropped the client.
+struct Asked(Option<Reply>);
+
+/// How the time with one connection ended.
+enum Ended {
+    Asked(Asked),
+    /// With the broker's word for it, if it sent a DISCONNECT.
+    Lost(Option<Error>),
+    /// The connection stands, but what the application counts on was refused.
+    Refused(Error),
+}
+
+/// How the client ended.
+enum Exit {
+    Asked(Asked),
+    GaveUp(Arc<Error>),
+}
+
+impl From<Asked> for Exit {
+    fn from(asked: Asked) -> Self {
+        Exit::Asked(asked)
+    }
+}
+
+impl Driver {
+    /// How long a disconnect waits for acknowledgements under way, and then for the DISCONNECT to be sent.
+    const DRAIN: Duration = Duration::from_secs(5);
+
+    pub(super) fn new(
+        options: Arc<ClientOptions>,
+        commands: mpsc::Receiver<Command>,
+        events: mpsc::UnboundedSender<Event>,
+        backlog: Arc<Backlog>,
+        gave_up: Arc<OnceLock<Arc<Error>>>,
+    ) -> Result<Self, Error> {
+        let version = match options.mqtt_version {
+            MqttVersion::V5 => paho::MQTT_VERSION_5,
+            MqttVersion::V311 => paho::MQTT_VERSION_3_1_1,
+        };
+        // It counts messages in flight too; the outbox keeps far below it.
+        let buffered = options.max_in_flight.saturating_mul(10);
+        let create = paho::CreateOptionsBuilder::new()
+            // A name only: each attempt connects to a link of its own.
+            .server_uri(format!("tcp://{}", options.dialer.target()))
+            .client_id(options.client_id.as_str())
+            .mqtt_version(version)
+            .persistence(None)
+            .max_buffered_messages(i32::try_from(buffered).unwrap_or(i32::MAX))
+            .finalize();
+        let guard = Guard::new(create)?;
+        let outbox = Outbox::new(Arc::clone(&options));
+        Ok(Self { options, commands, events, backlog, gave_up, outbox, guard })
+    }
+
+    /// Runs until the application is done or nothing will ever heal. The outcome of the first attempt goes to
+    /// `connected`; if that one fails there is no second.
+    pub(super) async fn run(mut self, connected: oneshot::Sender<Result<(), Error>>) {
+        let connection = match self.attempt(Session::Clean).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => {
+                // Nobody listens if the caller has dropped its `connect`.
+                let _ = connected.send(Err(error));
+                return;
+            }
+            Err(Asked(_)) => return,
+        };
+        if connected.send(Ok(())).is_err() {
+            return self.disconnect(connection).await;
+        }
+        match self.keep_up(connection).await {
+            Exit::Asked(Asked(reply)) => {
+                self.emit(Event::Stopped { error: None });
+                if let Some(reply) = reply {
+                    let _ = reply.send(Ok(()));
+                }
+            }
+            Exit::GaveUp(error) => {
+                // Set here only, before the waiting callers learn of the end by losing their replies.
+                let _ = self.gave_up.set(Arc::clone(&error));
+                self.emit(Event::Stopped { error: Some(error) });
+            }
+        }
+    }
+
+    /// Serves connections, one after the other, until the end.
+    async fn keep_up(&mut self, mut connection: Connection) -> Exit {
+        let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
+        loop {
+            let since = Instant::now();
+            let error = match self.serve(connection.window).await {
+                Ended::Lost(Some(error)) => error,
+                Ended::Lost(None) => connection.lost(&self.options).await,
+                Ended::Asked(asked) => {
+                    self.drain(connection.window).await;
+                    self.disconnect(connection).await;
+                    return asked.into();
+                }
+                Ended::Refused(error) => {
+                    self.disconnect(connection).await;
+                    return Exit::GaveUp(Arc::new(error));
+                }
+            };
+            self.guard.connection_ended();
+            self.backlog.connection_ended();
+            self.outbox.connection_lost();
+            let error = Arc::new(error);
+            self.emit(Event::Disconnected { error: Arc::clone(&error) });
+            if error.is_permanent() {
+                return Exit::GaveUp(error);
+            }
+            if since.elapsed() >= Backoff::STABLE_AFTER {
+                backoff.reset();
+            }
+            connection = match self.reconnect(&mut backoff).await {
+                Ok(connection) => connection,
+                Err(exit) => return exit,
+            };
+        }
+    }
+
+    async fn reconnect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
+        loop {
+            self.wait(backoff.next_delay()).await?;
+            let session = if self.outbox.is_poisoned() { Session::Clean } else { Session::Resume };
+            let error = match self.attempt(session).await? {
+                Ok(connection) => return Ok(connection),
+                Err(error) => Arc::new(error),
+            };
+            self.emit(Event::ConnectionFailed { error: Arc::clone(&error) });
+            if error.is_permanent() {
+                return Err(Exit::GaveUp(error));
+            }
+        }
+    }
+
+    /// One connection attempt, given up when the application is done.
+    async fn attempt(&mut self, session: Session) -> Result<Result<Connection, Error>, Asked> {
+        self.emit(Event::Attempting);
+        let Self { options, commands, backlog, outbox, guard, .. } = self;
+        let timeline = Timeline::start();
+        let outcome = tokio::select! {
+            outcome = Connection::open(options, guard, backlog, session, &timeline) => outcome,
+            asked = asked(commands, outbox) => return Err(asked),
+        };
+        if let Ok(connection) = &outcome {
+            let session_present = connection.session_present;
+            self.outbox.connected(session_present);
+            self.emit(Event::Connected { session_present, timeline });
+        }
+        Ok(outcome)
+    }
+
+    async fn wait(&mut self, delay: Duration) -> Result<(), Asked> {
+        log::info!("next connection attempt in {:.1} s", delay.as_secs_f64());
+        tokio::select! {
+            () = sleep(delay) => Ok(()),
+            asked = asked(&mut self.commands, &mut self.outbox) => Err(asked),
+        }
+    }
+
+    /// Sends what is asked for and hands on what arrives, until the connection ends.
+    async fn serve(&mut self, window: usize) -> Ended {
+        loop {
+            self.outbox.send(self.guard.client(), window);
+            tokio::select! {
+                command = self.commands.recv() => match command {
+                    Some(Command::Perform(action, reply)) => self.outbox.push(action, reply),
+                    Some(Command::Disconnect(reply)) => return Ended::Asked(Asked(Some(reply))),
+                    None => return Ended::Asked(Asked(None)),
+                },
+                answer = self.outbox.answer() => if let Err(error) = answer {
+                    return Ended::Refused(error);
+                },
+                event = self.guard.event() => if let Some(said) = self.heard(event) {
+                    return Ended::Lost(said);
+                },
+            }
+        }
+    }
+
+    /// Waits for acknowledgements, for a while.
+    async fn drain(&mut self, window: usize) {
+        let drained = timeout(Self::DRAIN, async {
+            while !self.outbox.is_empty() {
+                self.outbox.send(self.guard.client(), window);
+                tokio::select! {
+                    answer = self.outbox.answer() => if answer.is_err() { return },
+                    event = self.guard.event() => if self.heard(event).is_some() { return },
+                }
+            }
+        });
+        if drained.await.is_err() {
+            log::warn!("disconnecting although the broker has not acknowledged everything");
+        }
+    }
+
+    /// Passes an event of paho's on; `Some` if it says that the connection has ended.
+    fn heard(&mut self, event: paho::Event) -> Option<Option<Error>> {
+        match event {
+            paho::Event::Message(message) => {
+                self.backlog.from_paho_to_queue();
+                let message = Message {
+                    topic: message.topic().to_owned(),
+                    payload: message.payload().to_vec(),
+                    qos: match message.qos() {
+                        paho::QoS::AtMostOnce => QoS::AtMostOnce,
+                        paho::QoS::AtLeastOnce | paho::QoS::ExactlyOnce => QoS::AtLeastOnce,
+                    },
+                    retain: message.retained(),
+                };
+                if self.events.send(Event::Message(message)).is_err() {
+                    self.backlog.taken();
+                }
+                None
+            }
+            paho::Event::Connected => None,
+            paho::Event::ConnectionLost | paho::Event::Shutdown => Some(None),
+            paho::Event::Disconnected { props, reason_code } => Some(Some(Error::Disconnected {
+                target: self.options.dialer.target(),
+                code: Some(ReasonCode::new(reason_code as u8, self.options.mqtt_version)),
+                reason_string: props.get_string(paho::PropertyCode::ReasonString),
+                source: None,
+            })),
+        }
+    }
+
+    /// Ends a connection, and its session, in the way that the protocol asks for.
+    async fn disconnect(&mut self, connection: Connection) {
+        let options = disconnect_options(self.options.mqtt_version);
+        let goodbye = async {
+            if let Err(error) = self.guard.disconnect(options).await {
+                log::debug!("DISCONNECT could not be sent: {error}");
+            }
+            connection.finish().await;
+        };
+        if timeout(Self::DRAIN, goodbye).await.is_err() {
+            log::warn!("the connection could not be closed in an orderly way");
+        }
+    }
+
+    fn emit(&self, event: Event) {
+        match &event {
+            Event::Attempting => log::debug!("connecting to {}", self.options.dialer.target()),
+            Event::Connected { session_present, .. } => log::info!(
+                "connected to {} as {} (session present: {session_present})",
+                self.options.dialer.target(),
+                self.options.client_id
+            ),
+            Event::ConnectionFailed { error } | Event::Disconnected { error } => {
+                log::warn!("{}", Chain(error))
+            }
+            Event::Stopped { .. } => log::debug!("the client has stopped"),
+            Event::Message(_) => {}
+        }
+        // The application may not care for events.
+        let _ = self.events.send(event);
+    }
+}
+
+/// A DISCONNECT that ends the session too: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
+fn disconnect_options(version: MqttVersion) -> paho::DisconnectOptions {
+    let mut options = paho::DisconnectOptionsBuilder::new();
+    if version == MqttVersion::V5 {
+        match session_expiry(Duration::ZERO) {
+            Ok(properties) => {
+                options.properties(properties);
+            }
+            Err(error) => log::warn!("the session will outlive the connection: {error}"),
+        }
+    }
+    options.finalize()
+}
+
+/// Resolves when the application is done; what it asks for before waits in the outbox.
+async fn asked(commands: &mut mpsc::Receiver<Command>, outbox: &mut Outbox) -> Asked {
+    loop {
+        match commands.recv().await {
+            Some(Command::Perform(action, reply)) => outbox.push(action, reply),
+            Some(Command::Disconnect(reply)) => return Asked(Some(reply)),
+            None => return Asked(None),
+        }
+    }
+}

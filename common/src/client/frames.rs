@@ -1,0 +1,258 @@
+//! Just enough of the MQTT wire format to find packet boundaries and look at a few packets.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Splits a byte stream into MQTT packets without holding more of a packet than must be looked at.
+#[derive(Debug, Default)]
+pub(super) struct Decoder {
+    buffer: BytesMut,
+    /// Bytes of the current packet that are still to pass.
+    remaining: usize,
+}
+
+/// A run of bytes that may be forwarded.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Segment {
+    /// Set on the first segment of a packet.
+    pub(super) starts: Option<Packet>,
+    pub(super) bytes: Bytes,
+    /// Whether this segment ends its packet.
+    pub(super) ends: bool,
+}
+
+/// The packet that a segment starts.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Packet {
+    /// CONNACK, with everything after the fixed header.
+    Connack(Bytes),
+    Publish,
+    Pingreq,
+    Other,
+}
+
+/// Why a stream cannot be handed to the MQTT library.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Violation {
+    #[error("the broker sent a packet whose length is malformed (MQTT 5.0 §1.5.5)")]
+    Length,
+    #[error("the broker sent a PUBLISH whose topic is cut off (MQTT 5.0 §3.3.2.1)")]
+    TruncatedTopic,
+    #[error("the broker sent a PUBLISH whose topic is not UTF-8 (MQTT 5.0 §1.5.4)")]
+    TopicNotUtf8,
+    #[error("the broker sent a PUBLISH whose topic contains U+0000 (MQTT 5.0 §1.5.4)")]
+    NulInTopic,
+}
+
+impl Decoder {
+    /// Where to read the next bytes of the stream into.
+    pub(super) fn buffer(&mut self) -> &mut BytesMut {
+        &mut self.buffer
+    }
+
+    /// The next bytes to forward; `None` until more have been read.
+    pub(super) fn next_segment(&mut self) -> Result<Option<Segment>, Violation> {
+        if self.remaining > 0 {
+            let length = self.remaining.min(self.buffer.len());
+            if length == 0 {
+                return Ok(None);
+            }
+            self.remaining -= length;
+            let bytes = self.buffer.split_to(length).freeze();
+            return Ok(Some(Segment { starts: None, bytes, ends: self.remaining == 0 }));
+        }
+        let Some((header, length)) = fixed_header(&self.buffer)? else { return Ok(None) };
+        let body = &self.buffer[header..];
+        let packet = match self.buffer[0] >> 4 {
+            CONNACK if body.len() < length => return Ok(None),
+            CONNACK => Packet::Connack(Bytes::copy_from_slice(&body[..length])),
+            PUBLISH => {
+                if !topic_is_complete(body, length)? {
+                    return Ok(None);
+                }
+                Packet::Publish
+            }
+            PINGREQ => Packet::Pingreq,
+            _ => Packet::Other,
+        };
+        let available = (header + length).min(self.buffer.len());
+        self.remaining = header + length - available;
+        let bytes = self.buffer.split_to(available).freeze();
+        Ok(Some(Segment { starts: Some(packet), bytes, ends: self.remaining == 0 }))
+    }
+}
+
+/// What a CONNACK says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Connack {
+    pub(super) code: u8,
+    pub(super) reason_string: Option<String>,
+}
+
+impl Connack {
+    /// Reads a CONNACK's body: flags, code and, on MQTT 5, properties (MQTT 5.0 §3.2.2).
+    pub(super) fn parse(mut body: Bytes) -> Option<Self> {
+        if body.len() < 2 {
+            return None;
+        }
+        body.advance(1);
+        let code = body.get_u8();
+        Some(Self { code, reason_string: reason_string(body) })
+    }
+}
+
+const CONNACK: u8 = 2;
+const PUBLISH: u8 = 3;
+const PINGREQ: u8 = 12;
+
+/// The answer to a PINGREQ (MQTT 5.0 §3.13).
+pub(super) const PINGRESP: [u8; 2] = [0xd0, 0x00];
+
+/// Lengths of the fixed header and of the rest; `None` while the header is incomplete.
+fn fixed_header(bytes: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
+    let Some(rest) = bytes.get(1..) else { return Ok(None) };
+    Ok(variable_length(rest)?.map(|(size, length)| (1 + size, length)))
+}
+
+/// A Variable Byte Integer (MQTT 5.0 §1.5.5): its own size and its value.
+fn variable_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
+    let mut value = 0;
+    for (index, byte) in bytes.iter().take(4).enumerate() {
+        value |= usize::from(byte & 0x7f) << (7 * index);
+        if byte & 0x80 == 0 {
+            return Ok(Some((index + 1, value)));
+        }
+    }
+    if bytes.len() < 4 { Ok(None) } else { Err(Violation::Length) }
+}
+
+/// Checks the topic of a PUBLISH once all of it is there. paho C keeps topics as C strings and its Rust layer
+/// unwraps their conversion inside a C callback: a topic that is no UTF-8 or holds NUL would end the process.
+fn topic_is_complete(body: &[u8], length: usize) -> Result<bool, Violation> {
+    if length < 2 {
+        return Err(Violation::TruncatedTopic);
+    }
+    let Some(&[high, low]) = body.get(..2) else { return Ok(false) };
+    let end = 2 + usize::from(u16::from_be_bytes([high, low]));
+    if end > length {
+        return Err(Violation::TruncatedTopic);
+    }
+    let Some(topic) = body.get(2..end) else { return Ok(false) };
+    let topic = std::str::from_utf8(topic).map_err(|_| Violation::TopicNotUtf8)?;
+    if topic.contains('\0') { Err(Violation::NulInTopic) } else { Ok(true) }
+}
+
+/// The Reason String among the properties of a CONNACK (MQTT 5.0 §3.2.2.3).
+fn reason_string(bytes: Bytes) -> Option<String> {
+    let (size, length) = variable_length(&bytes).ok()??;
+    let mut properties = bytes.get(size..size.checked_add(length)?)?;
+    while let Some((&identifier, rest)) = properties.split_first() {
+        // The sizes of all properties that a CONNACK may carry.
+        let value_length = match identifier {
+            0x11 | 0x27 => 4,
+            0x13 | 0x21 | 0x22 => 2,
+            0x24 | 0x25 | 0x28 | 0x29 | 0x2a => 1,
+            0x12 | 0x15 | 0x16 | 0x1a | 0x1c => 2 + string_length(rest)?,
+            0x26 => {
+                let key = 2 + string_length(rest)?;
+                key + 2 + string_length(rest.get(key..)?)?
+            }
+            0x1f => {
+                let text = rest.get(2..2 + string_length(rest)?)?;
+                return String::from_utf8(text.to_vec()).ok();
+            }
+            _ => return None,
+        };
+        properties = rest.get(value_length..)?;
+    }
+    None
+}
+
+fn string_length(bytes: &[u8]) -> Option<usize> {
+    let &[high, low] = bytes.get(..2)? else { return None };
+    Some(usize::from(u16::from_be_bytes([high, low])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Feeds `stream` in chunks of `chunk` bytes and returns the packets seen and the bytes forwarded.
+    fn decode(stream: &[u8], chunk: usize) -> Result<(Vec<Packet>, Vec<u8>), Violation> {
+        let mut decoder = Decoder::default();
+        let (mut packets, mut forwarded) = (Vec::new(), Vec::new());
+        for part in stream.chunks(chunk) {
+            decoder.buffer().extend_from_slice(part);
+            while let Some(segment) = decoder.next_segment()? {
+                packets.extend(segment.starts);
+                forwarded.extend_from_slice(&segment.bytes);
+            }
+        }
+        Ok((packets, forwarded))
+    }
+
+    fn publish(topic: &[u8], payload: &[u8]) -> Vec<u8> {
+        let length = 2 + topic.len() + payload.len();
+        let mut packet = vec![0x30];
+        let mut rest = length;
+        loop {
+            let byte = (rest & 0x7f) as u8;
+            rest >>= 7;
+            packet.push(if rest > 0 { byte | 0x80 } else { byte });
+            if rest == 0 {
+                break;
+            }
+        }
+        packet.extend_from_slice(&(topic.len() as u16).to_be_bytes());
+        packet.extend_from_slice(topic);
+        packet.extend_from_slice(payload);
+        packet
+    }
+
+    #[test]
+    fn forwards_every_byte_whatever_the_chunks() {
+        let connack = [0x20, 3, 0, 0, 0];
+        let large = publish(b"a/b", &vec![7; 20_000]);
+        let stream = [&connack[..], &large, &publish(b"t", b""), &[0xc0, 0], &[0xd0, 0]].concat();
+        for chunk in [1, 2, 3, 5, 7, 64, 1000, 100_000] {
+            let (packets, forwarded) = decode(&stream, chunk).unwrap();
+            assert_eq!(forwarded, stream, "chunks of {chunk}");
+            let connack = Packet::Connack(Bytes::from_static(&[0, 0, 0]));
+            let expected = [connack, Packet::Publish, Packet::Publish, Packet::Pingreq, Packet::Other];
+            assert_eq!(packets, expected);
+        }
+    }
+
+    #[test]
+    fn nothing_of_a_bad_publish_is_forwarded() {
+        for (packet, violation) in [
+            (publish(b"a\0b", b"x"), Violation::NulInTopic),
+            (publish(b"a\xff", b"x"), Violation::TopicNotUtf8),
+            (vec![0x30, 1, 0], Violation::TruncatedTopic),
+            (vec![0x30, 4, 0, 9, b'a', b'b'], Violation::TruncatedTopic),
+            (vec![0x30, 0xff, 0xff, 0xff, 0xff, 1], Violation::Length),
+        ] {
+            for chunk in [1, 2, 100] {
+                assert_eq!(decode(&packet, chunk), Err(violation));
+            }
+        }
+    }
+
+    #[test]
+    fn reads_the_reason_string_of_a_connack() {
+        // Receive Maximum, a user property, then the Reason String.
+        let properties = b"\x21\x00\x64\x26\x00\x01k\x00\x01v\x1f\x00\x06denied";
+        let body = [&[0, 0x87, properties.len() as u8][..], properties].concat();
+        let connack = Connack::parse(Bytes::from(body)).unwrap();
+        assert_eq!(connack, Connack { code: 0x87, reason_string: Some("denied".to_owned()) });
+    }
+
+    #[test]
+    fn random_bytes_never_panic() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for _ in 0..200_000 {
+            let bytes: Vec<u8> = (0..random.usize(..40)).map(|_| random.u8(..)).collect();
+            let _ = decode(&bytes, random.usize(1..8));
+            let _ = Connack::parse(Bytes::from(bytes));
+        }
+    }
+}

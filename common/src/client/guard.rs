@@ -1,0 +1,151 @@
+//! The one place that owns a paho client, and the rules that keep paho safe.
+//!
+//! paho C is robust on a connection that works and fragile around its edges. The guard keeps to the paths that
+//! hold:
+//!
+//! - connects are serial, and at least [`SETTLE`] lies between a failure and the next one: an event of the old
+//!   socket would otherwise fail the new connection;
+//! - a client is dropped on a thread of its own, never with a connect under way and never right after one:
+//!   the last drop joins paho's threads, and from one of them, or too early, it waits for ever;
+//! - one client that never connects lives as long as the process: paho tears its threads down with the last
+//!   client, which takes a second and leaks descriptors;
+//! - `automatic_reconnect` and `delete_oldest_messages` stay off: both touch freed or uninitialised memory.
+
+use std::sync::OnceLock;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use paho_mqtt as paho;
+
+use crate::error::Error;
+
+/// How long paho needs after a connection attempt or a disconnect before the client may be used or dropped.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// How long the disposal of a client waits for paho. Its link is closed by then, so a connect under way fails
+/// within milliseconds; this bounds what cannot happen.
+const DISPOSAL: Duration = Duration::from_secs(30);
+
+/// The owner of a paho client.
+pub(super) struct Guard {
+    /// `None` only while being dropped.
+    client: Option<paho::AsyncClient>,
+    events: paho::AsyncReceiver<paho::Event>,
+    /// The connect that was begun and whose outcome nobody has seen.
+    pending: Option<paho::ConnectToken>,
+    last_end: Option<Instant>,
+}
+
+impl Guard {
+    pub(super) fn new(options: paho::CreateOptions) -> Result<Self, Error> {
+        keep_paho_running();
+        let mut client = paho::AsyncClient::new(options).map_err(|error| Error::Mqtt(Box::new(error)))?;
+        let events = client.get_event_stream(None);
+        Ok(Self { client: Some(client), events, pending: None, last_end: None })
+    }
+
+    /// Connects. Dropping the future is fine: the next call waits for the attempt to end first, which it does as
+    /// soon as its link is closed.
+    pub(super) async fn connect(
+        &mut self,
+        options: paho::ConnectOptions,
+    ) -> Result<paho::ServerResponse, paho::Error> {
+        if let Some(pending) = self.pending.take() {
+            let _ = pending.await;
+            self.last_end = Some(Instant::now());
+        }
+        if let Some(rest) = self.last_end.and_then(|end| SETTLE.checked_sub(end.elapsed())) {
+            tokio::time::sleep(rest).await;
+        }
+        let token = self.client().connect(options);
+        self.pending = Some(token.clone());
+        let outcome = token.await;
+        self.pending = None;
+        if outcome.is_err() {
+            self.last_end = Some(Instant::now());
+        }
+        outcome
+    }
+
+    /// The next thing that happened to an established connection.
+    pub(super) async fn event(&self) -> paho::Event {
+        // The sender is held by the client's callbacks, so it lives as long as `self`.
+        self.events.recv().await.unwrap_or(paho::Event::Shutdown)
+    }
+
+    /// To be called when an event said that the connection has ended.
+    pub(super) fn connection_ended(&mut self) {
+        self.last_end = Some(Instant::now());
+    }
+
+    /// Sends DISCONNECT. The caller has seen its publishes acknowledged: paho's own wait for them comes in steps
+    /// of 3 s.
+    pub(super) async fn disconnect(&mut self, options: paho::DisconnectOptions) -> Result<(), paho::Error> {
+        let outcome = self.client().disconnect(options).await;
+        self.last_end = Some(Instant::now());
+        outcome.map(drop)
+    }
+
+    pub(super) fn client(&self) -> &paho::AsyncClient {
+        self.client.as_ref().expect("only drop() takes the client")
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            dispose(Disposal { client, pending: self.pending.take() });
+        }
+    }
+}
+
+struct Disposal {
+    client: paho::AsyncClient,
+    pending: Option<paho::ConnectToken>,
+}
+
+impl Disposal {
+    fn run(self) {
+        if let Some(pending) = self.pending {
+            let _ = pending.wait_for(DISPOSAL);
+        }
+        thread::sleep(SETTLE);
+        // Not connected: this returns at once.
+        let _ = self.client.disconnect(None).wait_for(DISPOSAL);
+        thread::sleep(SETTLE);
+        drop(self.client);
+    }
+}
+
+/// Hands a client to the thread that disposes of clients.
+fn dispose(disposal: Disposal) {
+    static DISPOSER: OnceLock<mpsc::Sender<Disposal>> = OnceLock::new();
+    let disposer = DISPOSER.get_or_init(|| {
+        let (sender, receiver) = mpsc::channel::<Disposal>();
+        let spawned = thread::Builder::new().name("paho-disposer".to_owned()).spawn(move || {
+            receiver.into_iter().for_each(Disposal::run);
+        });
+        if let Err(error) = spawned {
+            log::error!("cannot start the thread that disposes of MQTT clients: {error}");
+        }
+        sender
+    });
+    if let Err(mpsc::SendError(disposal)) = disposer.send(disposal) {
+        // Without that thread the client is leaked: a leak is better than a process that hangs.
+        std::mem::forget(disposal.client);
+    }
+}
+
+/// Makes the client that never connects.
+fn keep_paho_running() {
+    static KEEPER: OnceLock<Option<paho::AsyncClient>> = OnceLock::new();
+    KEEPER.get_or_init(|| {
+        let options = paho::CreateOptionsBuilder::new()
+            .server_uri("tcp://127.0.0.1:1")
+            .client_id("keeper")
+            .persistence(None)
+            .finalize();
+        paho::AsyncClient::new(options).inspect_err(|error| log::warn!("no keeper client: {error}")).ok()
+    });
+}

@@ -1,0 +1,189 @@
+//! The private link: plain MQTT on loopback between paho and our transport.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
+
+use super::backlog::Backlog;
+use super::frames::{Connack, Decoder, PINGRESP, Packet, Violation};
+use super::peer;
+use crate::transport::Stream;
+
+/// A port on 127.0.0.1 for one connection of paho's.
+#[derive(Debug)]
+pub(super) struct Link {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// Why a link ended.
+#[derive(Debug)]
+pub(super) enum LinkEnd {
+    /// paho closed its side: after a DISCONNECT, or when it gave up.
+    Paho,
+    /// The broker closed the connection.
+    BrokerClosed,
+    /// The transport below failed.
+    Transport(io::Error),
+    /// What the broker sent cannot be handed to paho.
+    Violation(Violation),
+    /// The link's own socket failed.
+    Local(io::Error),
+}
+
+impl Link {
+    /// How long the shutdown of the broker's side may take.
+    const SHUTDOWN: Duration = Duration::from_secs(2);
+
+    pub(super) async fn open() -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { listener, address })
+    }
+
+    /// What paho connects to.
+    pub(super) fn uri(&self) -> String {
+        format!("tcp://{}", self.address)
+    }
+
+    /// Waits for paho and carries bytes between it and `broker` until one side ends. The CONNACK, once seen,
+    /// goes to `connack`: paho keeps its code but drops its Reason String.
+    pub(super) async fn run(
+        self,
+        broker: Stream,
+        backlog: Arc<Backlog>,
+        connack: oneshot::Sender<Connack>,
+    ) -> LinkEnd {
+        let paho = match self.accept().await {
+            Ok(paho) => paho,
+            Err(error) => return LinkEnd::Local(error),
+        };
+        let (from_broker, mut to_broker) = split(broker);
+        let (from_paho, to_paho) = split(paho);
+        let paho_side = PahoSide { writer: Mutex::new(to_paho), lagging: AtomicBool::new(false) };
+        let end = {
+            let downstream = pin!(downstream(from_broker, &paho_side, &backlog, connack));
+            let upstream = pin!(upstream(from_paho, &mut to_broker, &paho_side));
+            tokio::select! {
+                end = downstream => end,
+                end = upstream => end,
+            }
+        };
+        // A close_notify and a WebSocket Close tell the broker that nothing was cut off. Its answer is not
+        // waited for.
+        let _ = timeout(Self::SHUTDOWN, to_broker.shutdown()).await;
+        end
+    }
+
+    /// Accepts the connection that this process made and drops all others.
+    async fn accept(self) -> io::Result<TcpStream> {
+        loop {
+            let (stream, peer) = self.listener.accept().await?;
+            if peer::is_own(peer, self.address)? {
+                stream.set_nodelay(true)?;
+                return Ok(stream);
+            }
+            log::warn!("dropped a connection of another process to the private link (from {peer})");
+        }
+    }
+}
+
+struct PahoSide {
+    writer: Mutex<WriteHalf<TcpStream>>,
+    lagging: AtomicBool,
+}
+
+async fn downstream(
+    mut broker: ReadHalf<Stream>,
+    paho: &PahoSide,
+    backlog: &Backlog,
+    connack: oneshot::Sender<Connack>,
+) -> LinkEnd {
+    let mut connack = Some(connack);
+    let mut decoder = Decoder::default();
+    loop {
+        loop {
+            let segment = match decoder.next_segment() {
+                Ok(Some(segment)) => segment,
+                Ok(None) => break,
+                Err(violation) => return LinkEnd::Violation(violation),
+            };
+            match segment.starts {
+                Some(Packet::Connack(body)) => {
+                    if let Some((sender, seen)) = connack.take().zip(Connack::parse(body)) {
+                        // The receiver is gone only when the attempt has been given up.
+                        let _ = sender.send(seen);
+                    }
+                }
+                Some(Packet::Publish) => {
+                    if backlog.is_full() {
+                        log::debug!("the application lags: not reading from the broker");
+                        paho.lagging.store(true, Ordering::Release);
+                        backlog.room().await;
+                        paho.lagging.store(false, Ordering::Release);
+                    }
+                    backlog.to_paho();
+                }
+                Some(Packet::Pingreq | Packet::Other) | None => {}
+            }
+            if let Err(error) = paho.writer.lock().await.write_all(&segment.bytes).await {
+                return LinkEnd::Local(error);
+            }
+        }
+        decoder.buffer().reserve(READ_SIZE);
+        match broker.read_buf(decoder.buffer()).await {
+            Ok(0) => return LinkEnd::BrokerClosed,
+            Ok(_) => {}
+            Err(error) => return LinkEnd::Transport(error),
+        }
+    }
+}
+
+async fn upstream(
+    mut paho: ReadHalf<TcpStream>,
+    broker: &mut WriteHalf<Stream>,
+    paho_side: &PahoSide,
+) -> LinkEnd {
+    let mut decoder = Decoder::default();
+    loop {
+        decoder.buffer().reserve(READ_SIZE);
+        match paho.read_buf(decoder.buffer()).await {
+            Ok(0) => return LinkEnd::Paho,
+            Ok(_) => {}
+            Err(error) => return LinkEnd::Local(error),
+        }
+        loop {
+            let segment = match decoder.next_segment() {
+                Ok(Some(segment)) => segment,
+                Ok(None) => break,
+                // paho checks topics itself; whatever else it sends is the broker's to judge.
+                Err(violation) => return LinkEnd::Violation(violation),
+            };
+            if let Err(error) = broker.write_all(&segment.bytes).await {
+                return LinkEnd::Transport(error);
+            }
+            // While nothing is read from the broker its PINGRESP cannot come through, and paho would take the
+            // silence for a dead connection. The broker still gets the PINGREQ.
+            let ping = segment.starts == Some(Packet::Pingreq);
+            if ping && paho_side.lagging.load(Ordering::Acquire) {
+                if let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await {
+                    return LinkEnd::Local(error);
+                }
+            }
+        }
+        if let Err(error) = broker.flush().await {
+            return LinkEnd::Transport(error);
+        }
+    }
+}
+
+/// A TLS record holds at most 16 KiB (RFC 8446 §5.1).
+const READ_SIZE: usize = 16 * 1024;

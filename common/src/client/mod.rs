@@ -1,0 +1,211 @@
+//! The client: connect, subscribe, publish, receive, disconnect, and a stream of events.
+
+mod backlog;
+mod backoff;
+mod connection;
+mod driver;
+mod event;
+mod frames;
+mod guard;
+mod link;
+mod operation;
+mod options;
+mod outbox;
+mod peer;
+mod reason;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use self::backlog::Backlog;
+use self::driver::Driver;
+pub use self::event::{Event, Message, QoS};
+pub use self::operation::Operation;
+pub use self::options::ClientOptions;
+use self::outbox::{Action, Command, Reply};
+pub use self::reason::{MqttVersion, ReasonCode};
+use crate::error::Error;
+
+/// A connection to the broker that is kept up.
+///
+/// After the first connection the client reconnects by itself, with full-jitter exponential back-off, and dials
+/// and signs anew each time. QoS 1 messages in flight survive a reconnect, subscriptions are renewed. It gives
+/// up, and says why, on what will never heal: a policy refusal, a rejected certificate, a bad signature.
+///
+/// Clones share the connection. When the last one is dropped the client disconnects.
+#[derive(Debug, Clone)]
+pub struct Client {
+    commands: mpsc::Sender<Command>,
+    options: Arc<ClientOptions>,
+    gave_up: Arc<OnceLock<Arc<Error>>>,
+}
+
+/// The events of a [`Client`], messages among them.
+///
+/// While more than 100 messages wait here the client stops reading from the network, so nothing is dropped and
+/// memory stays bounded; acknowledgements of its own publishes then wait too. An application that does not
+/// care for events drops this.
+#[derive(Debug)]
+pub struct Events {
+    receiver: mpsc::UnboundedReceiver<Event>,
+    backlog: Arc<Backlog>,
+    target: String,
+}
+
+impl Client {
+    /// Connects. The first attempt is the only one: what fails here is mostly a setting.
+    ///
+    /// # Errors
+    ///
+    /// Whatever [`Error`] ended the attempt, within [`ClientOptions::connect_timeout`].
+    pub async fn connect(options: ClientOptions) -> Result<(Client, Events), Error> {
+        let options = Arc::new(options);
+        let backlog = Arc::new(Backlog::default());
+        let gave_up = Arc::new(OnceLock::new());
+        let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
+        let (sender, events) = mpsc::unbounded_channel();
+        let (connected, outcome) = oneshot::channel();
+        let driver =
+            Driver::new(Arc::clone(&options), receiver, sender, Arc::clone(&backlog), Arc::clone(&gave_up))?;
+        tokio::spawn(driver.run(connected));
+        let client = Client { commands, options, gave_up };
+        // Without an answer the runtime is shutting down.
+        outcome.await.unwrap_or(Err(Error::Stopped { source: None }))?;
+        let target = client.target();
+        Ok((client, Events { receiver: events, backlog, target }))
+    }
+
+    /// Publishes a message. QoS 1 returns when the broker has acknowledged it, over reconnects if need be; QoS 0
+    /// when it has been handed to the network.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OperationRefused`] with the PUBACK's reason code, [`Error::OperationTimeout`] after
+    /// [`ClientOptions::operation_timeout`], [`Error::OperationClosesConnection`] where the broker answers by
+    /// closing the connection, [`Error::Stopped`].
+    pub async fn publish(&self, message: Message) -> Result<(), Error> {
+        self.request(Action::Publish(message)).await
+    }
+
+    /// Subscribes to a topic filter and keeps the subscription over reconnects.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Client::publish), with the SUBACK's reason code.
+    pub async fn subscribe(&self, filter: impl Into<String>, qos: QoS) -> Result<(), Error> {
+        self.request(Action::Subscribe { filter: filter.into(), qos }).await
+    }
+
+    /// Removes a subscription.
+    ///
+    /// # Errors
+    ///
+    /// As [`publish`](Client::publish), with the UNSUBACK's reason code.
+    pub async fn unsubscribe(&self, filter: impl Into<String>) -> Result<(), Error> {
+        self.request(Action::Unsubscribe { filter: filter.into() }).await
+    }
+
+    /// Waits for acknowledgements under way, for 5 s at most, sends DISCONNECT and ends the client. The broker
+    /// drops the session.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Stopped`] if the client has ended before.
+    pub async fn disconnect(self) -> Result<(), Error> {
+        self.send(Operation::Disconnect, Command::Disconnect).await
+    }
+
+    /// The client ID.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        &self.options.client_id
+    }
+
+    /// `host:port` of the broker.
+    #[must_use]
+    pub fn target(&self) -> String {
+        self.options.dialer.target()
+    }
+
+    /// Host and port of the broker.
+    #[must_use]
+    pub fn endpoint(&self) -> (&str, u16) {
+        self.options.dialer.endpoint()
+    }
+
+    async fn request(&self, action: Action) -> Result<(), Error> {
+        action.check()?;
+        self.send(action.operation(), |reply| Command::Perform(action, reply)).await
+    }
+
+    async fn send(&self, operation: Operation, command: impl FnOnce(Reply) -> Command) -> Result<(), Error> {
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Stopped { source: self.gave_up.get().cloned() };
+        let request = async {
+            self.commands.send(command(reply)).await.map_err(|_| stopped())?;
+            answer.await.unwrap_or_else(|_| Err(stopped()))
+        };
+        let after = self.options.operation_timeout;
+        match timeout(after, request).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::OperationTimeout { target: self.target(), operation, after }),
+        }
+    }
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::Stopped`].
+    pub async fn next(&mut self) -> Option<Event> {
+        let event = self.receiver.recv().await?;
+        if matches!(event, Event::Message(_)) {
+            self.backlog.taken();
+        }
+        Some(event)
+    }
+}
+
+impl Events {
+    /// The next message on `topic`. Whatever else happens meanwhile is passed over; a lost connection is waited
+    /// out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OperationTimeout`] when none arrives within `after`, [`Error::Stopped`] when the client gives up.
+    pub async fn message(&mut self, topic: &str, after: Duration) -> Result<Message, Error> {
+        let arrival = async {
+            loop {
+                match self.next().await {
+                    Some(Event::Message(message)) if message.topic == topic => return Ok(message),
+                    Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
+                    Some(_) => {}
+                    None => return Err(Error::Stopped { source: None }),
+                }
+            }
+        };
+        match timeout(after, arrival).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::OperationTimeout {
+                target: self.target.clone(),
+                operation: Operation::Receive { topic: topic.to_owned() },
+                after,
+            }),
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.receiver.close();
+        while let Ok(event) = self.receiver.try_recv() {
+            if matches!(event, Event::Message(_)) {
+                self.backlog.taken();
+            }
+        }
+    }
+}
+
+/// Commands that may wait for the driver before callers have to.
+const COMMAND_QUEUE: usize = 64;

@@ -1,0 +1,41 @@
+use std::fmt;
+
+/// What the application asked the broker to do, as errors name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Operation {
+    /// Publish a message.
+    Publish {
+        /// The topic name.
+        topic: String,
+    },
+    /// Subscribe to a topic filter.
+    Subscribe {
+        /// The topic filter.
+        filter: String,
+    },
+    /// Remove a subscription.
+    Unsubscribe {
+        /// The topic filter.
+        filter: String,
+    },
+    /// Wait for a message.
+    Receive {
+        /// The topic name.
+        topic: String,
+    },
+    /// End the connection.
+    Disconnect,
+}
+
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Operation::Publish { topic } => write!(f, "publish to {topic}"),
+            Operation::Subscribe { filter } => write!(f, "subscribe to {filter}"),
+            Operation::Unsubscribe { filter } => write!(f, "unsubscribe from {filter}"),
+            Operation::Receive { topic } => write!(f, "receive on {topic}"),
+            Operation::Disconnect => f.write_str("disconnect"),
+        }
+    }
+}

@@ -1,0 +1,62 @@
+use std::time::Duration;
+
+use super::MqttVersion;
+use crate::endpoint::Endpoint;
+use crate::error::Error;
+use crate::transport::{Auth, Dialer, Roots};
+
+/// Everything that a [`Client`](super::Client) needs to know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ClientOptions {
+    /// How to reach the broker and who we are.
+    pub(crate) dialer: Dialer,
+    /// The client ID, at most 128 bytes on AWS IoT Core. Two clients with the same one push each other out.
+    pub client_id: String,
+    /// The protocol version; 5 by default.
+    pub mqtt_version: MqttVersion,
+    /// After how much silence the client asks whether the broker is still there; 30 s by default. AWS IoT Core
+    /// takes 30 s to 1200 s.
+    pub keep_alive: Duration,
+    /// How long one connection attempt may take, from name resolution to CONNACK; 20 s by default.
+    pub connect_timeout: Duration,
+    /// How long an operation waits for its acknowledgement, reconnects included; 60 s by default.
+    pub operation_timeout: Duration,
+    /// How long the broker keeps the session of a connection that was lost (MQTT 5); 1 h by default.
+    pub session_expiry: Duration,
+    /// The first ceiling of the reconnect delay, which is spread evenly below it; 1 s by default.
+    pub reconnect_minimum: Duration,
+    /// The highest ceiling of the reconnect delay; 120 s by default.
+    pub reconnect_maximum: Duration,
+    /// How many QoS 1 messages may be unacknowledged at a time; 100, AWS IoT Core's limit, by default. A lower
+    /// Receive Maximum of the broker's takes precedence.
+    pub max_in_flight: usize,
+}
+
+impl ClientOptions {
+    /// The defaults, for one endpoint, way to authenticate, and client ID.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
+    /// settings do not fit together.
+    pub fn new(
+        endpoint: Endpoint,
+        auth: Auth,
+        roots: Roots,
+        client_id: impl Into<String>,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            dialer: Dialer::new(endpoint, auth, roots)?,
+            client_id: client_id.into(),
+            mqtt_version: MqttVersion::V5,
+            keep_alive: Duration::from_secs(30),
+            connect_timeout: Duration::from_secs(20),
+            operation_timeout: Duration::from_secs(60),
+            session_expiry: Duration::from_secs(3600),
+            reconnect_minimum: Duration::from_secs(1),
+            reconnect_maximum: Duration::from_secs(120),
+            max_in_flight: 100,
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! The AWS SDK's HTTP calls over this crate's own TCP and TLS.
+
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+    http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use http::header::{HOST, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme};
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Limited};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use tokio::task::JoinSet;
+
+use crate::error::{Cause, Error};
+use crate::transport::{Roots, Stream, tcp, tls};
+
+/// The largest answer that is read, in bytes. Credentials take a few thousand.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// An HTTP client for the SDK. It opens a connection for each call: there is about one an hour.
+pub(super) fn client(roots: &Roots) -> SharedHttpClient {
+    let tls = Tls { roots: roots.clone(), config: Arc::default() };
+    http_client_fn(move |settings, _| {
+        SharedHttpConnector::new(Connector { tls: tls.clone(), settings: settings.clone() })
+    })
+}
+
+/// The TLS configuration, made at the first call to an `https://` address.
+#[derive(Debug, Clone)]
+struct Tls {
+    roots: Roots,
+    config: Arc<OnceLock<Arc<ClientConfig>>>,
+}
+
+#[derive(Debug, Clone)]
+struct Connector {
+    tls: Tls,
+    settings: HttpConnectorSettings,
+}
+
+impl HttpConnector for Connector {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let connector = self.clone();
+        HttpConnectorFuture::new(async move { connector.send(request).await })
+    }
+}
+
+impl Connector {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, ConnectorError> {
+        let user = |problem: Cause| ConnectorError::user(problem);
+        let mut request = request.try_into_http1x().map_err(|error| user(error.into()))?;
+        let server = Server::of(request.uri()).map_err(user)?;
+        to_origin_form(&mut request, &server).map_err(user)?;
+
+        let stream = within(self.settings.connect_timeout(), "connect", async {
+            self.connect(&server).await.map_err(|error| ConnectorError::io(error.into()))
+        })
+        .await
+        .map_err(ConnectorError::never_connected)?;
+        let response = within(self.settings.read_timeout(), "answer", exchange(stream, request)).await?;
+        HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
+    }
+
+    async fn connect(&self, server: &Server) -> Result<Stream, Error> {
+        let target = server.authority.as_str();
+        let addresses = tcp::resolve(&server.host, server.port).await?;
+        let (stream, _) = tcp::connect(&addresses, target).await?;
+        if server.is_plain {
+            return Ok(Box::new(stream));
+        }
+        let config = self.tls.config()?;
+        Ok(Box::new(tls::connect(config, &server.host, stream, target).await?))
+    }
+}
+
+impl Tls {
+    fn config(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(config) = self.config.get() {
+            return Ok(Arc::clone(config));
+        }
+        let config = tls::config(&self.roots, None, Some(b"http/1.1".to_vec()))?;
+        Ok(Arc::clone(self.config.get_or_init(|| config)))
+    }
+}
+
+/// Whom a request goes to.
+struct Server {
+    /// Without the brackets of an IPv6 address.
+    host: String,
+    port: u16,
+    authority: Authority,
+    is_plain: bool,
+}
+
+impl Server {
+    fn of(uri: &Uri) -> Result<Self, Cause> {
+        let authority = uri.authority().ok_or("the request names no host")?.clone();
+        let is_plain = match uri.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTP => true,
+            Some(scheme) if *scheme == Scheme::HTTPS => false,
+            _ => return Err("the request is neither http:// nor https://".into()),
+        };
+        let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+        let port = authority.port_u16().unwrap_or(if is_plain { 80 } else { 443 });
+        Ok(Self { host, port, authority, is_plain })
+    }
+}
+
+/// What a server, as against a proxy, is sent: the path alone, the host in its header (RFC 9112 §3.2.1).
+fn to_origin_form(request: &mut Request<SdkBody>, server: &Server) -> Result<(), Cause> {
+    if !request.headers().contains_key(HOST) {
+        request.headers_mut().insert(HOST, HeaderValue::from_str(server.authority.as_str())?);
+    }
+    let path = request.uri().path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
+    *request.uri_mut() = Uri::from(path);
+    Ok(())
+}
+
+/// Sends the request and reads the whole answer: the connection ends with this function.
+async fn exchange(stream: Stream, request: Request<SdkBody>) -> Result<Response<SdkBody>, ConnectorError> {
+    let io = |error: hyper::Error| ConnectorError::io(error.into());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io)?;
+    // Dropped, and so aborted, at the end or when the call is given up.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection);
+
+    let (parts, body) = sender.send_request(request).await.map_err(io)?.into_parts();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(ConnectorError::io)?;
+    Ok(Response::from_parts(parts, SdkBody::from(body.to_bytes())))
+}
+
+async fn within<T>(
+    limit: Option<Duration>,
+    what: &str,
+    work: impl Future<Output = Result<T, ConnectorError>>,
+) -> Result<T, ConnectorError> {
+    match limit {
+        None => work.await,
+        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+            Err(ConnectorError::timeout(format!("no {what} within {} s", limit.as_secs_f32()).into()))
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn connector(limit: Duration) -> Connector {
+        Connector {
+            tls: Tls { roots: Roots::system(), config: Arc::default() },
+            settings: HttpConnectorSettings::builder().connect_timeout(limit).read_timeout(limit).build(),
+        }
+    }
+
+    async fn get(uri: &str, limit: Duration) -> Result<HttpResponse, ConnectorError> {
+        connector(limit).call(HttpRequest::get(uri).expect("a request")).await
+    }
+
+    #[tokio::test]
+    async fn plain_http() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            let mut request = vec![0; 1024];
+            let length = stream.read(&mut request).await.expect("reads");
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi").await.expect("writes");
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let response =
+            get(&format!("http://{address}/role?a=b"), Duration::from_secs(5)).await.expect("answers");
+        assert_eq!((response.status().as_u16(), response.body().bytes()), (200, Some(&b"hi"[..])));
+        let request = server.await.expect("joins");
+        assert!(request.starts_with(&format!("GET /role?a=b HTTP/1.1\r\nhost: {address}\r\n")), "{request}");
+    }
+
+    #[tokio::test]
+    async fn a_silent_server_times_out() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        for scheme in ["http", "https"] {
+            let error =
+                get(&format!("{scheme}://{address}/"), Duration::from_millis(50)).await.expect_err("silent");
+            assert!(error.is_timeout(), "{scheme}: {error:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn failures_have_their_kind() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("an address");
+        let limit = Duration::from_secs(5);
+        assert!(get(&format!("http://{gone}/"), limit).await.expect_err("refused").is_io());
+        assert!(get("ftp://a.example/", limit).await.expect_err("a scheme").is_user());
+    }
+}

@@ -1,0 +1,93 @@
+use super::*;
+
+#[test]
+fn accepts_what_names_a_host() {
+    for (text, host) in [
+        ("a1b2c3-ats.iot.eu-central-1.amazonaws.com", "a1b2c3-ats.iot.eu-central-1.amazonaws.com"),
+        ("  Localhost\n", "localhost"),
+        ("broker.example.", "broker.example"),
+        ("my_broker", "my_broker"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("2001:DB8::1", "2001:db8::1"),
+    ] {
+        assert_eq!(Endpoint::parse(text).as_ref().map(Endpoint::host), Ok(host), "{text}");
+    }
+}
+
+#[test]
+fn refusals_say_what_to_write() {
+    let long = "a".repeat(64);
+    let longer = ["a"; 130].join(".");
+    for (text, word) in [
+        ("", "is empty"),
+        ("   ", "is empty"),
+        ("https://a.example/mqtt", "write \"a.example\""),
+        ("mqtts://a.example:8883", "write \"a.example\""),
+        ("wss://a.example", "not a wss:// URL"),
+        ("a.example/mqtt", "holds a path: write \"a.example\""),
+        ("a.example:8883", "the port 8883 on its own"),
+        ("[::1]:8883", "the port 8883 on its own"),
+        ("[::1", "opening bracket"),
+        ("[a.example]", "not an IPv6 address"),
+        ("a b", "a space"),
+        ("me@a.example", "user name"),
+        ("a..b", "empty part"),
+        (".", "empty part"),
+        (&long, "64 bytes long"),
+        (&longer, "259 bytes long"),
+        ("münchen.example", "xn--"),
+        ("a$b", "'$'"),
+        ("1.2.3", "looks like an IP address"),
+        ("-a.example", "not a host name"),
+    ] {
+        let refusal = Endpoint::parse(text).expect_err(text).to_string();
+        assert!(refusal.contains(word), "{text:?} gives {refusal:?}");
+    }
+}
+
+#[test]
+fn knows_aws_endpoints() {
+    for (text, region, legacy) in [
+        ("a1-ats.iot.us-east-1.amazonaws.com", Some("us-east-1"), false),
+        ("a1-ats.iot.us-gov-west-1.amazonaws.com", Some("us-gov-west-1"), false),
+        ("a1.ats.iot.cn-north-1.amazonaws.com.cn", Some("cn-north-1"), false),
+        ("a1.iot.eu-west-2.amazonaws.com", Some("eu-west-2"), true),
+        ("data.iot-fips.us-east-1.amazonaws.com", Some("us-east-1"), false),
+        ("vpce-0a-1b.data.iot.us-east-1.vpce.amazonaws.com", Some("us-east-1"), false),
+        ("a1-ats.iot.us-east-1.amazonaws.com.evil.example", None, false),
+        ("a1-ats.iot.amazonaws.com", None, false),
+        ("a1-ats.iot.useast1.amazonaws.com", None, false),
+        ("sts.us-east-1.amazonaws.com", None, false),
+        ("localhost", None, false),
+        ("127.0.0.1", None, false),
+    ] {
+        let endpoint = Endpoint::parse(text).expect(text);
+        assert_eq!((endpoint.region(), endpoint.is_legacy()), (region, legacy), "{text}");
+    }
+}
+
+#[test]
+fn prints_with_its_port() {
+    let endpoint = Endpoint::parse("::1").expect("an address");
+    assert_eq!(endpoint.to_string(), "[::1]");
+    assert_eq!(endpoint.with_port(8883).to_string(), "[::1]:8883");
+}
+
+/// Whatever is typed: no panic, and what is accepted prints to something that parses to itself and that TLS
+/// can verify.
+#[test]
+fn takes_any_text() {
+    const ALPHABET: &[char] =
+        &['a', 'Z', '0', '9', '.', '-', '_', ':', '/', '[', ']', '@', ' ', '\u{e9}', '\u{1f980}', '\0', '%'];
+    let mut random = fastrand::Rng::with_seed(0x0e0d);
+    for _ in 0..100_000 {
+        let text: String =
+            (0..random.usize(..12)).map(|_| ALPHABET[random.usize(..ALPHABET.len())]).collect();
+        if let Ok(endpoint) = Endpoint::parse(&text) {
+            assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint.clone()), "{text:?}");
+            assert!(ServerName::try_from(endpoint.host()).is_ok(), "{text:?}");
+            let _ = (endpoint.region(), endpoint.is_legacy());
+        }
+    }
+}

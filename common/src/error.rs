@@ -1,0 +1,342 @@
+//! What can go wrong, in which layer, and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::client::{Operation, ReasonCode};
+
+/// A cause below one of our own errors.
+pub type Cause = Box<dyn StdError + Send + Sync>;
+
+/// A failure of this crate.
+///
+/// The message says what was tried and on what, [`source`](StdError::source) holds the cause,
+/// [`layer`](Error::layer) says which part of the connection refused, and [`hint`](Error::hint) what to do
+/// where the cause is known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting that is well-formed by itself does not fit the rest.
+    #[error("{0}")]
+    Settings(String),
+
+    /// A file that the user named could not be read.
+    #[error("cannot read the {what} {}", path.display())]
+    File {
+        /// What the file is for, in the user's terms ("client certificate").
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why it could not be read.
+        source: io::Error,
+    },
+
+    /// A file was read but does not hold what it should, or files do not belong together.
+    #[error("{problem}")]
+    Identity {
+        /// What is wrong, naming the file.
+        problem: String,
+        /// What to do.
+        hint: Option<String>,
+        /// The parser's or the TLS library's word for it.
+        source: Option<Cause>,
+    },
+
+    /// No credentials could be had from the source that was asked.
+    #[error("no AWS credentials from {from}")]
+    Credentials {
+        /// The source, in the user's terms ("the environment", "profile \"dev\"").
+        from: String,
+        /// Why.
+        source: Cause,
+    },
+
+    /// The credentials or settings cannot be signed with.
+    #[error("cannot sign the WebSocket request for {target}")]
+    Signing {
+        /// `host:port` of the broker.
+        target: String,
+        /// Why.
+        source: Cause,
+    },
+
+    /// The name of the endpoint has no address.
+    #[error("cannot resolve {host}")]
+    Resolve {
+        /// The name that was looked up.
+        host: String,
+        /// The resolver's answer.
+        source: io::Error,
+    },
+
+    /// No TCP connection.
+    #[error("cannot open a TCP connection to {target}")]
+    Tcp {
+        /// `host:port`, with the address that was tried last.
+        target: String,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+
+    /// The TLS handshake failed.
+    #[error("TLS handshake with {target} failed")]
+    Tls {
+        /// `host:port` of the broker.
+        target: String,
+        /// A [`rustls::Error`] where there is one.
+        source: Cause,
+    },
+
+    /// The server ended the handshake because of our certificate, or because we had none.
+    #[error("{target} rejected the client certificate")]
+    CertificateRejected {
+        /// `host:port` of the broker.
+        target: String,
+        /// The TLS alert.
+        source: Cause,
+    },
+
+    /// The server answered the WebSocket upgrade with an HTTP error.
+    #[error("{target} refused the WebSocket upgrade: {refusal}")]
+    UpgradeRefused {
+        /// `host:port` of the broker.
+        target: String,
+        /// The server's answer.
+        refusal: Box<UpgradeRefusal>,
+    },
+
+    /// The WebSocket upgrade failed for another reason than an HTTP refusal.
+    #[error("the WebSocket upgrade at {target} failed")]
+    WebSocket {
+        /// `host:port` of the broker.
+        target: String,
+        /// Why.
+        source: Cause,
+    },
+
+    /// The broker answered CONNECT with a failing reason code.
+    #[error("{target} refused the MQTT connection of client ID {client_id}: {code}{}", reason(reason_string))]
+    ConnectRefused {
+        /// `host:port` of the broker.
+        target: String,
+        /// The client ID that was refused.
+        client_id: String,
+        /// The CONNACK's reason code (MQTT 5) or return code (MQTT 3.1.1).
+        code: ReasonCode,
+        /// The CONNACK's Reason String, if the broker sent one.
+        reason_string: Option<String>,
+    },
+
+    /// The broker ended the connection between CONNECT and CONNACK.
+    #[error("{target} closed the connection of client ID {client_id} before CONNACK")]
+    ClosedBeforeConnack {
+        /// `host:port` of the broker.
+        target: String,
+        /// The client ID that was sent.
+        client_id: String,
+    },
+
+    /// The deadline of a connection attempt passed.
+    #[error("no connection to {target} within {} s: waiting for {waiting_for}", after.as_secs_f32())]
+    ConnectTimeout {
+        /// `host:port` of the broker.
+        target: String,
+        /// The step that was under way.
+        waiting_for: Layer,
+        /// The deadline.
+        after: Duration,
+    },
+
+    /// An established connection ended.
+    #[error("the connection to {target} ended: {}{}", code.map_or_else(|| cause(source), |c| c.to_string()), reason(reason_string))]
+    Disconnected {
+        /// `host:port` of the broker.
+        target: String,
+        /// The reason code of the broker's DISCONNECT, if it sent one.
+        code: Option<ReasonCode>,
+        /// The DISCONNECT's Reason String.
+        reason_string: Option<String>,
+        /// What the transport saw, where there was no DISCONNECT.
+        source: Option<Cause>,
+    },
+
+    /// The broker refused an operation with a reason code.
+    #[error("{target} refused to {operation}: {code}{}", reason(reason_string))]
+    OperationRefused {
+        /// `host:port` of the broker.
+        target: String,
+        /// What was refused.
+        operation: Operation,
+        /// The acknowledgement's reason code.
+        code: ReasonCode,
+        /// The acknowledgement's Reason String.
+        reason_string: Option<String>,
+    },
+
+    /// The broker closed the connection in answer to an operation, more than once.
+    #[error("{target} closed the connection each time the client tried to {operation}")]
+    OperationClosesConnection {
+        /// `host:port` of the broker.
+        target: String,
+        /// What was under way each time.
+        operation: Operation,
+    },
+
+    /// An operation had no answer in time.
+    #[error("no answer from {target} within {} s: {operation}", after.as_secs_f32())]
+    OperationTimeout {
+        /// `host:port` of the broker.
+        target: String,
+        /// What was asked.
+        operation: Operation,
+        /// How long it was waited for.
+        after: Duration,
+    },
+
+    /// An operation that the MQTT library or the protocol does not take.
+    #[error("cannot {operation}")]
+    OperationInvalid {
+        /// What was asked.
+        operation: Operation,
+        /// Why.
+        source: Cause,
+    },
+
+    /// The client has ended before the operation.
+    #[error("the client has stopped")]
+    Stopped {
+        /// Why it gave up; `None` after a disconnect.
+        source: Option<Arc<Error>>,
+    },
+
+    /// The private link to the MQTT library could not be opened.
+    #[error("cannot open the private link on 127.0.0.1 between the MQTT library and the transport")]
+    Link(#[source] io::Error),
+
+    /// The MQTT library failed in a way that has no name of its own here.
+    #[error("the MQTT library failed")]
+    Mqtt(#[source] Cause),
+
+    /// Ctrl-C or SIGTERM arrived first.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// One step of a connection, from the bottom up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Layer {
+    /// Flags, files, and what follows from them.
+    Settings,
+    /// AWS credentials.
+    Credentials,
+    /// Name resolution.
+    Dns,
+    /// The TCP connection.
+    Tcp,
+    /// The TLS handshake.
+    Tls,
+    /// The WebSocket upgrade.
+    WebSocket,
+    /// MQTT itself, from CONNECT on.
+    Mqtt,
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Layer::Settings => "settings",
+            Layer::Credentials => "AWS credentials",
+            Layer::Dns => "name resolution",
+            Layer::Tcp => "TCP",
+            Layer::Tls => "TLS handshake",
+            Layer::WebSocket => "WebSocket upgrade",
+            Layer::Mqtt => "MQTT CONNACK",
+        })
+    }
+}
+
+/// The HTTP answer to a refused WebSocket upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpgradeRefusal {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The `x-amzn-ErrorType` header without its trailing colon.
+    pub error_type: Option<String>,
+    /// `message` of the JSON body, or the start of any other text body.
+    pub message: Option<String>,
+    /// Our clock minus the server's `Date`, in seconds; positive when ours is fast.
+    pub clock_skew: Option<i64>,
+}
+
+impl fmt::Display for UpgradeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        if let Some(error_type) = &self.error_type {
+            write!(f, " {error_type}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    /// The part of the connection that refused or failed.
+    #[must_use]
+    pub fn layer(&self) -> Layer {
+        match self {
+            Error::Settings(_) | Error::File { .. } | Error::Identity { .. } | Error::Interrupted => {
+                Layer::Settings
+            }
+            Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
+            Error::Resolve { .. } => Layer::Dns,
+            Error::Tcp { .. } => Layer::Tcp,
+            Error::Tls { .. } | Error::CertificateRejected { .. } => Layer::Tls,
+            Error::UpgradeRefused { .. } | Error::WebSocket { .. } => Layer::WebSocket,
+            Error::ConnectTimeout { waiting_for, .. } => *waiting_for,
+            Error::ConnectRefused { .. }
+            | Error::ClosedBeforeConnack { .. }
+            | Error::Disconnected { .. }
+            | Error::OperationRefused { .. }
+            | Error::OperationClosesConnection { .. }
+            | Error::OperationTimeout { .. }
+            | Error::OperationInvalid { .. }
+            | Error::Stopped { .. }
+            | Error::Link(_)
+            | Error::Mqtt(_) => Layer::Mqtt,
+        }
+    }
+}
+
+impl Error {
+    /// Whether another attempt would fail the same way: what was refused is who we are or what we ask, not the
+    /// moment.
+    pub(crate) fn is_permanent(&self) -> bool {
+        match self {
+            Error::Settings(_)
+            | Error::Identity { .. }
+            | Error::Signing { .. }
+            | Error::CertificateRejected { .. } => true,
+            Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
+            Error::ConnectRefused { code, .. } => code.is_permanent(),
+            Error::OperationRefused { code, .. } => code.is_permanent(),
+            Error::Disconnected { code, .. } => code.is_some_and(ReasonCode::is_permanent),
+            _ => false,
+        }
+    }
+}
+
+fn reason(reason_string: &Option<String>) -> String {
+    reason_string.as_ref().map(|text| format!(" ({text})")).unwrap_or_default()
+}
+
+fn cause(source: &Option<Cause>) -> String {
+    source.as_ref().map_or_else(|| "closed by the broker".to_owned(), |_| "transport failure".to_owned())
+}

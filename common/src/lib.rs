@@ -1,0 +1,34 @@
+//! What the samples share: everything between a command line and a connection to AWS IoT Core.
+//!
+//! The paved path, in the order in which a sample walks it:
+//!
+//! 1. [`args`] turns flags into settings. Each group is a clap struct to flatten into a sample's own.
+//! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, or a [`CredentialSource`] whose credentials sign
+//!    the WebSocket upgrade.
+//! 3. [`Client::connect`] dials (TCP, TLS, WebSocket), speaks MQTT, and keeps the connection up.
+//! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
+//!
+//! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
+//! ([`args::Output`]), and the rest goes to the [`log`] crate.
+
+pub mod args;
+pub mod client;
+mod credentials;
+mod endpoint;
+mod error;
+mod failure;
+mod hint;
+mod interrupt;
+mod logging;
+pub mod sigv4;
+mod timeline;
+mod transport;
+
+pub use client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
+pub use credentials::{CredentialSource, StaticCredentials};
+pub use endpoint::{Endpoint, InvalidEndpoint};
+pub use error::{Cause, Error, Layer, UpgradeRefusal};
+pub use failure::Failure;
+pub use interrupt::until_interrupted;
+pub use timeline::{Step, Timeline};
+pub use transport::{Auth, Identity, Roots};

@@ -1,0 +1,89 @@
+//! What an HTTP answer says about why a WebSocket upgrade was refused.
+
+use std::time::SystemTime;
+
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+use http::StatusCode;
+use http::header::{DATE, HeaderMap};
+
+use crate::error::UpgradeRefusal;
+
+/// The most characters of a body that is not AWS's JSON which are shown.
+const MAX_TEXT: usize = 300;
+
+/// Reads status, headers and body of a refusal that has just arrived.
+pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpgradeRefusal {
+    UpgradeRefusal {
+        status: status.as_u16(),
+        error_type: text_header(headers, "x-amzn-errortype")
+            // AWS writes "ForbiddenException:", at times with a URL behind the colon.
+            .and_then(|value| value.split(':').next())
+            .map(str::trim)
+            .filter(|value| !value.is_empty())
+            .map(ToOwned::to_owned),
+        message: message(body),
+        clock_skew: text_header(headers, DATE.as_str()).and_then(|date| clock_skew(date, SystemTime::now())),
+    }
+}
+
+fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// `now` minus the server's `Date` header, in seconds.
+fn clock_skew(date: &str, now: SystemTime) -> Option<i64> {
+    let server = DateTime::from_str(date, Format::HttpDate).ok()?;
+    DateTime::from(now).secs().checked_sub(server.secs())
+}
+
+/// `message` of a JSON body, or the start of any other text, in one line.
+fn message(body: &[u8]) -> Option<String> {
+    let from_json = serde_json::from_slice::<serde_json::Value>(body).ok().and_then(|json| {
+        ["message", "Message"].iter().find_map(|key| json.get(key)?.as_str().map(ToOwned::to_owned))
+    });
+    let text = from_json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
+    // Control characters could play tricks on a terminal.
+    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(MAX_TEXT) {
+        line.truncate(end);
+        line.push('…');
+    }
+    (!line.is_empty()).then_some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn reads_what_aws_answers() {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-amzn-errortype", "ForbiddenException:".parse().expect("a value"));
+        let refusal = read(StatusCode::FORBIDDEN, &headers, br#"{"message":"Missing token","traceId":"1"}"#);
+        assert_eq!(refusal.to_string(), "HTTP 403 ForbiddenException: Missing token");
+        assert_eq!(refusal.clock_skew, None);
+    }
+
+    #[test]
+    fn reads_other_bodies() {
+        assert_eq!(message(b""), None);
+        assert_eq!(message(b" <html>\n  \x1b[2Jno\n"), Some("<html> [2Jno".to_owned()));
+        assert_eq!(message(br#"{"Message":"Forbidden"}"#), Some("Forbidden".to_owned()));
+        assert_eq!(message(b"\xff"), Some("\u{fffd}".to_owned()));
+        assert_eq!(message("é".repeat(400).as_bytes()).map(|text| text.chars().count()), Some(301));
+    }
+
+    #[test]
+    fn the_skew_is_positive_when_our_clock_is_fast() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(784_111_777 + 400);
+        assert_eq!(clock_skew("Sun, 06 Nov 1994 08:49:37 GMT", now), Some(400));
+        assert_eq!(clock_skew("Sun, 06 Nov 1994 09:49:37 GMT", now), Some(-3200));
+        for garbage in ["", "yesterday", "Sun, 06 Nov 99999 08:49:37 GMT", "-1"] {
+            assert_eq!(clock_skew(garbage, now), None, "{garbage}");
+        }
+    }
+}

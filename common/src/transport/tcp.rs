@@ -1,0 +1,157 @@
+//! Name resolution and TCP, with the happy eyeballs of RFC 8305.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use tokio::net::TcpStream;
+
+use crate::error::Error;
+
+/// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
+const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+
+/// The addresses of a name or of an IP address, at least one, in the resolver's order.
+///
+/// # Errors
+/// [`Error::Resolve`].
+pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+    let failed = |source| Error::Resolve { host: host.to_owned(), source };
+    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
+    if addresses.is_empty() {
+        return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(addresses)
+}
+
+/// Connects to whichever address answers first, and says which it was.
+///
+/// The address families take turns. An attempt starts when the one before has failed or has been under way for
+/// 250 ms; the first to connect wins and the others are dropped.
+///
+/// # Errors
+/// [`Error::Tcp`] with the failure of the attempt that failed last; `target` is the broker's `host:port`.
+pub(crate) async fn connect(
+    addresses: &[SocketAddr],
+    target: &str,
+) -> Result<(TcpStream, SocketAddr), Error> {
+    let mut waiting = interleave(addresses).into_iter();
+    let mut attempts = FuturesUnordered::new();
+    let mut failure = (None, io::Error::new(io::ErrorKind::NotFound, "no address to connect to"));
+    loop {
+        match waiting.next() {
+            Some(address) => attempts.push(attempt(address)),
+            None if attempts.is_empty() => break,
+            None => {}
+        }
+        tokio::select! {
+            Some((address, outcome)) = attempts.next() => match outcome {
+                Ok(stream) => return Ok((stream, address)),
+                Err(source) => {
+                    log::debug!("TCP: no connection to {address}: {source}");
+                    failure = (Some(address), source);
+                }
+            },
+            () = tokio::time::sleep(ATTEMPT_DELAY), if waiting.len() > 0 => {}
+        }
+    }
+    let (address, source) = failure;
+    let target = match address {
+        // An address that was given as such need not be told twice.
+        Some(address) if address.to_string() != target => format!("{target} ({address})"),
+        _ => target.to_owned(),
+    };
+    Err(Error::Tcp { target, source })
+}
+
+async fn attempt(address: SocketAddr) -> (SocketAddr, io::Result<TcpStream>) {
+    let outcome = TcpStream::connect(address).await.and_then(|stream| {
+        // MQTT's packets are small and each wants to leave at once.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    });
+    (address, outcome)
+}
+
+/// The families taking turns, the resolver's first choice first (RFC 8305 §4).
+fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.iter().copied().partition(|address| address.is_ipv6() == first_is_v6);
+    let (mut first, mut second) = (first.into_iter(), second.into_iter());
+    let mut turns = Vec::with_capacity(addresses.len());
+    while turns.len() < addresses.len() {
+        turns.extend(first.next());
+        turns.extend(second.next());
+    }
+    turns
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().expect("an address")).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        assert_eq!(
+            interleave(&addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1"])),
+            addresses(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "[::3]:1"])
+        );
+        assert_eq!(interleave(&addresses(&["1.1.1.1:1", "[::1]:1"])), addresses(&["1.1.1.1:1", "[::1]:1"]));
+        assert_eq!(interleave(&[]), []);
+    }
+
+    #[tokio::test]
+    async fn a_refused_address_does_not_stop_the_next() {
+        let gone =
+            TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("has an address");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let here = listener.local_addr().expect("has an address");
+        let (stream, address) = connect(&[gone, here], "localhost:1").await.expect("connects");
+        assert_eq!(address, here);
+        assert!(stream.nodelay().expect("readable"));
+    }
+
+    /// 192.0.2.0/24 is documentation space (RFC 5737): nothing answers, or the network refuses at once.
+    #[tokio::test]
+    async fn a_silent_address_does_not_hold_up_the_next() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let here = listener.local_addr().expect("has an address");
+        let silent = "192.0.2.1:9".parse().expect("an address");
+        let addresses = [silent, here];
+        let connecting = connect(&addresses, "localhost:1");
+        let (_, address) = tokio::time::timeout(Duration::from_secs(5), connecting)
+            .await
+            .expect("in time")
+            .expect("connects");
+        assert_eq!(address, here);
+    }
+
+    #[tokio::test]
+    async fn the_failure_names_the_address() {
+        let gone =
+            TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("has an address");
+        let error = connect(&[gone], "localhost:1").await.expect_err("nobody listens");
+        assert_eq!(error.to_string(), format!("cannot open a TCP connection to localhost:1 ({gone})"));
+        assert!(
+            matches!(error, Error::Tcp { source, .. } if source.kind() == io::ErrorKind::ConnectionRefused)
+        );
+        assert!(matches!(connect(&[], "localhost:1").await, Err(Error::Tcp { .. })));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_name_is_a_resolve_error() {
+        // ".invalid" never exists (RFC 6761 §6.4).
+        let error = resolve("broker.invalid", 8883).await.expect_err("no such name");
+        assert!(matches!(&error, Error::Resolve { host, .. } if host == "broker.invalid"), "{error:?}");
+        assert_eq!(resolve("::1", 8883).await.expect("an address"), addresses(&["[::1]:8883"]));
+    }
+}

@@ -1,0 +1,194 @@
+//! TLS, by rustls on aws-lc-rs.
+
+use std::error::Error as StdError;
+use std::io;
+use std::sync::Arc;
+
+use rustls::client::ResolvesClientCert;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{AlertDescription, ClientConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+
+use super::{Identity, Roots};
+use crate::error::Error;
+
+/// The one cryptography provider, always named: a process-wide default could be anyone's.
+pub(crate) fn provider() -> Arc<CryptoProvider> {
+    Arc::new(aws_lc_rs::default_provider())
+}
+
+/// The configuration for TLS 1.2 and 1.3. Session tickets live in it, so it is built once for many connections.
+///
+/// # Errors
+/// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded.
+pub(crate) fn config(
+    roots: &Roots,
+    identity: Option<&Identity>,
+    alpn: Option<Vec<u8>>,
+) -> Result<Arc<ClientConfig>, Error> {
+    let builder = ClientConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Settings(format!("the TLS library has no usable protocol version: {error}")))?
+        .with_root_certificates(roots.load()?);
+    let mut config = match identity {
+        Some(identity) => builder.with_client_cert_resolver(resolver(identity)),
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = alpn.into_iter().collect();
+    Ok(Arc::new(config))
+}
+
+fn resolver(identity: &Identity) -> Arc<dyn ResolvesClientCert> {
+    Arc::new(SingleCertAndKey::from(identity.certified_key()))
+}
+
+/// Shakes hands with `host` over `stream`, and checks the server's certificate against that name or address.
+///
+/// # Errors
+/// [`Error::CertificateRejected`] or [`Error::Tls`]; `target` is the `host:port` they name.
+pub(crate) async fn connect<S>(
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+    target: &str,
+) -> Result<TlsStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let name = ServerName::try_from(host.to_owned())
+        .map_err(|source| Error::Tls { target: target.to_owned(), source: source.into() })?;
+    TlsConnector::from(config).connect(name, stream).await.map_err(|error| match alert(&error) {
+        // In a handshake this alert may as well mean that no cipher suite fits.
+        Some(AlertDescription::HandshakeFailure) | None => tls_error(error, target),
+        Some(alert) if is_about_our_certificate(alert) => rejected(error, target),
+        Some(_) => tls_error(error, target),
+    })
+}
+
+/// What came of a handshake, for the timeline.
+pub(crate) fn describe<S>(stream: &TlsStream<S>) -> String {
+    let (_, connection) = stream.get_ref();
+    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("established");
+    match connection.alpn_protocol() {
+        Some(alpn) => format!("{version}, ALPN {}", String::from_utf8_lossy(alpn)),
+        None => version.to_owned(),
+    }
+}
+
+/// The error for a read that failed before the broker sent a single byte.
+///
+/// In TLS 1.3 the client is done with its handshake before the server has looked at the client's certificate: the
+/// server's refusal arrives as an alert in place of the first bytes (RFC 8446 §4.4.2.4).
+pub(crate) fn map_read_error(error: io::Error, target: &str) -> Error {
+    match alert(&error) {
+        Some(alert) if is_about_our_certificate(alert) => rejected(error, target),
+        _ if tls_cause(&error).is_some() => tls_error(error, target),
+        _ => Error::Disconnected {
+            target: target.to_owned(),
+            code: None,
+            reason_string: None,
+            source: Some(error.into()),
+        },
+    }
+}
+
+/// The TLS library's error among the causes of another.
+///
+/// An [`io::Error`] made from another error does not name that one as its source, hence the look inside.
+pub(crate) fn tls_cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(found) = error.downcast_ref::<rustls::Error>() {
+            return Some(found);
+        }
+        next = match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}
+
+fn alert(error: &io::Error) -> Option<AlertDescription> {
+    match tls_cause(error) {
+        Some(rustls::Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
+    }
+}
+
+/// The alerts with which a server turns a client's certificate down (RFC 8446 §6.2, RFC 5246 §7.2.2).
+fn is_about_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::HandshakeFailure
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            | AlertDescription::AccessDenied
+            | AlertDescription::DecryptError
+            | AlertDescription::CertificateRequired
+    )
+}
+
+fn rejected(error: io::Error, target: &str) -> Error {
+    Error::CertificateRejected { target: target.to_owned(), source: own_cause(error) }
+}
+
+fn tls_error(error: io::Error, target: &str) -> Error {
+    Error::Tls { target: target.to_owned(), source: own_cause(error) }
+}
+
+/// The TLS library's error alone where there is one: what wraps it adds no word.
+fn own_cause(error: io::Error) -> crate::error::Cause {
+    match tls_cause(&error) {
+        Some(cause) => cause.clone().into(),
+        None => error.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_error(error: rustls::Error) -> Error {
+        map_read_error(io::Error::new(io::ErrorKind::InvalidData, error), "a.example:8883")
+    }
+
+    #[test]
+    fn the_first_read_tells_a_refused_certificate() {
+        for alert in [
+            AlertDescription::CertificateRequired,
+            AlertDescription::UnknownCA,
+            AlertDescription::DecryptError,
+        ] {
+            let error = read_error(rustls::Error::AlertReceived(alert));
+            assert!(matches!(error, Error::CertificateRejected { .. }), "{alert:?} gives {error:?}");
+        }
+    }
+
+    #[test]
+    fn other_failures_of_the_first_read() {
+        assert!(matches!(
+            read_error(rustls::Error::AlertReceived(AlertDescription::InternalError)),
+            Error::Tls { source, .. } if source.is::<rustls::Error>()
+        ));
+        let reset = map_read_error(io::ErrorKind::ConnectionReset.into(), "a.example:8883");
+        assert!(matches!(reset, Error::Disconnected { source: Some(_), code: None, .. }));
+    }
+
+    #[test]
+    fn finds_the_cause_however_deep() {
+        let inner = io::Error::other(rustls::Error::HandshakeNotComplete);
+        let outer = io::Error::other(tokio_tungstenite::tungstenite::Error::Io(inner));
+        assert_eq!(tls_cause(&outer), Some(&rustls::Error::HandshakeNotComplete));
+        assert_eq!(tls_cause(&io::Error::other("text")), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! WebSocket (RFC 6455) as a byte stream: the upgrade by hyper, so that a refusal keeps its status, headers and
+//! body; the frames by tungstenite.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::{SinkExt, StreamExt, future, stream};
+use http::header::{
+    CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::task::JoinSet;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
+
+use super::{Io, Stream, refusal, tls};
+use crate::error::{Cause, Error};
+
+/// The subprotocol of MQTT (MQTT 5 §6).
+const SUBPROTOCOL: &str = "mqtt";
+
+/// The most bytes of a refusal's body that are kept, and how long is waited for them. A refusal must not turn into
+/// a timeout because its body is slow.
+const MAX_BODY: usize = 16 * 1024;
+const BODY_WAIT: Duration = Duration::from_secs(2);
+
+/// The largest message taken and the largest one sent, in bytes. MQTT packets may span messages (MQTT 5 §6), so
+/// neither limits them; AWS IoT Core's own packets end at 128 KiB and a header.
+const MAX_RECEIVED: usize = 1024 * 1024;
+const MAX_SENT: usize = 32 * 1024;
+
+/// Upgrades `stream` to WebSocket with GET `path`, a secret as it may be signed, and gives the bytes within its
+/// binary messages.
+///
+/// Each write leaves as messages of its own and is on its way when flushed. Shutdown sends a Close frame.
+///
+/// # Errors
+/// [`Error::UpgradeRefused`] when the server answers with anything but 101, [`Error::WebSocket`] when the
+/// connection fails or the answer is not this protocol's; `target` is the `host:port` they name.
+pub(crate) async fn upgrade(
+    stream: Stream,
+    host_header: &str,
+    path: &str,
+    target: &str,
+) -> Result<Stream, Error> {
+    let failed = |source: Cause| Error::WebSocket { target: target.to_owned(), source };
+    let key = generate_key();
+    let request = Request::get(path)
+        .header(HOST, host_header)
+        .header(CONNECTION, "Upgrade")
+        .header(UPGRADE, "websocket")
+        .header(SEC_WEBSOCKET_VERSION, "13")
+        .header(SEC_WEBSOCKET_KEY, &key)
+        .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
+        .body(Empty::<Bytes>::new())
+        .map_err(|error| failed(error.into()))?;
+
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| http_error(error, target))?;
+    // Aborts the connection when this function is dropped before it is done.
+    let mut driver = JoinSet::new();
+    driver.spawn(connection.with_upgrades());
+
+    let mut response = sender.send_request(request).await.map_err(|error| http_error(error, target))?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        let body = read_body(&mut response).await;
+        let refusal = refusal::read(response.status(), response.headers(), &body);
+        return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal) });
+    }
+    check_answer(response.headers(), &key).map_err(|problem| failed(problem.into()))?;
+    let upgraded = hyper::upgrade::on(response).await.map_err(|error| http_error(error, target))?;
+    Ok(frames(TokioIo::new(upgraded)).await)
+}
+
+/// The failure of an HTTP exchange. Over TLS 1.3 a refused client certificate shows here, at the first read.
+fn http_error(error: hyper::Error, target: &str) -> Error {
+    match tls::tls_cause(&error) {
+        Some(cause) => tls::map_read_error(io::Error::other(cause.clone()), target),
+        None => Error::WebSocket { target: target.to_owned(), source: error.into() },
+    }
+}
+
+/// The start of a refusal's body; what cannot be had of it is left out.
+async fn read_body(response: &mut Response<Incoming>) -> Bytes {
+    let mut body = BytesMut::new();
+    let reading = async {
+        while let Some(Ok(frame)) = response.body_mut().frame().await {
+            if let Some(data) = frame.data_ref() {
+                body.extend_from_slice(&data[..data.len().min(MAX_BODY - body.len())]);
+            }
+            if body.len() == MAX_BODY {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(BODY_WAIT, reading).await;
+    body.freeze()
+}
+
+/// RFC 6455 §4.1, what the client must check of a 101.
+fn check_answer(headers: &HeaderMap, key: &str) -> Result<(), String> {
+    let has_token = |name: &HeaderName, token: &str| {
+        headers
+            .get_all(name)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|value| value.trim().eq_ignore_ascii_case(token))
+    };
+    if !has_token(&UPGRADE, "websocket") || !has_token(&CONNECTION, "upgrade") {
+        return Err("the server switched to another protocol than WebSocket".to_owned());
+    }
+    if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|accept| accept != &derive_accept_key(key.as_bytes())) {
+        return Err("the server's Sec-WebSocket-Accept does not answer this request".to_owned());
+    }
+    match headers.get(SEC_WEBSOCKET_PROTOCOL) {
+        Some(protocol) if protocol == SUBPROTOCOL => Ok(()),
+        Some(other) => {
+            Err(format!("the server chose the subprotocol {other:?} instead of \"{SUBPROTOCOL}\""))
+        }
+        None => {
+            Err(format!("the server did not accept the subprotocol \"{SUBPROTOCOL}\": is it an MQTT broker?"))
+        }
+    }
+}
+
+/// The bytes within the binary messages of a WebSocket that has been opened.
+async fn frames(stream: impl Io + 'static) -> Stream {
+    let config = WebSocketConfig::default()
+        .read_buffer_size(16 * 1024)
+        // Writes go to the stream at once: what buffers belongs to the layers below.
+        .write_buffer_size(0)
+        .max_message_size(Some(MAX_RECEIVED))
+        .max_frame_size(Some(MAX_RECEIVED));
+    let socket = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
+    let (sink, source) = socket.split();
+    // A Close in good order is the end; waiting for the server to close TCP, too, could take for ever.
+    let source = source.take_while(|message| future::ready(!is_orderly_close(message)));
+    let reader = StreamReader::new(Box::pin(source.filter_map(|message| future::ready(payload(message)))));
+    let writer = SinkWriter::new(CopyToBytes::new(Box::pin(
+        sink.sink_map_err(into_io_error)
+            .with_flat_map(|bytes: Bytes| stream::iter(messages(bytes).map(Ok::<_, io::Error>))),
+    )));
+    Box::new(tokio::io::join(reader, writer))
+}
+
+/// The binary messages for one write.
+fn messages(mut bytes: Bytes) -> impl Iterator<Item = Message> {
+    std::iter::from_fn(move || {
+        let next = bytes.split_to(bytes.len().min(MAX_SENT));
+        (!next.is_empty()).then_some(Message::Binary(next))
+    })
+}
+
+/// What a message holds for MQTT; `None` for what tungstenite has dealt with.
+fn payload(message: Result<Message, WsError>) -> Option<io::Result<Bytes>> {
+    match message {
+        Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
+        // MQTT 5 §6 [MQTT-6.0.0-1].
+        Ok(Message::Text(_)) => {
+            Some(Err(io::Error::new(io::ErrorKind::InvalidData, "the server sent a WebSocket text message")))
+        }
+        Ok(Message::Close(Some(close))) => Some(Err(closed(&close))),
+        Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,
+        Err(error) => Some(Err(into_io_error(error))),
+    }
+}
+
+fn is_orderly_close(message: &Result<Message, WsError>) -> bool {
+    match message {
+        Ok(Message::Close(Some(close))) => close.code == CloseCode::Normal,
+        Ok(Message::Close(None)) => true,
+        _ => false,
+    }
+}
+
+fn closed(close: &CloseFrame) -> io::Error {
+    let text = match close.reason.as_str() {
+        "" => format!("the server closed the WebSocket with code {}", close.code),
+        reason => format!("the server closed the WebSocket with code {}: {reason}", close.code),
+    };
+    io::Error::new(io::ErrorKind::ConnectionAborted, text)
+}
+
+fn into_io_error(error: WsError) -> io::Error {
+    match error {
+        WsError::Io(error) => error,
+        error => io::Error::other(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "websocket_tests.rs"]
+mod tests;

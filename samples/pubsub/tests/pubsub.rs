@@ -1,0 +1,162 @@
+//! The sample against a sandbox, and what it says when it is refused.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use sandbox::{Principal, Sandbox};
+use serde_json::Value;
+use testkit::{Outcome, Sample, policy, readme};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
+
+fn pubsub(sandbox: &Sandbox) -> Sample {
+    Sample::new(BINARY).mqtt(sandbox).device(sandbox.device()).args(["--interval", "0"])
+}
+
+#[test]
+fn publishes_and_receives_its_own_messages() {
+    let sandbox = Sandbox::start().unwrap();
+    for version in ["5", "3.1.1"] {
+        let sample = pubsub(&sandbox).args(["--client-id", "test-1", "--mqtt-version", version]);
+        let outcome = sample.args(["--count", "2", "--message", "hi"]).run().succeeded();
+        let expected = format!(
+            "Connected to localhost:{} as test-1\n\
+             Subscribed to test/topic\n\
+             Published to test/topic: hi [1]\nReceived on test/topic: hi [1]\n\
+             Published to test/topic: hi [2]\nReceived on test/topic: hi [2]\n\
+             Disconnected\n",
+            sandbox.mqtt_port()
+        );
+        assert_eq!(outcome.stdout, expected);
+        assert_eq!(outcome.stderr, "");
+    }
+}
+
+#[test]
+fn alpn_reaches_mqtt_on_the_https_port() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = Sample::new(BINARY).https(&sandbox).device(sandbox.device());
+    sample.args(["--count", "1"]).run().succeeded();
+    assert_eq!(sandbox.connections()[0].alpn.as_deref(), Some("x-amzn-mqtt-ca"));
+}
+
+#[test]
+fn json_holds_the_same_events() {
+    let sandbox = Sandbox::start().unwrap();
+    let outcome = pubsub(&sandbox).args(["--count", "1", "--json"]).run().succeeded();
+    let events: Vec<String> = outcome
+        .stdout
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["event"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(events, ["connected", "subscribed", "published", "received", "disconnected"]);
+}
+
+#[test]
+fn the_official_flags_work() {
+    let sandbox = Sandbox::start().unwrap();
+    let port = sandbox.mqtt_port().to_string();
+    let ca = sandbox.ca_file().display().to_string();
+    let flags = ["--port_override", &port, "--ca_file", &ca, "--client_id", "test-x", "--verbosity", "Debug"];
+    let sample = Sample::new(BINARY).args(["--endpoint", "localhost"]).args(flags).device(sandbox.device());
+    let outcome = sample.args(["--topic", "test/topic", "--message", "m", "--count", "1"]).run().succeeded();
+    assert!(outcome.stdout.contains("as test-x"));
+    assert!(outcome.stderr.contains("TLS handshake"), "--verbosity is followed");
+}
+
+#[test]
+fn ctrl_c_and_sigterm_end_it_with_a_clean_disconnect() {
+    for signal in ["-INT", "-TERM"] {
+        let sandbox = Sandbox::start().unwrap();
+        let mut child = pubsub(&sandbox).args(["--count", "0"]).spawn();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        while !line.starts_with("Received") {
+            line.clear();
+            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "ended early");
+        }
+        let kill = Outcome::of(std::process::Command::new("kill").args([signal, &child.id().to_string()]));
+        kill.succeeded();
+        let rest: Vec<String> = stdout.lines().map(Result::unwrap).collect();
+        assert_eq!(rest.last().map(String::as_str), Some("Disconnected"));
+        Outcome::of_child(child, "pubsub").succeeded();
+        assert!(sandbox.connections()[0].clean_disconnect, "a DISCONNECT packet was sent");
+    }
+}
+
+#[test]
+fn the_policy_is_sufficient_and_minimal() {
+    let sandbox = Sandbox::start().unwrap();
+    policy::is_sufficient_and_minimal(&sandbox, Principal::Device, "pubsub", || {
+        pubsub(&sandbox).args(["--count", "1"]).run()
+    });
+}
+
+#[test]
+fn a_refused_operation_is_named_on_mqtt_3_1_1_too() {
+    let sandbox = Sandbox::start().unwrap();
+    let run = |topic: &str, id: &str| {
+        pubsub(&sandbox).args(["--mqtt-version", "3.1.1", "--topic", topic, "--client-id", id]).run()
+    };
+    run("test/topic", "other-1").failed(1, &["other-1", "hint:", "iot:Connect", "client/other-1"]);
+    run("secret/topic", "test-1").failed(1, &["secret/topic", "hint:", "iot:Subscribe"]);
+}
+
+#[test]
+fn refused_topics_and_client_ids_are_named() {
+    let sandbox = Sandbox::start().unwrap();
+    let run = |flags: [&str; 2]| pubsub(&sandbox).args(flags).run();
+    run(["--client-id", "other-1"]).failed(1, &["not authorized", "0x87", "iot:Connect", "client/other-1"]);
+    run(["--topic", "secret/topic"])
+        .failed(1, &["not authorized", "iot:Subscribe", "topicfilter/secret/topic"]);
+}
+
+#[test]
+fn the_reason_string_of_a_refused_connack_is_shown() {
+    let sandbox = Sandbox::start().unwrap();
+    sandbox.refuse_next_connect(0x97, "too many devices today");
+    pubsub(&sandbox).run().failed(1, &["quota exceeded", "0x97", "too many devices today"]);
+}
+
+#[test]
+fn certificates_and_keys_that_cannot_be_used() {
+    let sandbox = Sandbox::start().unwrap();
+    let device = sandbox.device();
+    let other = sandbox.issue_device("other").unwrap();
+    let run = |cert: &Path, key: &Path| {
+        let files = [cert, key].map(|path| path.display().to_string());
+        Sample::new(BINARY).mqtt(&sandbox).args(["--cert", &files[0], "--key", &files[1]]).run()
+    };
+    let missing = Path::new("missing.pem");
+    run(&device.cert_file, missing).failed(1, &["missing.pem", "key", "hint:"]);
+    run(missing, &device.key_file).failed(1, &["missing.pem", "certificate"]);
+    run(&device.cert_file, &other.key_file).failed(1, &["does not belong to"]);
+    run(&device.key_file, &device.cert_file).failed(1, &["hint:"]);
+    run(Path::new("/dev/null"), &device.key_file).failed(1, &["/dev/null", "empty"]);
+    let stranger = sandbox.issue_unregistered_device("stranger").unwrap();
+    run(&stranger.cert_file, &stranger.key_file).failed(1, &["rejected the client certificate", "hint:"]);
+}
+
+#[test]
+fn usage_errors_name_the_flag_and_exit_with_2() {
+    let sandbox = Sandbox::start().unwrap();
+    for (flags, words) in [
+        (["--keep-alive", "5"], ["--keep-alive", "30"]),
+        (["--client-id", "$aws"], ["--client-id", "reserve"]),
+        (["--mqtt-version", "4.2"], ["--mqtt-version", "3.1.1"]),
+        (["--connect-timeout", "0"], ["--connect-timeout", "seconds"]),
+        (["--region", "us-east-1"], ["--region", "unexpected"]),
+    ] {
+        pubsub(&sandbox).args(flags).run().failed(2, &words);
+    }
+    let url = Sample::new(BINARY).args(["--endpoint", "https://example.com/"]).device(sandbox.device());
+    url.run().failed(2, &["--endpoint"]);
+    Sample::new(BINARY).run().failed(2, &["--endpoint", "--cert", "--key"]);
+}
+
+#[test]
+fn the_readme_works() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR"));
+    readme::commands_work(sample, "pubsub", BINARY, &sandbox);
+}

@@ -1,0 +1,43 @@
+//! MQTT 3.1.1 over WebSocket: connect and disconnect, with credentials from the environment or from files.
+//!
+//! - Against a local sandbox: `cargo xtask run websocket_connect`
+//! - Against AWS IoT Core: `cargo run -p websocket_connect -- --endpoint <prefix>-ats.iot.<region>.amazonaws.com
+//!   --signing-region <region>`
+//! - What the credentials' policy must allow: `policies/websocket_connect.json`
+
+use std::io;
+
+use clap::Parser;
+use common::args::{ConnectionArgs, OutputArgs, SigV4Args};
+use common::{Client, Failure, until_interrupted};
+
+/// Connects over WebSocket, signed with AWS credentials, and disconnects.
+#[derive(Parser)]
+#[command(mut_arg("mqtt_version", |version| version.default_value("3.1.1")))]
+struct Args {
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    credentials: SigV4Args,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Failure> {
+    let args = Args::parse();
+    args.output.start_logging();
+    let mut out = args.output.to(io::stdout());
+
+    // Authentication: AWS credentials sign the WebSocket upgrade. Without flags they come from the environment,
+    // from ~/.aws, or from wherever else the AWS SDK looks.
+    let auth = args.credentials.auth(&args.connection.endpoint).unwrap_or_else(|usage| usage.exit());
+
+    let options = args.connection.options(auth)?;
+    let (client, _events) = until_interrupted(Client::connect(options)).await?;
+    out.connected(&client)?;
+
+    client.disconnect().await?;
+    out.disconnected()?;
+    Ok(())
+}

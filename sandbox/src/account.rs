@@ -1,0 +1,31 @@
+//! Everything of the sandbox that outlives a restart.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::clock::Clock;
+use crate::connections::ConnectionLog;
+use crate::policy::PolicyStore;
+use crate::sigv4::Verifier;
+use crate::things::Things;
+use crate::tls::Configurations;
+
+/// The one region there is.
+pub(crate) const REGION: &str = "us-east-1";
+/// The account number of AWS's own examples.
+pub(crate) const ACCOUNT_ID: &str = "123456789012";
+
+/// Identities, policies and settings, shared by all connections.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) clock: Clock,
+    pub(crate) tls: Configurations,
+    pub(crate) policies: Arc<PolicyStore>,
+    pub(crate) things: Things,
+    pub(crate) verifier: Verifier,
+    pub(crate) connections: ConnectionLog,
+    /// CONNECTs to refuse, for tests: code and reason string.
+    pub(crate) refusals: Mutex<VecDeque<(u8, String)>>,
+}

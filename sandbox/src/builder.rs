@@ -1,0 +1,165 @@
+//! Sets up a sandbox.
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use thiserror::Error;
+use uuid::Uuid;
+
+use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::clock::Clock;
+use crate::connections::ConnectionLog;
+use crate::credentials::Credentials;
+use crate::pki::{Authority, ServerCertificate};
+use crate::policy::PolicyStore;
+use crate::running::Running;
+use crate::sandbox::Sandbox;
+use crate::sigv4::{KnownCredentials, Verifier};
+use crate::state::StateDirectory;
+use crate::things::Things;
+use crate::tls::Configurations;
+
+/// The thing whose certificate is made at the start.
+const DEVICE: &str = "sandbox-thing";
+
+/// The settings of a sandbox.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct Builder {
+    mqtt_port: u16,
+    https_port: u16,
+    state_dir: Option<PathBuf>,
+    policies_dir: PathBuf,
+    clock_offset_seconds: i64,
+    server_certificate: ServerCertificate,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Builder {
+            mqtt_port: 0,
+            https_port: 0,
+            state_dir: None,
+            policies_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies")),
+            clock_offset_seconds: 0,
+            server_certificate: ServerCertificate::default(),
+        }
+    }
+}
+
+impl Builder {
+    /// The port for mutual TLS; 0, the default, takes a free one.
+    pub fn mqtt_port(mut self, port: u16) -> Self {
+        self.mqtt_port = port;
+        self
+    }
+
+    /// The port for WebSockets, and for mutual TLS by ALPN; 0, the default, takes a free one.
+    pub fn https_port(mut self, port: u16) -> Self {
+        self.https_port = port;
+        self
+    }
+
+    /// Where to write certificates and credentials; made if it is not there, kept when the sandbox stops. By default
+    /// a private temporary directory that is removed on drop.
+    pub fn state_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.state_dir = Some(directory.into());
+        self
+    }
+
+    /// The directory whose `*.json` are the policies of all principals; by default `policies` of the workspace. In
+    /// the documents `${region}` and `${account}` are filled in.
+    pub fn policies_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.policies_dir = directory.into();
+        self
+    }
+
+    /// How much the sandbox's clock, by which signatures are judged and the `Date` header is written, is ahead of the
+    /// real time; negative when it is behind.
+    pub fn clock_offset_seconds(mut self, seconds: i64) -> Self {
+        self.clock_offset_seconds = seconds;
+        self
+    }
+
+    /// The certificate to present to clients.
+    pub fn server_certificate(mut self, certificate: ServerCertificate) -> Self {
+        self.server_certificate = certificate;
+        self
+    }
+
+    /// Starts the sandbox; it accepts connections when this returns.
+    ///
+    /// # Errors
+    ///
+    /// A port in use ([`ListenError`]), a directory that cannot be written, policies that are missing or not valid.
+    pub fn start(self) -> anyhow::Result<Sandbox> {
+        let policies = Arc::new(PolicyStore::new(REGION, ACCOUNT_ID));
+        policies.attach_directory(&self.policies_dir)?;
+        let mqtt = listen(self.mqtt_port)?;
+        let https = listen(self.https_port)?;
+
+        let authority = Authority::new(&format!("Sandbox CA {}", Uuid::new_v4()))?;
+        let server = authority.issue_server(self.server_certificate)?;
+        let state = StateDirectory::open(self.state_dir.as_deref())?;
+        // One that was killed leaves it behind.
+        state.remove_contract()?;
+        let ca_file = state.write("ca.pem", authority.certificate_pem().as_bytes())?;
+        let things = Things::default();
+        let identity = authority.issue_device(DEVICE)?;
+        things.register(DEVICE, identity.certificate_der())?;
+        let device = state.write_device(DEVICE, &identity)?;
+
+        let credentials = Credentials::generate()?;
+        let expired_credentials = Credentials::generate()?;
+        let credentials_file = state.write("credentials", credentials.to_ini().as_bytes())?;
+        let known = [(&credentials, false), (&expired_credentials, true)]
+            .map(|(credentials, expired)| KnownCredentials { credentials: credentials.clone(), expired });
+
+        let account = Arc::new(Account {
+            clock: Clock::offset_by(self.clock_offset_seconds),
+            tls: Configurations::new(&authority, &server)?,
+            policies,
+            things,
+            verifier: Verifier { region: REGION.to_owned(), known: known.to_vec() },
+            connections: ConnectionLog::default(),
+            refusals: Mutex::new(VecDeque::new()),
+        });
+        let mqtt_port = mqtt.local_addr().context("cannot learn the port")?.port();
+        let https_port = https.local_addr().context("cannot learn the port")?.port();
+        let running = Running::start(Arc::clone(&account), mqtt, https)?;
+        Ok(Sandbox {
+            running: Some(running),
+            account,
+            authority,
+            state,
+            mqtt_port,
+            https_port,
+            ca_file,
+            credentials_file,
+            device,
+            credentials,
+            expired_credentials,
+        })
+    }
+}
+
+/// A port that cannot be listened on, mostly because it is in use.
+#[derive(Debug, Error)]
+#[error("cannot listen on 127.0.0.1:{port}")]
+#[non_exhaustive]
+pub struct ListenError {
+    /// The port.
+    pub port: u16,
+    source: io::Error,
+}
+
+/// Binds a port of the loopback interface; the standard library sets `SO_REUSEADDR`, so that a port can be had again
+/// while connections of an earlier run linger.
+pub(crate) fn listen(port: u16) -> Result<TcpListener, ListenError> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| ListenError { port, source })
+}

@@ -1,0 +1,85 @@
+//! What the binary prints when it is ready: the facts, and a command to paste for each sample.
+
+use std::path::Path;
+
+use sandbox::Sandbox;
+
+/// The whole text. It holds the sandbox's credentials, which are worth nothing elsewhere and end with it.
+pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
+    let (endpoint, device, keys) = (sandbox.endpoint(), sandbox.device(), sandbox.credentials());
+    let (mqtt_port, https_port) = (sandbox.mqtt_port(), sandbox.https_port());
+    let quoted = |path: &Path| quote(&path.display().to_string());
+    let ca = quoted(sandbox.ca_file());
+    let facts = [
+        ("mutual TLS", format!("{endpoint}:{mqtt_port}")),
+        ("WebSocket, HTTPS", format!("{endpoint}:{https_port}")),
+        ("region, account", format!("{}, {}", sandbox.region(), sandbox.account_id())),
+        ("device", device.thing_name.clone()),
+        ("CA", sandbox.ca_file().display().to_string()),
+        ("for programs", contract.display().to_string()),
+    ];
+    let commands = [
+        (
+            "pubsub: mutual TLS",
+            format!(
+                "cargo run -p pubsub -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} --key {}",
+                quoted(&device.cert_file),
+                quoted(&device.key_file),
+            ),
+        ),
+        (
+            "sigv4_websocket_connect: signed WebSocket, static credentials",
+            format!(
+                "cargo run -p sigv4_websocket_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} \
+                 --region {} --access-key {} --secret {} --session-token {}",
+                sandbox.region(),
+                quote(&keys.access_key_id),
+                quote(&keys.secret_access_key),
+                quote(&keys.session_token),
+            ),
+        ),
+        (
+            "websocket_connect: signed WebSocket, credentials from the environment",
+            format!(
+                "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_SESSION_TOKEN={} cargo run -p websocket_connect -- \
+                 --endpoint {endpoint} --port {https_port} --ca-file {ca} --signing-region {}",
+                quote(&keys.access_key_id),
+                quote(&keys.secret_access_key),
+                quote(&keys.session_token),
+                sandbox.region(),
+            ),
+        ),
+    ];
+
+    let mut text = String::from("A local AWS IoT Core is ready. Ctrl-C ends it.\n\n");
+    for (name, value) in facts {
+        text.push_str(&format!("  {name:<18}{value}\n"));
+    }
+    for (sample, command) in commands {
+        text.push_str(&format!("\n# {sample}\n{command}\n"));
+    }
+    text
+}
+
+/// A word for the shell: quoted unless it needs no quotes.
+fn quote(word: &str) -> String {
+    let plain = |char: char| char.is_ascii_alphanumeric() || "/._-+=:,@".contains(char);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quote;
+
+    #[test]
+    fn words_are_quoted_where_the_shell_needs_it() {
+        assert_eq!(quote("/a/b-c_d.pem"), "/a/b-c_d.pem");
+        assert_eq!(quote("a b"), "'a b'");
+        assert_eq!(quote("it's"), r"'it'\''s'");
+        assert_eq!(quote(""), "''");
+    }
+}

@@ -1,0 +1,133 @@
+//! Stands between an authenticated stream and its handler in the broker, looks at each MQTT packet both ways, and
+//! enforces what AWS IoT Core enforces: the principal's policies and the limits.
+//!
+//! [`admission`], [`inbound`] and [`outbound`] decide on packets and do no I/O; [`pump`] moves the bytes.
+
+mod admission;
+mod filter;
+mod inbound;
+pub(crate) mod limits;
+mod outbound;
+mod pump;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::account::Account;
+use crate::broker::Broker;
+use crate::connections::LogEntry;
+use crate::mqtt::frame::{Frame, FrameBuffer, kind};
+use crate::policy::{Principal, Variables};
+
+use self::admission::{Admission, Refusal};
+use self::inbound::Inbound;
+use self::outbound::Outbound;
+
+/// How long a client may take for its CONNECT.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last packet may take to reach a client, and how long its end of the stream is waited for.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Who is at the other end of a stream, as the gateway found out.
+#[derive(Debug)]
+pub(crate) struct Authenticated {
+    pub(crate) peer: SocketAddr,
+    pub(crate) principal: Principal,
+    /// The thing that the client's certificate is attached to.
+    pub(crate) thing: Option<String>,
+    /// Those that do not depend on the CONNECT.
+    pub(crate) variables: Variables,
+    pub(crate) entry: LogEntry,
+}
+
+/// What the gate itself, or a test, sends to a client; the order is kept.
+#[derive(Debug)]
+pub(crate) struct ToClient {
+    /// A whole packet, or nothing.
+    pub(crate) packet: Vec<u8>,
+    /// How many PUBACKs of the broker go before it: they keep the order of their PUBLISHes (MQTT 5 §4.6).
+    pub(crate) after_pubacks: u64,
+    /// Whether the connection is closed behind it.
+    pub(crate) last: bool,
+}
+
+/// Serves one connection to its end.
+pub(crate) async fn serve<S>(stream: S, client: Authenticated, account: &Account, broker: &Arc<Broker>)
+where
+    S: AsyncRead + AsyncWrite + Send,
+{
+    let peer = client.peer;
+    let (mut from_client, mut to_client) = tokio::io::split(stream);
+    let mut frames = FrameBuffer::new(limits::PACKET);
+    let connect = match timeout(CONNECT_TIMEOUT, connect_packet(&mut frames, &mut from_client)).await {
+        Ok(Some(frame)) => frame,
+        Ok(None) => return log::info!("{peer}: closed without a CONNECT"),
+        Err(_) => return log::info!("{peer}: no CONNECT in time"),
+    };
+    let Admission { session, connect } = match admission::admit(connect.body(), client, account) {
+        Ok(admission) => admission,
+        Err(Refusal { packet, why }) => {
+            log::info!("{peer}: CONNECT refused: {why}");
+            let farewell = async {
+                to_client.write_all(&packet).await?;
+                to_client.shutdown().await
+            };
+            if let Ok(Ok(())) = timeout(CLOSE_TIMEOUT, farewell).await {
+                pump::drain(&mut from_client).await;
+            }
+            return;
+        }
+    };
+
+    let session = Arc::new(session);
+    let (from_broker, mut to_broker) = tokio::io::split(broker.open(peer, Arc::clone(&session.permissions)));
+    if let Err(error) = to_broker.write_all(&connect).await {
+        return log::warn!("{peer}: the broker took no CONNECT: {error}");
+    }
+    let (packets, to_send) = mpsc::unbounded_channel();
+    let (acknowledge, acknowledged) = mpsc::unbounded_channel();
+    let inbound = pump::Inward {
+        judge: Inbound::new(Arc::clone(&session)),
+        frames,
+        from_client: &mut from_client,
+        to_broker,
+        packets: packets.clone(),
+        acknowledged,
+    };
+    let outbound = pump::Outward {
+        judge: Outbound::new(Arc::clone(&session)),
+        broker,
+        from_broker,
+        to_client,
+        packets: packets.clone(),
+        to_send,
+        acknowledge,
+    };
+    pump::run(inbound, outbound, &packets).await;
+    pump::drain(&mut from_client).await;
+    log::info!("{peer}: {:?} disconnected", session.client_id);
+}
+
+/// The CONNECT, or `None` when the stream ends before it or begins with something else.
+async fn connect_packet<S: AsyncRead>(frames: &mut FrameBuffer, source: &mut ReadHalf<S>) -> Option<Frame> {
+    loop {
+        // What is no CONNECT is not waited for: another protocol's bytes may look like a long packet.
+        if frames.first_byte().is_some_and(|byte| byte != kind::CONNECT << 4) {
+            return None;
+        }
+        if let Some(frame) = frames.next().ok()? {
+            return Some(frame);
+        }
+        if frames.fill(source).await.ok()? == 0 {
+            return None;
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! The HTTP side of the HTTPS port: the WebSocket upgrade of a signed request.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::header::{
+    CONNECTION, DATE, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use http_body_util::combinators::BoxBody;
+use http_body_util::{Empty, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::Role;
+
+use crate::clock::http_date;
+use crate::connections::{Connection, Transport};
+use crate::gate::Authenticated;
+use crate::gateway::refusal::HttpRefusal;
+use crate::gateway::websocket::WebSocketBytes;
+use crate::gateway::{Gateway, with_source};
+use crate::policy::{Principal, Variables};
+use crate::sigv4::SignedRequest;
+
+/// The subprotocol of MQTT over WebSocket (MQTT 5 §6).
+const SUBPROTOCOL: &str = "mqtt";
+/// How long a client may take for the head of a request.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A whole answer in memory.
+pub(super) type Body = BoxBody<Bytes, Infallible>;
+
+/// Serves one HTTP connection, and MQTT on it after an upgrade.
+pub(super) async fn serve(
+    gateway: Arc<Gateway>,
+    tls: TlsStream<TcpStream>,
+    peer: SocketAddr,
+    alpn: Option<String>,
+) -> anyhow::Result<()> {
+    let service = service_fn(|request| {
+        let answer = answer(&gateway, request, peer, alpn.clone());
+        async { Ok::<_, Infallible>(answer) }
+    });
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(tls), service)
+        .with_upgrades()
+        .await
+        .context("the HTTP connection failed")
+}
+
+fn answer(
+    gateway: &Arc<Gateway>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+    alpn: Option<String>,
+) -> Response<Body> {
+    let now = gateway.account.clock.now();
+    let mut response = match upgrade(gateway, request, peer, alpn) {
+        Ok(response) => response,
+        Err(refusal) => {
+            log::info!("{peer}: refused with {}: {}", refusal.status, refusal.message);
+            refusal.into_response()
+        }
+    };
+    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
+        response.headers_mut().insert(DATE, date);
+    }
+    response
+}
+
+fn upgrade(
+    gateway: &Arc<Gateway>,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+    alpn: Option<String>,
+) -> Result<Response<Body>, HttpRefusal> {
+    let accept = websocket_accept(&request)?;
+    let amz_date = authenticate(gateway, &request)?;
+    log::info!("{peer}: authenticated as the IAM identity by its signature");
+
+    let connection = Connection::new(Transport::WebSocket, Principal::Iam, alpn, Some(amz_date));
+    let client = Authenticated {
+        peer,
+        principal: Principal::Iam,
+        thing: None,
+        variables: with_source(Variables::default(), peer),
+        entry: gateway.account.connections.add(connection),
+    };
+    let upgraded = hyper::upgrade::on(&mut request);
+    let gateway = Arc::clone(gateway);
+    tokio::spawn(async move {
+        match upgraded.await {
+            Ok(stream) => {
+                // A message may be longer than a packet: the gate says so to the client.
+                let stream = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
+                gateway.mqtt(WebSocketBytes::new(stream), client).await;
+            }
+            Err(error) => log::info!("{peer}: the upgrade failed: {error}"),
+        }
+    });
+    let mut response = Response::new(Empty::new().boxed());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+    Ok(response)
+}
+
+/// Checks everything about the request but who sends it; returns `Sec-WebSocket-Accept` (RFC 6455 §4.2).
+fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefusal> {
+    if request.uri().path() != "/mqtt" {
+        return Err(HttpRefusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", "Not found"));
+    }
+    if request.method() != Method::GET {
+        return Err(HttpRefusal::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "MethodNotAllowedException",
+            "Method not allowed",
+        ));
+    }
+    let headers = request.headers();
+    if !lists(headers, CONNECTION.as_str(), "upgrade") || !lists(headers, UPGRADE.as_str(), "websocket") {
+        return Err(HttpRefusal::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "UpgradeRequiredException",
+            "Upgrade required",
+        ));
+    }
+    let bad = |message: &str| HttpRefusal::new(StatusCode::BAD_REQUEST, "BadRequestException", message);
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(bad("Sec-WebSocket-Version must be 13"));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
+    if !lists(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), SUBPROTOCOL) {
+        return Err(bad("Sec-WebSocket-Protocol must offer mqtt"));
+    }
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
+        .map_err(|_| bad("Sec-WebSocket-Key is not valid"))
+}
+
+/// Verifies the signature; returns its `X-Amz-Date`.
+fn authenticate(gateway: &Gateway, request: &Request<Incoming>) -> Result<String, HttpRefusal> {
+    let account = &gateway.account;
+    let headers: Vec<_> = request
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        })
+        .collect();
+    let signed = SignedRequest {
+        method: request.method().as_str(),
+        path: request.uri().path(),
+        query: request.uri().query().unwrap_or_default(),
+        headers: &headers,
+    };
+    account.verifier.verify(signed, account.clock.now()).map(|verified| verified.amz_date).map_err(
+        |refusal| HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string()),
+    )
+}
+
+/// Whether a header holds a token in one of its comma-separated lists.
+fn lists(headers: &HeaderMap, name: &str, token: &str) -> bool {
+    headers
+        .get_all(name)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|candidate| candidate.trim().eq_ignore_ascii_case(token))
+}
+
+/// A body of JSON.
+pub(super) fn full(bytes: Vec<u8>) -> Body {
+    Full::new(Bytes::from(bytes)).boxed()
+}

@@ -1,0 +1,129 @@
+//! The front door: TLS, client certificates, ALPN and signed requests. It decides who a client is, then hands the
+//! stream to the gate.
+
+mod http;
+mod refusal;
+mod websocket;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use rustls::ServerConfig;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+use tokio_rustls::LazyConfigAcceptor;
+use tokio_rustls::server::TlsStream;
+
+use crate::account::Account;
+use crate::broker::Broker;
+use crate::connections::{Connection, Transport};
+use crate::gate::{self, Authenticated};
+use crate::policy::{Principal, Variables};
+use crate::tls::ALPN_MQTT_CA;
+
+/// How long a client may take for TLS.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The two ports of the gateway.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Port {
+    /// Mutual TLS, whatever the ALPN.
+    Mqtt,
+    /// By ALPN.
+    Https,
+}
+
+/// What every connection needs.
+pub(crate) struct Gateway {
+    pub(crate) account: Arc<Account>,
+    pub(crate) broker: Arc<Broker>,
+}
+
+impl Gateway {
+    /// Accepts connections, for ever.
+    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, port: Port) {
+        loop {
+            match listener.accept().await {
+                Ok((tcp, peer)) => {
+                    let gateway = Arc::clone(&self);
+                    tokio::spawn(async move {
+                        if let Err(error) = gateway.connection(tcp, peer, port).await {
+                            log::info!("{peer}: {error:#}");
+                        }
+                    });
+                }
+                Err(error) => {
+                    // Mostly that there are too many open files: give some time to be closed.
+                    log::warn!("cannot accept a connection: {error}");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+
+    async fn connection(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, port: Port) -> anyhow::Result<()> {
+        tcp.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+        let tls = timeout(HANDSHAKE_TIMEOUT, self.handshake(tcp, port))
+            .await
+            .context("no TLS handshake in time")?
+            .context("the TLS handshake failed")?;
+        let alpn = tls.get_ref().1.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
+        match port {
+            Port::Https if alpn.as_deref() != Some(ALPN_MQTT_CA) => http::serve(self, tls, peer, alpn).await,
+            _ => self.mutual_tls(tls, peer, alpn).await,
+        }
+    }
+
+    /// The configuration depends on the ALPN protocols that the client offers: a certificate is asked for only where
+    /// one is needed.
+    async fn handshake(&self, tcp: TcpStream, port: Port) -> std::io::Result<TlsStream<TcpStream>> {
+        let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
+        let tls = &self.account.tls;
+        let config: &Arc<ServerConfig> = match port {
+            Port::Mqtt => &tls.mqtt,
+            Port::Https => {
+                let mut offered = start.client_hello().alpn().into_iter().flatten();
+                if offered.any(|protocol| protocol == ALPN_MQTT_CA.as_bytes()) {
+                    &tls.mqtt_by_alpn
+                } else {
+                    &tls.http
+                }
+            }
+        };
+        start.into_stream(Arc::clone(config)).await
+    }
+
+    async fn mutual_tls(
+        &self,
+        tls: TlsStream<TcpStream>,
+        peer: SocketAddr,
+        alpn: Option<String>,
+    ) -> anyhow::Result<()> {
+        let certificate = tls.get_ref().1.peer_certificates().and_then(|chain| chain.first());
+        let Some(device) = certificate.and_then(|certificate| self.account.things.find(certificate)) else {
+            bail!("the client certificate is not registered");
+        };
+        log::info!("{peer}: authenticated as the device {:?} by its certificate", device.thing_name);
+        let connection = Connection::new(Transport::MutualTls, Principal::Device, alpn, None);
+        let client = Authenticated {
+            peer,
+            principal: Principal::Device,
+            thing: Some(device.thing_name),
+            variables: with_source(device.subject, peer),
+            entry: self.account.connections.add(connection),
+        };
+        self.mqtt(tls, client).await;
+        Ok(())
+    }
+
+    async fn mqtt<S: AsyncRead + AsyncWrite + Send>(&self, stream: S, client: Authenticated) {
+        gate::serve(stream, client, &self.account, &self.broker).await;
+    }
+}
+
+fn with_source(variables: Variables, peer: SocketAddr) -> Variables {
+    variables.with("aws:SourceIp", &peer.ip().to_string())
+}

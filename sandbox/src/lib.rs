@@ -1,0 +1,47 @@
+//! A local AWS IoT Core, for tests and for trying things out without an AWS account. A development tool: it listens on
+//! 127.0.0.1 only, and its keys lie in files.
+//!
+//! ```no_run
+//! let sandbox = sandbox::Sandbox::start()?;
+//! println!("mutual TLS: {}:{}, trust {}", sandbox.endpoint(), sandbox.mqtt_port(), sandbox.ca_file().display());
+//! # anyhow::Ok(())
+//! ```
+//!
+//! A connection goes through these layers, each a module of its own:
+//! - `gateway`: TLS (`tls`, `pki`), client certificates (`things`), WebSocket requests signed with Signature Version 4
+//!   (`sigv4`). It decides who the client is.
+//! - `gate`: looks at each MQTT packet (`mqtt`) both ways and enforces policies (`policy`) and the limits of AWS.
+//! - `broker`: the crate `mqtt5`, without a TCP port of its own.
+//!
+//! [`Relay`] stands before any port and makes the way to it long, or breaks it.
+//!
+//! It shares no code with the crate `common`, so that a mistake in one is not hidden by the same mistake in the other.
+
+mod account;
+mod broker;
+mod builder;
+mod clock;
+mod connections;
+mod credentials;
+mod device;
+mod gate;
+mod gateway;
+mod mqtt;
+mod pki;
+mod policy;
+pub mod relay;
+mod running;
+mod sandbox;
+mod sigv4;
+mod state;
+mod things;
+mod tls;
+
+pub use builder::{Builder, ListenError};
+pub use connections::{Connection, Transport};
+pub use credentials::Credentials;
+pub use device::Device;
+pub use pki::ServerCertificate;
+pub use policy::Principal;
+pub use relay::Relay;
+pub use sandbox::Sandbox;

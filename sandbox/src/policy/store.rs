@@ -1,0 +1,159 @@
+//! The policies attached to each principal.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+use parking_lot::RwLock;
+
+use crate::policy::document::Policy;
+
+/// AWS IoT's limit of policies attached to one principal.
+const MAXIMUM_POLICIES: usize = 10;
+
+/// Who a connection acts as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Principal {
+    /// An X.509 client certificate of a registered device.
+    Device,
+    /// The IAM identity of the sandbox's AWS credentials.
+    Iam,
+}
+
+impl fmt::Display for Principal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Principal::Device => "the device",
+            Principal::Iam => "the IAM identity",
+        })
+    }
+}
+
+/// The attached policies, by principal.
+#[derive(Debug)]
+pub(crate) struct PolicyStore {
+    region: String,
+    account_id: String,
+    attached: RwLock<HashMap<Principal, Arc<Vec<Policy>>>>,
+}
+
+impl PolicyStore {
+    pub(crate) fn new(region: &str, account_id: &str) -> Self {
+        PolicyStore {
+            region: region.to_owned(),
+            account_id: account_id.to_owned(),
+            attached: RwLock::default(),
+        }
+    }
+
+    /// Attaches every `*.json` of a directory to all principals. More than ten are taken here, since the directory
+    /// holds a policy for each sample and the sandbox has one principal for all of them.
+    pub(crate) fn attach_directory(&self, directory: &Path) -> anyhow::Result<()> {
+        let trying = || format!("cannot read the policies directory {}", directory.display());
+        let mut files = Vec::new();
+        for entry in fs::read_dir(directory).with_context(trying)? {
+            let path = entry.with_context(trying)?.path();
+            if path.extension().is_some_and(|extension| extension == "json") {
+                files.push(path);
+            }
+        }
+        ensure!(!files.is_empty(), "the policies directory {} holds no *.json", directory.display());
+        files.sort();
+        let policies = files
+            .iter()
+            .map(|file| {
+                let text =
+                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                self.parse(&text).with_context(|| format!("{} is no valid policy", file.display()))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let policies = Arc::new(policies);
+        for principal in [Principal::Device, Principal::Iam] {
+            self.attached.write().insert(principal, Arc::clone(&policies));
+        }
+        Ok(())
+    }
+
+    /// Replaces the policies of one principal.
+    pub(crate) fn replace(&self, principal: Principal, documents: &[String]) -> anyhow::Result<()> {
+        ensure!(
+            documents.len() <= MAXIMUM_POLICIES,
+            "{} policies for one principal; AWS IoT allows {MAXIMUM_POLICIES}",
+            documents.len()
+        );
+        let policies = documents
+            .iter()
+            .enumerate()
+            .map(|(index, text)| {
+                self.parse(text).with_context(|| format!("policy {} is not valid", index + 1))
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        self.attached.write().insert(principal, Arc::new(policies));
+        Ok(())
+    }
+
+    /// The policies of a principal.
+    pub(crate) fn of(&self, principal: Principal) -> Arc<Vec<Policy>> {
+        self.attached.read().get(&principal).cloned().unwrap_or_default()
+    }
+
+    /// The ARN of a resource of this account.
+    pub(crate) fn arn(&self, resource_type: &str, name: &str) -> String {
+        format!("arn:aws:iot:{}:{}:{resource_type}/{name}", self.region, self.account_id)
+    }
+
+    /// `${region}` and `${account}` are the sandbox's own: AWS knows no such variables.
+    fn parse(&self, text: &str) -> anyhow::Result<Policy> {
+        Policy::parse(&text.replace("${region}", &self.region).replace("${account}", &self.account_id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Action, Permissions, Variables};
+
+    const DOCUMENT: &str = r#"{"Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:${region}:${account}:client/*"}]}"#;
+
+    fn store() -> Arc<PolicyStore> {
+        Arc::new(PolicyStore::new("eu-west-1", "111122223333"))
+    }
+
+    #[test]
+    fn fills_the_region_and_the_account() {
+        let store = store();
+        let permissions = Permissions::new(Arc::clone(&store), Principal::Device, Variables::default());
+        assert!(!permissions.allow(Action::Connect, "x"));
+        store.replace(Principal::Device, &[DOCUMENT.to_owned()]).unwrap();
+        assert!(permissions.allow(Action::Connect, "x"));
+        store.replace(Principal::Device, &[]).unwrap();
+        assert!(!permissions.allow(Action::Connect, "x"));
+    }
+
+    #[test]
+    fn keeps_to_the_limits_of_aws() {
+        let store = store();
+        store.replace(Principal::Iam, &vec![DOCUMENT.to_owned(); 10]).unwrap();
+        let error = store.replace(Principal::Iam, &vec![DOCUMENT.to_owned(); 11]).unwrap_err();
+        assert_eq!(error.to_string(), "11 policies for one principal; AWS IoT allows 10");
+        // White space is free, other characters are not.
+        store.replace(Principal::Iam, &[format!("{}{DOCUMENT}", " ".repeat(4000))]).unwrap();
+        let long = DOCUMENT.replace("client/*", &"x".repeat(2048));
+        let error = store.replace(Principal::Iam, &[long]).unwrap_err();
+        assert!(format!("{error:#}").contains("AWS IoT allows 2048"), "{error:#}");
+    }
+
+    #[test]
+    fn a_directory_without_policies_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let error = store().attach_directory(directory.path()).unwrap_err().to_string();
+        assert!(error.contains(&directory.path().display().to_string()), "{error}");
+        let absent = directory.path().join("absent");
+        let error = store().attach_directory(&absent).unwrap_err().to_string();
+        assert!(error.contains(&absent.display().to_string()), "{error}");
+    }
+}

@@ -1,0 +1,244 @@
+//! The handle of a running sandbox.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, ensure};
+
+use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::builder::{Builder, listen};
+use crate::connections::Connection;
+use crate::credentials::Credentials;
+use crate::device::Device;
+use crate::gate::limits;
+use crate::pki::Authority;
+use crate::policy::Principal;
+use crate::running::Running;
+use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
+
+/// The host name to connect to.
+const ENDPOINT: &str = "localhost";
+
+/// A local AWS IoT Core. It runs on a thread of its own, so it can be used from synchronous and asynchronous code
+/// alike, and stops on drop: listeners and connections are closed, the thread is joined.
+pub struct Sandbox {
+    /// `None` while stopped.
+    pub(crate) running: Option<Running>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) authority: Authority,
+    pub(crate) state: StateDirectory,
+    pub(crate) mqtt_port: u16,
+    pub(crate) https_port: u16,
+    pub(crate) ca_file: PathBuf,
+    pub(crate) credentials_file: PathBuf,
+    pub(crate) device: Device,
+    pub(crate) credentials: Credentials,
+    pub(crate) expired_credentials: Credentials,
+}
+
+impl Sandbox {
+    /// Starts one on free ports, with its files in a private temporary directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    pub fn start() -> anyhow::Result<Sandbox> {
+        Sandbox::builder().start()
+    }
+
+    /// The settings to start one with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The host name to connect to: `localhost`.
+    pub fn endpoint(&self) -> &str {
+        ENDPOINT
+    }
+
+    /// The port for MQTT with a client certificate.
+    pub fn mqtt_port(&self) -> u16 {
+        self.mqtt_port
+    }
+
+    /// The port for MQTT over WebSocket, and with a client certificate by ALPN `x-amzn-mqtt-ca`.
+    pub fn https_port(&self) -> u16 {
+        self.https_port
+    }
+
+    /// The region that signatures and policies have to name.
+    pub fn region(&self) -> &str {
+        REGION
+    }
+
+    /// The account that policies have to name.
+    pub fn account_id(&self) -> &str {
+        ACCOUNT_ID
+    }
+
+    /// Where the sandbox's files are.
+    pub fn state_dir(&self) -> &Path {
+        self.state.path()
+    }
+
+    /// The CA to trust, PEM.
+    pub fn ca_file(&self) -> &Path {
+        &self.ca_file
+    }
+
+    /// The device that was registered at the start.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The AWS credentials that the sandbox accepts.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The same as a shared credentials file with the profile `default`.
+    pub fn credentials_file(&self) -> &Path {
+        &self.credentials_file
+    }
+
+    /// Credentials that the sandbox knows and that have expired.
+    pub fn expired_credentials(&self) -> &Credentials {
+        &self.expired_credentials
+    }
+
+    /// Replaces the policies of a principal, for connections that are open too. In the documents `${region}` and
+    /// `${account}` are filled in.
+    ///
+    /// # Errors
+    ///
+    /// What AWS IoT would not store: JSON that is no policy, more than 10 documents, more than 2048 characters in one
+    /// (white space aside). The policies stay as they were then.
+    pub fn set_policies(&self, principal: Principal, documents: &[String]) -> anyhow::Result<()> {
+        self.account.policies.replace(principal, documents)
+    }
+
+    /// Every authenticated connection attempt since the start, oldest first. What TLS or HTTP has refused is not here.
+    /// What clients had sent before the call is taken into account.
+    pub fn connections(&self) -> Vec<Connection> {
+        if let Some(running) = &self.running {
+            running.settle();
+        }
+        self.account.connections.snapshot()
+    }
+
+    /// Makes a further device: a thing of that name with a certificate of the sandbox's CA.
+    ///
+    /// # Errors
+    ///
+    /// A name that AWS IoT does not allow for a thing, or files that cannot be written.
+    pub fn issue_device(&self, name: &str) -> anyhow::Result<Device> {
+        let identity = self.authority.issue_device(name)?;
+        let device = self.state.write_device(name, &identity)?;
+        self.account.things.register(name, identity.certificate_der())?;
+        Ok(device)
+    }
+
+    /// Makes a device whose certificate is by another CA: refused in the TLS handshake.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::issue_device`].
+    pub fn issue_unregistered_device(&self, name: &str) -> anyhow::Result<Device> {
+        let identity = Authority::new("Unknown device CA")?.issue_device(name)?;
+        self.state.write_device(name, &identity)
+    }
+
+    /// Disconnects a client: on MQTT 5 by a DISCONNECT with this reason, on 3.1.1 by closing the connection. False
+    /// when no client with this ID is connected.
+    pub fn disconnect(&self, client_id: &str, reason: u8, reason_string: Option<&str>) -> bool {
+        self.running
+            .as_ref()
+            .is_some_and(|running| running.broker().disconnect(client_id, reason, reason_string))
+    }
+
+    /// Refuses the next CONNECT of MQTT 5 with this reason code and reason string. Each call refuses one.
+    pub fn refuse_next_connect(&self, code: u8, reason_string: &str) {
+        self.account.refusals.lock().push_back((code, reason_string.to_owned()));
+    }
+
+    /// Publishes a message with QoS 1, as AWS's own services do: no policy of a publisher is asked.
+    ///
+    /// # Errors
+    ///
+    /// When the sandbox is stopped, the topic is not valid, or the payload is longer than 128 KiB.
+    pub fn publish(&self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
+        ensure!(limits::topic_name(topic).is_ok(), "{topic:?} is no topic to publish to");
+        ensure!(payload.len() <= limits::PAYLOAD, "a payload of {} bytes is too long", payload.len());
+        self.running.as_ref().context("the sandbox is stopped")?.publish(topic, payload)
+    }
+
+    /// Closes the listeners and all connections at once. CA, ports, keys and policies stay for [`Sandbox::restart`];
+    /// sessions and retained messages are gone.
+    pub fn stop(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts again on the same ports, with the same CA, keys and policies and a broker without sessions. Stops first
+    /// if need be.
+    ///
+    /// # Errors
+    ///
+    /// When another process has taken a port in the meantime.
+    pub fn restart(&mut self) -> anyhow::Result<()> {
+        self.stop();
+        let (mqtt, https) = (listen(self.mqtt_port)?, listen(self.https_port)?);
+        self.running = Some(Running::start(Arc::clone(&self.account), mqtt, https)?);
+        Ok(())
+    }
+
+    /// Writes `sandbox.json`, by which other programs find the sandbox, and returns its path.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be written.
+    pub fn write_contract(&self) -> anyhow::Result<PathBuf> {
+        let contract = Contract {
+            endpoint: ENDPOINT,
+            mqtt_port: self.mqtt_port,
+            https_port: self.https_port,
+            region: REGION,
+            account_id: ACCOUNT_ID,
+            ca_file: &self.ca_file,
+            device: DeviceFiles {
+                thing_name: &self.device.thing_name,
+                cert_file: &self.device.cert_file,
+                key_file: &self.device.key_file,
+            },
+            credentials: Keys {
+                access_key_id: &self.credentials.access_key_id,
+                secret_access_key: &self.credentials.secret_access_key,
+                session_token: &self.credentials.session_token,
+            },
+        };
+        let mut json = serde_json::to_vec_pretty(&contract).context("cannot describe the sandbox")?;
+        json.push(b'\n');
+        self.state.write(CONTRACT_FILE, &json)
+    }
+
+    /// Removes `sandbox.json`, so that nobody looks for a sandbox that is gone.
+    ///
+    /// # Errors
+    ///
+    /// When the file is there and cannot be removed.
+    pub fn remove_contract(&self) -> anyhow::Result<()> {
+        self.state.remove_contract()
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Sandbox")
+            .field("running", &self.running.is_some())
+            .field("mqtt_port", &self.mqtt_port)
+            .field("https_port", &self.https_port)
+            .field("state_dir", &self.state.path())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,14 @@
+//! Verifies AWS Signature Version 4 in the query of a WebSocket request, the way AWS IoT Core does.
+//!
+//! Written from the [specification] and not shared with the signer of the samples, so that a mistake cannot hide in
+//! both. AWS IoT differs from other services in one point: `X-Amz-Security-Token` is appended after signing and so is
+//! no part of what is signed.
+//!
+//! [specification]: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+
+mod canonical;
+mod refusal;
+mod verifier;
+
+pub(crate) use refusal::Refusal;
+pub(crate) use verifier::{KnownCredentials, SignedRequest, Verifier};

@@ -1,0 +1,279 @@
+//! Checks one signed request after the other.
+
+use hmac::{Hmac, KeyInit, Mac};
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use crate::clock::parse_amz_date;
+use crate::credentials::Credentials;
+use crate::sigv4::Refusal;
+use crate::sigv4::canonical::{Query, canonical_request};
+use crate::sigv4::refusal::TOLERANCE;
+
+const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const SERVICE: &str = "iotdevicegateway";
+const TERMINATOR: &str = "aws4_request";
+
+/// Credentials with their state.
+#[derive(Clone, Debug)]
+pub(crate) struct KnownCredentials {
+    pub(crate) credentials: Credentials,
+    pub(crate) expired: bool,
+}
+
+/// Knows the credentials and the region.
+#[derive(Clone, Debug)]
+pub(crate) struct Verifier {
+    pub(crate) region: String,
+    pub(crate) known: Vec<KnownCredentials>,
+}
+
+/// A request as it was received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SignedRequest<'a> {
+    pub(crate) method: &'a str,
+    /// Still encoded.
+    pub(crate) path: &'a str,
+    /// Still encoded, without the question mark.
+    pub(crate) query: &'a str,
+    /// Names in lower case.
+    pub(crate) headers: &'a [(String, String)],
+}
+
+/// What a valid signature says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verified {
+    pub(crate) access_key_id: String,
+    pub(crate) amz_date: String,
+}
+
+impl Verifier {
+    /// Verifies `request` at the time `now`.
+    pub(crate) fn verify(&self, request: SignedRequest<'_>, now: Timestamp) -> Result<Verified, Refusal> {
+        let query =
+            Query::parse(request.query).ok_or(Refusal::Incomplete("The query string is not valid UTF-8"))?;
+        let signature = query.value("X-Amz-Signature").ok_or(Refusal::MissingAuthentication)?;
+        if query.value("X-Amz-Algorithm") != Some(ALGORITHM) {
+            return Err(Refusal::Incomplete("Unsupported AWS 'algorithm'; expected 'AWS4-HMAC-SHA256'"));
+        }
+        let credential = query
+            .value("X-Amz-Credential")
+            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-Credential'"))?;
+        let amz_date = query
+            .value("X-Amz-Date")
+            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-Date'"))?;
+        let signed_headers = query
+            .value("X-Amz-SignedHeaders")
+            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-SignedHeaders'"))?;
+        let [access_key_id, date, region, service, terminator] =
+            credential.split('/').collect::<Vec<_>>()[..]
+        else {
+            return Err(Refusal::Incomplete("Credential must have exactly 5 slash-delimited elements"));
+        };
+
+        let known = self
+            .known
+            .iter()
+            .find(|known| known.credentials.access_key_id == access_key_id)
+            .ok_or(Refusal::InvalidToken)?;
+        if terminator != TERMINATOR {
+            return Err(Refusal::WrongTerminator);
+        }
+        if service != SERVICE {
+            return Err(Refusal::WrongService);
+        }
+        if region != self.region {
+            return Err(Refusal::WrongRegion);
+        }
+        let signed = parse_amz_date(amz_date)
+            .ok_or(Refusal::Incomplete("'X-Amz-Date' must be YYYYMMDD'T'HHMMSS'Z'"))?;
+        if !amz_date.starts_with(date) || date.len() != 8 {
+            return Err(Refusal::WrongScopeDate);
+        }
+        in_time(signed, now)?;
+
+        // Read the headers before the token is looked at, so that each fault has its own answer.
+        let headers = signed_header_values(signed_headers, request.headers)?;
+        let canonical = canonical_request(request.method, request.path, &query, &headers);
+        let scope = format!("{date}/{region}/{service}/{terminator}");
+        let to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
+        let secret = &known.credentials.secret_access_key;
+        let key = [date, region, service, terminator]
+            .iter()
+            .fold(format!("AWS4{secret}").into_bytes(), |key, part| {
+                mac(&key, part).finalize().into_bytes().to_vec()
+            });
+        let claimed = hex::decode(signature).map_err(|_| Refusal::WrongSignature)?;
+        mac(&key, &to_sign).verify_slice(&claimed).map_err(|_| Refusal::WrongSignature)?;
+
+        let token = query.value("X-Amz-Security-Token").ok_or(Refusal::InvalidToken)?;
+        if !same(token, &known.credentials.session_token) {
+            return Err(Refusal::InvalidToken);
+        }
+        if known.expired {
+            return Err(Refusal::ExpiredToken);
+        }
+        Ok(Verified { access_key_id: access_key_id.to_owned(), amz_date: amz_date.to_owned() })
+    }
+}
+
+fn in_time(signed: Timestamp, now: Timestamp) -> Result<(), Refusal> {
+    let age = now.duration_since(signed);
+    if age > TOLERANCE {
+        return Err(Refusal::Expired { signed, now });
+    }
+    if age < -TOLERANCE {
+        return Err(Refusal::NotYetCurrent { signed, now });
+    }
+    Ok(())
+}
+
+/// The values of the headers that `names` lists; `host` has to be among them.
+fn signed_header_values(names: &str, headers: &[(String, String)]) -> Result<Vec<(String, String)>, Refusal> {
+    let names: Vec<_> = names.split(';').collect();
+    if !names.contains(&"host") {
+        return Err(Refusal::Incomplete("'Host' must be a 'SignedHeader' in the AWS query string"));
+    }
+    if !names.is_sorted() || names.iter().any(|name| name.contains(char::is_uppercase)) {
+        return Err(Refusal::WrongSignature);
+    }
+    names
+        .into_iter()
+        .map(|name| {
+            let values: Vec<_> = headers
+                .iter()
+                .filter(|(candidate, _)| candidate == name)
+                .map(|(_, value)| value.as_str())
+                .collect();
+            if values.is_empty() {
+                Err(Refusal::WrongSignature)
+            } else {
+                Ok((name.to_owned(), values.join(",")))
+            }
+        })
+        .collect()
+}
+
+fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
+    // HMAC pads or hashes its key: none is refused.
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes a key of any length");
+    mac.update(text.as_bytes());
+    mac
+}
+
+/// Compares in constant time: the hashes are compared, of which the caller cannot choose a prefix.
+fn same(left: &str, right: &str) -> bool {
+    Sha256::digest(left) == Sha256::digest(right)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+    const NOW: &str = "20261120T210000Z";
+
+    fn verifier(expired: bool) -> Verifier {
+        let credentials = Credentials {
+            access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
+            secret_access_key: SECRET.to_owned(),
+            session_token: "to/ken+==".to_owned(),
+        };
+        Verifier { region: "us-east-1".to_owned(), known: vec![KnownCredentials { credentials, expired }] }
+    }
+
+    /// Signed by an independent script (`openssl dgst -mac HMAC`) for the host `localhost:8443`.
+    const QUERY: &str = "X-Amz-Algorithm=AWS4-HMAC-SHA256\
+        &X-Amz-Credential=ASIAIOSFODNN7EXAMPLE%2F20261120%2Fus-east-1%2Fiotdevicegateway%2Faws4_request\
+        &X-Amz-Date=20261120T210000Z&X-Amz-SignedHeaders=host\
+        &X-Amz-Signature=ddbb21271e6b89becd102031fff70be171e38dbdb7ec5dbfbaa4a8e47f839fb0\
+        &X-Amz-Security-Token=to%2Fken%2B%3D%3D";
+
+    fn verify_at(now: &str, query: &str, host: &str, expired: bool) -> Result<Verified, Refusal> {
+        let headers = [("host".to_owned(), host.to_owned())];
+        let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers };
+        verifier(expired).verify(request, parse_amz_date(now).unwrap())
+    }
+
+    fn verify(query: &str) -> Result<Verified, Refusal> {
+        verify_at(NOW, query, "localhost:8443", false)
+    }
+
+    #[test]
+    fn accepts_what_another_implementation_signed() {
+        let verified = verify(QUERY).unwrap();
+        assert_eq!(verified.access_key_id, "ASIAIOSFODNN7EXAMPLE");
+        assert_eq!(verified.amz_date, NOW);
+    }
+
+    /// The signing key of the example in "Create a signed AWS API request" (IAM user guide).
+    #[test]
+    fn derives_the_key_of_the_aws_documentation() {
+        let key = ["20120215", "us-east-1", "iam", "aws4_request"]
+            .iter()
+            .fold(b"AWS4wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY".to_vec(), |key, part| {
+                mac(&key, part).finalize().into_bytes().to_vec()
+            });
+        assert_eq!(hex::encode(key), "f4780e2d9f65fa895f9c67b32ce1baf0b0d8a43505a000a1a9e090d414db404d");
+    }
+
+    #[test]
+    fn refuses_each_fault_in_its_own_words() {
+        let without = |name: &str| {
+            QUERY.split('&').filter(|pair| !pair.starts_with(name)).collect::<Vec<_>>().join("&")
+        };
+        let cases = [
+            (String::new(), "Missing Authentication Token"),
+            (without("X-Amz-Signature"), "Missing Authentication Token"),
+            (without("X-Amz-Algorithm"), "Unsupported AWS 'algorithm'"),
+            (without("X-Amz-Credential"), "must include 'X-Amz-Credential'"),
+            (without("X-Amz-Date"), "must include 'X-Amz-Date'"),
+            (without("X-Amz-SignedHeaders"), "must include 'X-Amz-SignedHeaders'"),
+            (without("X-Amz-Security-Token"), "security token included in the request is invalid"),
+            (QUERY.replace("to%2Fken", "to%2Fkan"), "security token included in the request is invalid"),
+            (
+                QUERY.replace("ASIAIOSFODNN7", "ASIAIOSFODNN8"),
+                "security token included in the request is invalid",
+            ),
+            (QUERY.replace("us-east-1", "us-west-2"), "scoped to a valid region"),
+            (QUERY.replace("iotdevicegateway", "iotdata"), "correct service: 'iotdevicegateway'"),
+            (QUERY.replace("aws4_request", "aws5_request"), "valid terminator"),
+            (QUERY.replace("%2F20261120%2F", "%2F20261119%2F"), "Date in Credential scope"),
+            (QUERY.replace("T210000Z", "T2100"), "'X-Amz-Date' must be"),
+            (QUERY.replace("SignedHeaders=host", "SignedHeaders=date"), "'Host' must be a 'SignedHeader'"),
+            (QUERY.replace("Signature=", "Signature=00"), "signature we calculated does not match"),
+            (format!("{QUERY}&extra=1"), "signature we calculated does not match"),
+        ];
+        for (query, words) in cases {
+            let refusal = verify(&query).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{query}: {refusal}");
+        }
+    }
+
+    #[test]
+    fn host_is_verified_as_sent() {
+        assert_eq!(verify_at(NOW, QUERY, "localhost", false), Err(Refusal::WrongSignature));
+    }
+
+    #[test]
+    fn expired_credentials_are_told_from_wrong_ones() {
+        assert_eq!(verify_at(NOW, QUERY, "localhost:8443", true), Err(Refusal::ExpiredToken));
+    }
+
+    #[test]
+    fn a_signature_is_good_for_five_minutes_either_way() {
+        let at = |now| {
+            verify_at(now, QUERY, "localhost:8443", false).map(drop).map_err(|refusal| refusal.to_string())
+        };
+        assert_eq!(at("20261120T210500Z"), Ok(()));
+        assert_eq!(at("20261120T205500Z"), Ok(()));
+        assert_eq!(
+            at("20261120T210501Z").unwrap_err(),
+            "Signature expired: 20261120T210000Z is now earlier than 20261120T210001Z (20261120T210501Z - 5 min.)"
+        );
+        assert_eq!(
+            at("20261120T205459Z").unwrap_err(),
+            "Signature not yet current: 20261120T210000Z is still later than 20261120T205959Z (20261120T205459Z + 5 min.)"
+        );
+    }
+}

@@ -1,0 +1,32 @@
+//! `sandbox.json`: what other programs may rely on.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+/// The file's contents. A part that is not built yet is absent.
+#[derive(Serialize)]
+pub(crate) struct Contract<'a> {
+    pub(crate) endpoint: &'a str,
+    pub(crate) mqtt_port: u16,
+    pub(crate) https_port: u16,
+    pub(crate) region: &'a str,
+    pub(crate) account_id: &'a str,
+    pub(crate) ca_file: &'a Path,
+    pub(crate) device: DeviceFiles<'a>,
+    pub(crate) credentials: Keys<'a>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct DeviceFiles<'a> {
+    pub(crate) thing_name: &'a str,
+    pub(crate) cert_file: &'a Path,
+    pub(crate) key_file: &'a Path,
+}
+
+#[derive(Serialize)]
+pub(crate) struct Keys<'a> {
+    pub(crate) access_key_id: &'a str,
+    pub(crate) secret_access_key: &'a str,
+    pub(crate) session_token: &'a str,
+}

@@ -1,0 +1,93 @@
+//! The binary: its files, its words, its ends.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use crate::support::policies_dir;
+use crate::support::tls::text;
+
+fn command(state_dir: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sandbox"));
+    command
+        .env_clear()
+        .args(["--mqtt-port", "0", "--https-port", "0", "--state-dir"])
+        .arg(state_dir)
+        .arg("--policies-dir")
+        .arg(policies_dir())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Reads standard output until the last command of the table.
+fn ready(child: &mut Child) -> String {
+    let mut table = String::new();
+    let mut stdout = BufReader::new(child.stdout.take().unwrap());
+    while !table.contains("--signing-region us-east-1\n") {
+        assert_ne!(stdout.read_line(&mut table).unwrap(), 0, "{table}");
+    }
+    table
+}
+
+#[test]
+fn prints_a_table_and_ends_with_standard_input() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = command(directory.path()).arg("--until-stdin-closes").spawn().unwrap();
+    let table = ready(&mut child);
+    let contract = directory.path().join("sandbox.json");
+    let json: serde_json::Value = serde_json::from_str(&text(&contract)).unwrap();
+    for words in [
+        format!("cargo run -p pubsub -- --endpoint localhost --port {} --ca-file ", json["mqtt_port"]),
+        format!(
+            "cargo run -p sigv4_websocket_connect -- --endpoint localhost --port {} ",
+            json["https_port"]
+        ),
+        format!("AWS_ACCESS_KEY_ID={} ", json["credentials"]["access_key_id"].as_str().unwrap()),
+    ] {
+        assert!(table.contains(&words), "{words}\n{table}");
+    }
+    drop(child.stdin.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    assert!(!contract.exists());
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(!log.contains(json["credentials"]["secret_access_key"].as_str().unwrap()));
+}
+
+#[cfg(unix)]
+#[test]
+fn ends_with_sigterm() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = command(directory.path()).spawn().unwrap();
+    ready(&mut child);
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    assert!(child.wait().unwrap().success());
+    assert!(!directory.path().join("sandbox.json").exists());
+}
+
+#[test]
+fn names_the_port_that_is_taken_and_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    for (flag, other) in [("--mqtt-port", "--https-port"), ("--https-port", "--mqtt-port")] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_sandbox"))
+            .env_clear()
+            .args([flag, &port, other, "0", "--state-dir"])
+            .arg(directory.path())
+            .arg("--policies-dir")
+            .arg(policies_dir())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut words = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut words).unwrap();
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+        assert!(words.contains(&format!("port {port} ")) && words.contains(flag), "{words}");
+        assert!(!directory.path().join("sandbox.json").exists());
+    }
+}

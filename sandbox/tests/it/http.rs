@@ -1,0 +1,170 @@
+//! WebSocket requests over real TLS: what is accepted, and each refusal.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use sandbox::{Principal, Sandbox, Transport};
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+
+use crate::support::mqtt::{Connect, Publish, packet, subscribe};
+use crate::support::signer::{Signer, upgrade_request};
+use crate::support::tls::{Answer, Options, Tls, connect, http};
+use crate::support::{builder, start};
+
+fn open(sandbox: &Sandbox) -> WebSocket<Tls> {
+    let signer = Signer::new(sandbox);
+    let mut request = format!("wss://{}{}", signer.host, signer.target()).into_client_request().unwrap();
+    request.headers_mut().insert("Sec-WebSocket-Protocol", "mqtt".parse().unwrap());
+    let tls = connect(&Options::https(sandbox)).unwrap();
+    let (socket, response) = tungstenite::client(request, tls).unwrap();
+    assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "mqtt");
+    socket
+}
+
+fn receive(socket: &mut WebSocket<Tls>) -> Vec<u8> {
+    loop {
+        if let Message::Binary(bytes) = socket.read().unwrap() {
+            return bytes.to_vec();
+        }
+    }
+}
+
+#[test]
+fn a_signed_websocket_carries_mqtt() {
+    let sandbox = start();
+    let mut socket = open(&sandbox);
+    // MQTT takes no notice of where messages begin and end.
+    let connect = Connect::v311("websocket").packet();
+    socket.send(Message::binary(connect[..5].to_vec())).unwrap();
+    socket.send(Message::binary(connect[5..].to_vec())).unwrap();
+    assert_eq!(receive(&mut socket), [0x20, 2, 0, 0]);
+    socket.send(Message::binary(subscribe(4, &["a"], &[]))).unwrap();
+    assert_eq!(receive(&mut socket), [0x90, 3, 0, 9, 1]);
+    socket.send(Message::binary(Publish::new("a", 0).packet(4))).unwrap();
+    assert_eq!(receive(&mut socket), packet(0x30, b"\x00\x01ahello"));
+
+    let connections = sandbox.connections();
+    assert_eq!((connections[0].transport, connections[0].principal), (Transport::WebSocket, Principal::Iam));
+    assert_eq!(connections[0].amz_date.as_ref().map(String::len), Some(16));
+    assert_eq!(connections[0].connack, Some(0));
+
+    socket.send(Message::binary(vec![0xE0, 0])).unwrap();
+    assert!(matches!(socket.read(), Ok(Message::Close(_)) | Err(tungstenite::Error::ConnectionClosed)));
+}
+
+#[test]
+fn text_messages_end_the_connection() {
+    let sandbox = start();
+    let mut socket = open(&sandbox);
+    socket.send(Message::text("hello")).unwrap();
+    while let Ok(message) = socket.read() {
+        assert!(message.is_close(), "{message:?}");
+    }
+}
+
+#[test]
+fn a_packet_that_is_too_large_is_told_of() {
+    let sandbox = start();
+    let mut socket = open(&sandbox);
+    socket.send(Message::binary(Connect::v5("large").packet())).unwrap();
+    assert_eq!(receive(&mut socket)[3], 0);
+    socket.send(Message::binary(packet(0x30, &vec![0; 2_000_000]))).unwrap();
+    assert_eq!(receive(&mut socket), [0xE0, 2, 0x95, 0]);
+}
+
+#[test]
+fn the_policies_of_the_iam_identity_hold() {
+    let sandbox = start();
+    sandbox.set_policies(Principal::Iam, &[]).unwrap();
+    let mut socket = open(&sandbox);
+    socket.send(Message::binary(Connect::v5("x").packet())).unwrap();
+    assert_eq!(receive(&mut socket), [0x20, 3, 0, 0x87, 0]);
+    assert_eq!(sandbox.connections()[0].connack, Some(0x87));
+}
+
+fn assert_forbidden(answer: &Answer, words: &str) {
+    assert_eq!(answer.status, 403, "{answer:?}");
+    assert_eq!(answer.header("x-amzn-errortype"), "ForbiddenException:");
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("x-amzn-requestid").len(), 36);
+    assert!(answer.header("date").ends_with(" GMT"), "{answer:?}");
+    assert!(answer.message().contains(words), "{answer:?}");
+}
+
+#[test]
+fn the_accepted_request() {
+    let sandbox = start();
+    let answer = http(&sandbox, &Signer::new(&sandbox).request());
+    assert_eq!(answer.status, 101, "{answer:?}");
+    // RFC 6455 §1.3.
+    assert_eq!(answer.header("sec-websocket-accept"), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+}
+
+#[test]
+fn signatures_are_refused_with_the_reason() {
+    let sandbox = start();
+    let right = || Signer::new(&sandbox);
+    let host = right().host;
+    let mut cases: Vec<(String, &str)> = Vec::new();
+    cases.push((upgrade_request("/mqtt", &host), "Missing Authentication Token"));
+    let mut wrong = right();
+    wrong.credentials.secret_access_key.push('x');
+    cases.push((wrong.request(), "signature we calculated does not match"));
+    let mut wrong = right();
+    wrong.credentials.access_key_id = "ASIAAAAAAAAAAAAAAAAA".to_owned();
+    cases.push((wrong.request(), "security token included in the request is invalid"));
+    let mut wrong = right();
+    wrong.credentials.session_token = "AAAA".to_owned();
+    cases.push((wrong.request(), "security token included in the request is invalid"));
+    let without = upgrade_request(&right().target_without_token(), &host);
+    cases.push((without, "security token included in the request is invalid"));
+    let expired = Signer { credentials: sandbox.expired_credentials().clone(), ..right() };
+    cases.push((expired.request(), "security token included in the request is expired"));
+    cases.push((Signer { region: "eu-west-1".to_owned(), ..right() }.request(), "scoped to a valid region"));
+    cases.push((
+        Signer { service: "iotdata".to_owned(), ..right() }.request(),
+        "correct service: 'iotdevicegateway'",
+    ));
+    let other_host = upgrade_request(&Signer { host: "localhost".to_owned(), ..right() }.target(), &host);
+    cases.push((other_host, "signature we calculated does not match"));
+    let old = right().time - SignedDuration::from_secs(310);
+    cases.push((Signer { time: old, ..right() }.request(), "Signature expired: "));
+    let early = right().time + SignedDuration::from_secs(310);
+    cases.push((Signer { time: early, ..right() }.request(), "Signature not yet current: "));
+    for (request, words) in cases {
+        assert_forbidden(&http(&sandbox, &request), words);
+    }
+    assert!(sandbox.connections().is_empty());
+}
+
+#[test]
+fn requests_that_are_no_upgrade_are_refused() {
+    let sandbox = start();
+    let signer = Signer::new(&sandbox);
+    let (right, host) = (signer.request(), &signer.host);
+    let plain = format!("GET {} HTTP/1.1\r\nHost: {host}\r\n\r\n", signer.target());
+    let cases = [
+        (plain, 426, "UpgradeRequiredException:"),
+        (right.replace("GET /mqtt", "GET /other"), 404, "ResourceNotFoundException:"),
+        (right.replace("GET", "PUT"), 405, "MethodNotAllowedException:"),
+        (right.replace("Sec-WebSocket-Protocol: mqtt\r\n", ""), 400, "BadRequestException:"),
+        (right.replace("Protocol: mqtt", "Protocol: wamp"), 400, "BadRequestException:"),
+        (right.replace("Version: 13", "Version: 8"), 400, "BadRequestException:"),
+    ];
+    for (request, status, error_type) in cases {
+        let answer = http(&sandbox, &request);
+        assert_eq!((answer.status, answer.header("x-amzn-errortype")), (status, error_type), "{answer:?}");
+        assert!(!answer.message().is_empty());
+    }
+}
+
+#[test]
+fn a_clock_that_is_off_shows_in_the_date_and_in_refusals() {
+    let sandbox = builder().clock_offset_seconds(-3600).start().unwrap();
+    let answer = http(&sandbox, &Signer::new(&sandbox).request());
+    assert_forbidden(&answer, "Signature not yet current: ");
+    let date = jiff::fmt::rfc2822::parse(answer.header("date")).unwrap().timestamp();
+    let skew = Duration::try_from(jiff::Timestamp::now().duration_since(date)).unwrap();
+    assert!((3590..=3610).contains(&skew.as_secs()), "{skew:?}");
+}

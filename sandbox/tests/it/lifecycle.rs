@@ -1,0 +1,132 @@
+//! Start, stop, restart, and the files.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+
+use sandbox::{ListenError, Sandbox};
+
+use crate::support::mqtt::{Connect, connected, open};
+use crate::support::tls::text;
+use crate::support::{builder, policies_dir, start};
+
+#[test]
+fn stop_closes_everything_and_restart_keeps_identities() {
+    let mut sandbox = start();
+    let keep = Connect { clean: false, properties: &[0x11, 0, 0, 1, 0], ..Connect::v5("kept") };
+    let mut client = connected(&sandbox, &keep);
+    let (ports, ca) = ((sandbox.mqtt_port(), sandbox.https_port()), text(sandbox.ca_file()));
+    sandbox.stop();
+    client.closed();
+    for port in [ports.0, ports.1] {
+        let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    }
+    assert!(sandbox.publish("a", b"").is_err());
+    assert!(!sandbox.disconnect("kept", 0x8B, None));
+
+    sandbox.restart().unwrap();
+    assert_eq!(((sandbox.mqtt_port(), sandbox.https_port()), text(sandbox.ca_file())), (ports, ca));
+    let (_client, connack) = open(&sandbox, &keep);
+    assert_eq!(connack.body[..2], [0, 0], "no session is present");
+    assert_eq!(sandbox.connections().len(), 2);
+    // A running one may be restarted too.
+    sandbox.restart().unwrap();
+    connected(&sandbox, &Connect::v5("again")).ping();
+}
+
+#[tokio::test]
+async fn works_in_asynchronous_tests() {
+    let sandbox = start();
+    sandbox.publish("a", b"payload").unwrap();
+    drop(sandbox);
+}
+
+#[test]
+fn a_contract_of_an_earlier_run_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("sandbox.json"), "{}").unwrap();
+    let _sandbox = builder().state_dir(directory.path()).start().unwrap();
+    assert!(!directory.path().join("sandbox.json").exists());
+}
+
+#[test]
+fn the_handles_may_be_shared() {
+    fn shared<T: Send + Sync>() {}
+    shared::<Sandbox>();
+    shared::<sandbox::Relay>();
+}
+
+#[test]
+fn many_sandboxes_stay_apart() {
+    let sandboxes: Vec<Sandbox> = (0..5).map(|_| start()).collect();
+    for sandbox in &sandboxes {
+        connected(sandbox, &Connect::v5("same")).ping();
+    }
+    assert!(sandboxes.iter().all(|sandbox| sandbox.connections().len() == 1));
+    assert_ne!(sandboxes[0].credentials(), sandboxes[1].credentials());
+}
+
+#[test]
+fn the_temporary_directory_goes_with_the_sandbox() {
+    let sandbox = start();
+    let directory = sandbox.state_dir().to_owned();
+    assert!(directory.is_absolute() && directory.is_dir());
+    drop(sandbox);
+    assert!(!directory.exists());
+}
+
+#[test]
+fn the_files_of_the_state_directory() {
+    let directory = tempfile::tempdir().unwrap();
+    let sandbox = builder().state_dir(directory.path().join("new")).start().unwrap();
+    let contract = sandbox.write_contract().unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text(&contract)).unwrap();
+    assert_eq!(json["endpoint"], "localhost");
+    assert_eq!(json["mqtt_port"], sandbox.mqtt_port());
+    assert_eq!(json["https_port"], sandbox.https_port());
+    assert_eq!((&json["region"], &json["account_id"]), (&"us-east-1".into(), &"123456789012".into()));
+    assert_eq!(json["ca_file"], sandbox.ca_file().to_str().unwrap());
+    assert_eq!(json["device"]["thing_name"], sandbox.device().thing_name.as_str());
+    assert_eq!(json["device"]["cert_file"], sandbox.device().cert_file.to_str().unwrap());
+    assert_eq!(json["device"]["key_file"], sandbox.device().key_file.to_str().unwrap());
+    let keys = sandbox.credentials();
+    assert_eq!(json["credentials"]["secret_access_key"], keys.secret_access_key.as_str());
+    assert_eq!(json.as_object().unwrap().len(), 8, "what is not built is absent");
+
+    assert!(text(sandbox.ca_file()).starts_with("-----BEGIN CERTIFICATE-----"));
+    assert!(text(&sandbox.device().key_file).starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");
+    let ini = text(sandbox.credentials_file());
+    assert!(ini.contains(&format!("aws_session_token = {}\n", keys.session_token)), "{ini}");
+    let files = [sandbox.ca_file(), &sandbox.device().key_file, sandbox.credentials_file(), &contract];
+    assert!(files.iter().all(|file| file.is_absolute() && file.starts_with(sandbox.state_dir())));
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = |path: &std::path::Path| path.metadata().unwrap().permissions().mode() & 0o777;
+        assert!(files.iter().all(|file| mode(file) == 0o600));
+        assert_eq!(mode(sandbox.state_dir()), 0o700);
+    }
+    let crashed = directory.path().join("new");
+    assert!(builder().state_dir(&crashed).mqtt_port(sandbox.mqtt_port()).start().is_err());
+    assert!(contract.exists(), "one that cannot start leaves the other's file alone");
+    sandbox.remove_contract().unwrap();
+    sandbox.remove_contract().unwrap();
+    assert!(!contract.exists());
+    drop(sandbox);
+    assert!(directory.path().join("new/ca.pem").exists());
+}
+
+#[test]
+fn faults_at_the_start_are_named() {
+    let sandbox = start();
+    let error = builder().https_port(sandbox.mqtt_port()).start().unwrap_err();
+    assert_eq!(error.downcast_ref::<ListenError>().map(|error| error.port), Some(sandbox.mqtt_port()));
+
+    let empty = tempfile::tempdir().unwrap();
+    let error = Sandbox::builder().policies_dir(empty.path()).start().unwrap_err().to_string();
+    assert!(error.contains(empty.path().to_str().unwrap()), "{error}");
+    std::fs::write(empty.path().join("broken.json"), "{").unwrap();
+    let error = format!("{:#}", Sandbox::builder().policies_dir(empty.path()).start().unwrap_err());
+    assert!(error.contains("broken.json"), "{error}");
+    assert!(policies_dir().is_dir());
+}

@@ -1,0 +1,115 @@
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use sandbox::{Credentials, Device, Sandbox};
+use tempfile::TempDir;
+
+use crate::Outcome;
+
+/// A sample's binary, to be run with flags, an environment of its own and an empty home.
+#[derive(Debug)]
+pub struct Sample {
+    command: Command,
+    /// Removed with `self`.
+    home: TempDir,
+}
+
+impl Sample {
+    /// `binary` is `env!("CARGO_BIN_EXE_<name>")`.
+    ///
+    /// # Panics
+    ///
+    /// When no home folder can be made.
+    pub fn new(binary: impl AsRef<OsStr>) -> Self {
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let mut command = Command::new(binary);
+        // Whoever runs the tests has AWS_*, *_proxy and RUST_* variables of their own.
+        command.env_clear().env("HOME", home.path()).env("AWS_EC2_METADATA_DISABLED", "true");
+        if let Some(path) = env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        Self { command, home }
+    }
+
+    /// Adds flags.
+    #[must_use]
+    pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// The sample's home folder, for its `.aws` files.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// `--endpoint`, `--port` and `--ca-file` of the sandbox's mqtt port.
+    #[must_use]
+    pub fn mqtt(self, sandbox: &Sandbox) -> Self {
+        self.connection(sandbox, sandbox.mqtt_port())
+    }
+
+    /// `--endpoint`, `--port` and `--ca-file` of the sandbox's https port.
+    #[must_use]
+    pub fn https(self, sandbox: &Sandbox) -> Self {
+        self.connection(sandbox, sandbox.https_port())
+    }
+
+    /// `--cert` and `--key`.
+    #[must_use]
+    pub fn device(self, device: &Device) -> Self {
+        self.args([OsStr::new("--cert"), device.cert_file.as_os_str()])
+            .args([OsStr::new("--key"), device.key_file.as_os_str()])
+    }
+
+    /// AWS credentials, in the environment.
+    #[must_use]
+    pub fn credentials(self, credentials: &Credentials) -> Self {
+        self.env("AWS_ACCESS_KEY_ID", &credentials.access_key_id)
+            .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key)
+            .env("AWS_SESSION_TOKEN", &credentials.session_token)
+    }
+
+    /// Runs the sample to its end.
+    #[must_use]
+    pub fn run(mut self) -> Outcome {
+        Outcome::of(&mut self.command)
+    }
+
+    /// Starts the sample with its outputs piped; [`Outcome::of_child`] waits for it.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn(mut self) -> Child {
+        self.command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the sample can be started")
+    }
+
+    fn connection(self, sandbox: &Sandbox, port: u16) -> Self {
+        self.args(["--endpoint", sandbox.endpoint(), "--port", &port.to_string()])
+            .args([OsStr::new("--ca-file"), sandbox.ca_file().as_os_str()])
+    }
+}
+
+/// The workspace's root.
+#[must_use]
+pub fn workspace() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}

@@ -1,0 +1,266 @@
+//! `cargo xtask bench`: what a connection costs here, and with the official Python and Node clients.
+//!
+//! Each client runs as its users run it: process start, connect by mutual TLS, disconnect, exit. The runs are
+//! interleaved, so that a busy moment of the machine hits all of them alike.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::cargo::{self, Progress};
+use crate::private_sandbox::{PrivateSandbox, State};
+use crate::setup::{self, Need};
+use crate::workspace::Workspace;
+use crate::{hint, python};
+
+const RUNS: usize = 20;
+
+/// In-process measurements, each an example of the `common` package with a report of its own.
+const EXAMPLES: [&str; 2] = ["link_bench", "round_trips"];
+
+/// Measures and prints.
+pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {
+    setup::ensure(workspace, Need::Bench)?;
+    let node = install_node_peer(workspace)?;
+    let sandbox = cargo::build(workspace, &["--release", "-p", "sandbox"], Progress::Shown)?;
+    let client =
+        cargo::build(workspace, &["--release", "-p", "common", "--example", "connect"], Progress::Shown)?;
+
+    let sandbox = PrivateSandbox::start(workspace, sandbox.path("sandbox")?)?;
+    let python = python::interpreter(workspace);
+    let clients = [
+        Client { name: "this project", slug: "rust", command: vec![client.path("connect")?.to_owned()] },
+        Client {
+            name: "official Python",
+            slug: "python",
+            command: vec![python.clone(), workspace.root().join("testkit/python/connect.py")],
+        },
+        Client { name: "official Node", slug: "node", command: vec!["node".into(), node] },
+    ];
+    let measure = Measure { python, script: workspace.root().join("testkit/python/measure.py") };
+    let floor = measure.run(&["true".into()])?.rss_kib;
+    println!("\nConnect and disconnect by mutual TLS, process start to exit, {RUNS} interleaved runs each\n");
+    let results = interleaved(&clients, &measure, sandbox.state())?;
+    println!("{}", table(&results, floor));
+    drop(sandbox);
+
+    println!("{}", incremental_build(workspace)?);
+    for example in EXAMPLES {
+        println!("\n{example}\n");
+        let mut command = cargo::cargo(workspace);
+        command.args(["run", "--quiet", "--release", "--locked", "-p", "common", "--example", example]);
+        cargo::succeed(&mut command)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A program that connects once, with the same flags for all.
+struct Client {
+    name: &'static str,
+    /// Part of the client ID.
+    slug: &'static str,
+    command: Vec<PathBuf>,
+}
+
+/// Runs a command and learns its time and peak memory; see testkit/python/measure.py.
+struct Measure {
+    python: PathBuf,
+    script: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Sample {
+    wall: Duration,
+    rss_kib: u64,
+}
+
+impl Measure {
+    fn run(&self, command: &[PathBuf]) -> Result<Sample> {
+        // Isolated and without site packages: what measures should be small.
+        let mut measure = Command::new(&self.python);
+        measure.args(["-I", "-S"]).arg(&self.script).args(command);
+        let output = measure.stdin(Stdio::null()).output().context("cannot run measure.py")?;
+        let name = command.first().map(|program| program.display().to_string()).unwrap_or_default();
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            return Err(hint::error(
+                format!("{name} did not connect:\n{}", said.trim_end()),
+                "a run that fails cannot be compared; see whether `cargo xtask test` passes",
+            ));
+        }
+        sample(&output.stdout).with_context(|| format!("measure.py gave no result for {name}"))
+    }
+}
+
+fn sample(json: &[u8]) -> Option<Sample> {
+    let value: Value = serde_json::from_slice(json).ok()?;
+    let wall = Duration::try_from_secs_f64(value["wall_seconds"].as_f64()?).ok()?;
+    Some(Sample { wall, rss_kib: value["max_rss_kib"].as_u64()? })
+}
+
+/// The samples of each client, in the clients' order.
+fn interleaved<'a>(
+    clients: &'a [Client],
+    measure: &Measure,
+    state: &State,
+) -> Result<Vec<(&'a str, Vec<Sample>)>> {
+    let mut results: Vec<_> = clients.iter().map(|client| (client.name, Vec::new())).collect();
+    let flags = [
+        ("--endpoint", state.value("/endpoint")?),
+        ("--port", state.value("/mqtt_port")?),
+        ("--ca-file", state.value("/ca_file")?),
+        ("--cert", state.value("/device/cert_file")?),
+        ("--key", state.value("/device/key_file")?),
+    ];
+    // The first round fills the file cache and does not count.
+    for run in 0..=RUNS {
+        for (client, (_, samples)) in clients.iter().zip(&mut results) {
+            let mut command = client.command.clone();
+            command
+                .extend(flags.iter().flat_map(|(name, value)| [PathBuf::from(name), PathBuf::from(value)]));
+            // A client ID of its own: AWS takes one connection a second of each.
+            command.extend(["--client-id".into(), format!("test-bench-{}-{run}", client.slug).into()]);
+            let sample = measure.run(&command)?;
+            if run > 0 {
+                samples.push(sample);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// One line a client; the ratios are to the first.
+fn table(results: &[(&str, Vec<Sample>)], floor: u64) -> String {
+    let mut lines = vec![format!(
+        "{:<18}{:>11}{:>9}{:>9}{:>14}{:>9}{:>9}",
+        "", "median ms", "min ms", "max ms", "peak RSS KiB", "time", "memory"
+    )];
+    let first = results.first().map(|(_, samples)| Summary::of(samples));
+    let mut floored = false;
+    for (name, samples) in results {
+        let own = Summary::of(samples);
+        let of_first = first.as_ref().unwrap_or(&own);
+        // The floor itself moves by a page or two.
+        let at_floor = own.rss_kib <= floor + floor / 32;
+        floored |= at_floor;
+        lines.push(format!(
+            "{name:<18}{:>11.1}{:>9.1}{:>9.1}{:>14}{:>8.1}×{:>8.1}×",
+            own.median,
+            own.min,
+            own.max,
+            format!("{}{}", if at_floor { "≤ " } else { "" }, own.rss_kib),
+            own.median / of_first.median,
+            own.rss_kib as f64 / of_first.rss_kib as f64,
+        ));
+    }
+    if floored {
+        lines.push(format!(
+            "≤: a child starts with what measures it, {floor} KiB; less than that does not show"
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+/// Wall times in milliseconds, and the median of the peaks.
+struct Summary {
+    median: f64,
+    min: f64,
+    max: f64,
+    rss_kib: u64,
+}
+
+impl Summary {
+    fn of(samples: &[Sample]) -> Self {
+        let mut times: Vec<f64> = samples.iter().map(|sample| sample.wall.as_secs_f64() * 1000.0).collect();
+        times.sort_by(f64::total_cmp);
+        let mut peaks: Vec<u64> = samples.iter().map(|sample| sample.rss_kib).collect();
+        peaks.sort_unstable();
+        Self {
+            median: times.get(times.len() / 2).copied().unwrap_or(f64::NAN),
+            min: times.first().copied().unwrap_or(f64::NAN),
+            max: times.last().copied().unwrap_or(f64::NAN),
+            rss_kib: peaks.get(peaks.len() / 2).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// How long a user who changes a sample waits for it.
+fn incremental_build(workspace: &Workspace) -> Result<String> {
+    let source = workspace.root().join("samples/pubsub/src/main.rs");
+    cargo::build(workspace, &["-p", "pubsub"], Progress::Shown)?;
+    let mut times = Vec::new();
+    for _ in 0..3 {
+        touch(&source).with_context(|| format!("cannot touch {}", source.display()))?;
+        let started = Instant::now();
+        cargo::build(workspace, &["-p", "pubsub"], Progress::OnFailure)?;
+        times.push(started.elapsed().as_secs_f64());
+    }
+    times.sort_by(f64::total_cmp);
+    Ok(format!("Incremental build of pubsub after a change (dev profile, median of 3): {:.2} s", times[1]))
+}
+
+fn touch(file: &Path) -> std::io::Result<()> {
+    File::options().append(true).open(file)?.set_modified(SystemTime::now())
+}
+
+/// Installs the pinned client under `target/node`, unless it is there, and returns the script to run.
+fn install_node_peer(workspace: &Workspace) -> Result<PathBuf> {
+    let sources = workspace.root().join("testkit/node");
+    let folder = workspace.scratch("node");
+    let manifest = fs::read_to_string(sources.join("package.json")).context("testkit/node/package.json")?;
+    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    // Node looks for modules beside the script, so the script goes where they are.
+    let script = folder.join("connect.mjs");
+    fs::copy(sources.join("connect.mjs"), &script).context("testkit/node/connect.mjs")?;
+
+    let stamp = folder.join("installed-package.json");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == manifest) {
+        return Ok(script);
+    }
+    eprintln!("Installing the official Node client into target/node");
+    fs::write(folder.join("package.json"), &manifest)?;
+    let mut npm = Command::new("npm");
+    npm.args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]);
+    cargo::succeed(npm.current_dir(&folder)).map_err(|cause| {
+        let hint = "npm needs a network or a mirror; its own message is above";
+        hint::wrap(cause, "cannot install the official Node client", hint)
+    })?;
+    fs::write(&stamp, manifest)?;
+    Ok(script)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(times: &[u64], rss_kib: u64) -> Vec<Sample> {
+        times.iter().map(|ms| Sample { wall: Duration::from_millis(*ms), rss_kib }).collect()
+    }
+
+    #[test]
+    fn measurement_is_read() {
+        let read = sample(br#"{"wall_seconds": 0.25, "max_rss_kib": 12}"#);
+        assert_eq!(read, Some(Sample { wall: Duration::from_millis(250), rss_kib: 12 }));
+        assert_eq!(sample(b"{}"), None);
+    }
+
+    #[test]
+    fn ratios_are_to_the_first() {
+        let results = [("us", samples(&[10, 30, 20], 1000)), ("them", samples(&[200, 100, 300], 5000))];
+        let table = table(&results, 500);
+        let lines: Vec<_> = table.lines().collect();
+        assert!(lines[1].starts_with("us") && lines[1].contains("20.0     10.0     30.0"), "{table}");
+        assert!(lines[2].contains("10.0×") && lines[2].ends_with("5.0×"), "{table}");
+        assert_eq!(lines.len(), 3);
+    }
+
+    #[test]
+    fn memory_at_the_floor_is_marked() {
+        let table = table(&[("us", samples(&[1], 900))], 900);
+        assert!(table.contains("≤ 900") && table.lines().count() == 3, "{table}");
+    }
+}

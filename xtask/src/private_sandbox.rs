@@ -1,0 +1,203 @@
+//! A sandbox of one's own: started for one task, on free ports, and stopped with it.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+use std::{process, thread};
+
+use anyhow::{Context, Result};
+use serde_json::Value;
+
+use crate::hint;
+use crate::workspace::Workspace;
+
+/// It makes a CA and a few keys; seconds at most, even on a busy machine.
+const START: Duration = Duration::from_secs(60);
+/// How long a clean end may take before it is killed.
+const STOP: Duration = Duration::from_secs(5);
+
+/// The contents of `sandbox.json`.
+#[derive(Debug)]
+pub(crate) struct State(Value);
+
+impl State {
+    pub(crate) fn json(&self) -> &Value {
+        &self.0
+    }
+}
+
+impl From<Value> for State {
+    fn from(value: Value) -> Self {
+        Self(value)
+    }
+}
+
+/// A running sandbox; dropping it stops it and removes its files.
+pub(crate) struct PrivateSandbox {
+    state: State,
+    child: Child,
+    /// The sandbox runs until this closes, so it ends even when this process is killed.
+    stdin: Option<ChildStdin>,
+    /// After the process, so that it is removed last.
+    _scratch: Scratch,
+}
+
+impl PrivateSandbox {
+    /// Starts `program` and returns when it takes connections.
+    pub(crate) fn start(workspace: &Workspace, program: &Path) -> Result<Self> {
+        let scratch = Scratch::new(&workspace.scratch("xtask"))?;
+        let state_dir = scratch.folder.join("state");
+        let log = scratch.folder.join("sandbox.log");
+        let log_file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+
+        let mut command = Command::new(program);
+        command.arg("--state-dir").arg(&state_dir).arg("--policies-dir").arg(workspace.policies());
+        command.args(["--mqtt-port", "0", "--https-port", "0", "--until-stdin-closes"]);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log_file);
+        detach_from_terminal(&mut command);
+        let mut child = command.spawn().with_context(|| format!("cannot run {}", program.display()))?;
+        let stdin = child.stdin.take();
+        let stdout = child.stdout.take().context("the sandbox has no stdout")?;
+
+        let mut sandbox = Self { state: State(Value::Null), child, stdin, _scratch: scratch };
+        let file = state_dir.join("sandbox.json");
+        let lines = read_lines(stdout);
+        if let Err(reason) = wait_until_ready(&lines, &file) {
+            let log = fs::read_to_string(&log).unwrap_or_default();
+            let log = log.trim_end();
+            return Err(hint::error(
+                format!("the sandbox did not start: {reason}{}{log}", if log.is_empty() { "" } else { "\n" }),
+                "run `cargo xtask sandbox` to see it start on its own",
+            ));
+        }
+        let text = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        sandbox.state = State(serde_json::from_slice(&text).context("sandbox.json is not JSON")?);
+        Ok(sandbox)
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+}
+
+impl Drop for PrivateSandbox {
+    fn drop(&mut self) {
+        self.stdin.take();
+        let deadline = Instant::now() + STOP;
+        while Instant::now() < deadline {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        // Nothing is left to do about a process that cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The sandbox prints once it is ready, and has written its file by then.
+fn wait_until_ready(lines: &Receiver<String>, file: &Path) -> Result<(), String> {
+    let deadline = Instant::now() + START;
+    loop {
+        match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(_) if file.is_file() => return Ok(()),
+            Ok(_) => {}
+            Err(RecvTimeoutError::Timeout) => return Err(format!("not ready after {} s", START.as_secs())),
+            Err(RecvTimeoutError::Disconnected) => return Err("it ended".to_owned()),
+        }
+    }
+}
+
+/// Reads to the end whether or not anyone listens, so that the child never blocks on a full pipe.
+fn read_lines(stdout: ChildStdout) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}
+
+/// Ctrl-C is for the sample; the sandbox ends when its stdin closes.
+fn detach_from_terminal(command: &mut Command) {
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    #[cfg(not(unix))]
+    let _ = command;
+}
+
+/// A folder that goes away with this value, or, should this process be killed, with the next one's start.
+struct Scratch {
+    folder: PathBuf,
+    /// Locked for as long as the folder is in use; the system frees it with the process.
+    _lock: File,
+}
+
+impl Scratch {
+    fn new(parent: &Path) -> Result<Self> {
+        remove_abandoned(parent);
+        let folder = parent.join(process::id().to_string());
+        let create = || {
+            fs::create_dir_all(&folder)?;
+            let lock = File::create(folder.join("lock"))?;
+            lock.lock()?;
+            Ok::<_, std::io::Error>(lock)
+        };
+        let lock = create().with_context(|| format!("cannot create {}", folder.display()))?;
+        Ok(Self { folder, _lock: lock })
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What cannot be removed now is tried again by the next start.
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Removes the folders whose process is gone.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let abandoned = File::open(entry.path().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
+        if abandoned {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::env;
+
+    use super::*;
+
+    #[test]
+    fn only_abandoned_folders_are_removed() {
+        let parent = env::temp_dir().join(format!("xtask-scratch-{}", process::id()));
+        let abandoned = parent.join("0");
+        fs::create_dir_all(&abandoned).unwrap();
+        File::create(abandoned.join("lock")).unwrap();
+
+        let scratch = Scratch::new(&parent).unwrap();
+        assert!(!abandoned.exists());
+        remove_abandoned(&parent);
+        assert!(scratch.folder.exists());
+        let folder = scratch.folder.clone();
+        drop(scratch);
+        assert!(!folder.exists());
+        fs::remove_dir_all(parent).unwrap();
+    }
+
+    #[test]
+    fn an_end_before_it_is_ready_is_an_error() {
+        let (sender, receiver) = mpsc::channel();
+        sender.send("a line".to_owned()).unwrap();
+        drop(sender);
+        assert_eq!(wait_until_ready(&receiver, Path::new("no/such/file")), Err("it ended".to_owned()));
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask run`: one sample, against a private sandbox or the broker that its flags name.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, Result};
+
+use crate::cargo::{self, Progress};
+use crate::connection::{self, Connection};
+use crate::private_sandbox::PrivateSandbox;
+use crate::setup::{self, Need};
+use crate::workspace::{Sample, Workspace};
+
+/// The flags of `cargo xtask run`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The sample's folder or package
+    sample: String,
+    /// The sample's own flags; with --endpoint no sandbox is started
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub(crate) flags: Vec<String>,
+}
+
+/// Runs the sample and ends with its exit code.
+pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let sample = workspace.sample(&args.sample)?;
+    setup::ensure(workspace, Need::Build)?;
+    if connection::names_endpoint(&args.flags) || asks_for_help(&args.flags) {
+        plainly(workspace, &sample, &args.flags)
+    } else {
+        in_sandbox(workspace, &sample, &args.flags)
+    }
+}
+
+fn plainly(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
+    let executables = cargo::build(workspace, &["-p", &sample.package], Progress::Shown)?;
+    cargo::become_command(Command::new(executables.path(&sample.package)?).args(flags))
+}
+
+fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
+    let executables = cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
+    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    let connection = Connection::to_sandbox(&sample.folder, sandbox.state())?.give_way_to(flags);
+    let mut command = Command::new(executables.path(&sample.package)?);
+    connection.apply(&mut command);
+    let status = command.args(flags).status().with_context(|| format!("cannot run {}", sample.package))?;
+    Ok(cargo::exit_code(status))
+}
+
+fn asks_for_help(flags: &[String]) -> bool {
+    flags.iter().any(|flag| ["--help", "-h", "--version", "-V"].contains(&flag.as_str()))
+}

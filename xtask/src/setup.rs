@@ -1,0 +1,218 @@
+//! `cargo xtask setup`: checks the prerequisites and installs what is missing.
+//!
+//! Installing is done only where it needs no question: by apt, as root or with a `sudo` that asks for no password.
+//! Anywhere else the exact command is printed.
+
+mod packages;
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Result;
+
+use crate::workspace::Workspace;
+use crate::{hint, python};
+
+/// Where servers live that a user's `PATH` may not name.
+pub(crate) const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
+
+/// The flags of `cargo xtask setup`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Also what the tests need
+    #[arg(long)]
+    tests: bool,
+    /// Also what the comparison with the official clients needs
+    #[arg(long)]
+    bench: bool,
+}
+
+/// What the prerequisites are for; each includes the ones before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Need {
+    /// Building and running the samples and the sandbox.
+    Build,
+    /// The tests with foreign peers.
+    Tests,
+    /// The comparison with the official Python and Node clients.
+    Bench,
+}
+
+/// A program that has to be there, and the packages that bring it.
+struct Tool {
+    name: &'static str,
+    reason: &'static str,
+    need: Need,
+    works: fn() -> bool,
+    apt: &'static [&'static str],
+    dnf: &'static [&'static str],
+    /// Empty for what Apple's command line tools bring.
+    brew: &'static [&'static str],
+}
+
+const TOOLS: &[Tool] = &[
+    Tool {
+        name: "a C compiler",
+        reason: "builds paho's C library and aws-lc",
+        need: Need::Build,
+        works: c_compiler_works,
+        apt: &["gcc", "g++", "libc6-dev"],
+        dnf: &["gcc", "gcc-c++"],
+        brew: &[],
+    },
+    Tool {
+        name: "make",
+        reason: "is what cmake drives",
+        need: Need::Build,
+        works: || runs("make", &["--version"]),
+        apt: &["make"],
+        dnf: &["make"],
+        brew: &[],
+    },
+    Tool {
+        name: "cmake",
+        reason: "configures paho's C library",
+        need: Need::Build,
+        works: || runs("cmake", &["--version"]),
+        apt: &["cmake"],
+        dnf: &["cmake"],
+        brew: &["cmake"],
+    },
+    Tool {
+        name: "python3 with venv",
+        reason: "runs the official Python client as a peer",
+        need: Need::Tests,
+        works: || runs("python3", &["-c", "import ensurepip, venv"]),
+        apt: &["python3", "python3-venv"],
+        dnf: &["python3", "python3-pip"],
+        brew: &["python"],
+    },
+    Tool {
+        name: "mosquitto",
+        reason: "is a second broker to test the client with",
+        need: Need::Tests,
+        works: || found("mosquitto"),
+        apt: &["mosquitto"],
+        dnf: &["mosquitto"],
+        brew: &["mosquitto"],
+    },
+    Tool {
+        name: "openssl",
+        reason: "makes keys and certificates the way users do",
+        need: Need::Tests,
+        works: || runs("openssl", &["version"]),
+        apt: &["openssl"],
+        dnf: &["openssl"],
+        brew: &["openssl@3"],
+    },
+    Tool {
+        name: "node",
+        reason: "runs the official Node client for comparison",
+        need: Need::Bench,
+        works: || runs("node", &["--version"]),
+        apt: &["nodejs"],
+        dnf: &["nodejs"],
+        brew: &["node"],
+    },
+    Tool {
+        name: "npm",
+        reason: "installs the official Node client",
+        need: Need::Bench,
+        works: || runs("npm", &["--version"]),
+        apt: &["npm"],
+        dnf: &["npm"],
+        brew: &["node"],
+    },
+];
+
+/// The task: ensures, and says what there is.
+pub(crate) fn task(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    let need = match (args.bench, args.tests) {
+        (true, _) => Need::Bench,
+        (false, true) => Need::Tests,
+        (false, false) => Need::Build,
+    };
+    ensure(workspace, need)?;
+    let names: Vec<_> = TOOLS.iter().filter(|tool| tool.need <= need).map(|tool| tool.name).collect();
+    println!("Ready: {}", names.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Returns once everything that is needed is there; says nothing when it already is.
+pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
+    let missing = missing(need);
+    if !missing.is_empty() {
+        for tool in &missing {
+            eprintln!("Missing: {}, which {}", tool.name, tool.reason);
+        }
+        packages::install(&missing)?;
+        let still: Vec<_> = self::missing(need).iter().map(|tool| tool.name).collect();
+        if !still.is_empty() {
+            return Err(hint::error(
+                format!("installed, but still not usable: {}", still.join(", ")),
+                "see whether another version earlier on PATH hides the one that was installed",
+            ));
+        }
+    }
+    if need >= Need::Tests {
+        python::ensure(workspace)?;
+    }
+    Ok(())
+}
+
+fn missing(need: Need) -> Vec<&'static Tool> {
+    TOOLS.iter().filter(|tool| tool.need <= need && !(tool.works)()).collect()
+}
+
+/// Whether the program starts and succeeds.
+fn runs(program: &str, args: &[&str]) -> bool {
+    let mut command = Command::new(program);
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+/// Whether the program is on `PATH` or among the servers; for one that has no harmless flag that succeeds.
+fn found(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+        || SERVER_FOLDERS.iter().any(|folder| Path::new(folder).join(program).is_file())
+}
+
+/// Compiles an include: a compiler without the C library's headers is of no use here.
+fn c_compiler_works() -> bool {
+    let compile = || {
+        let mut compiler = Command::new("cc")
+            .args(["-fsyntax-only", "-x", "c", "-"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()?;
+        if let Some(mut source) = compiler.stdin.take() {
+            source.write_all(b"#include <stdlib.h>\n")?;
+        }
+        compiler.wait()
+    };
+    compile().is_ok_and(|status| status.success())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_need_includes_the_ones_before_it() {
+        assert!(Need::Build < Need::Tests && Need::Tests < Need::Bench);
+    }
+
+    #[test]
+    fn what_is_not_there_is_noticed() {
+        assert!(!runs("no-such-program-here", &[]));
+        assert!(!found("no-such-program-here"));
+    }
+
+    #[test]
+    fn the_compiler_that_built_this_works() {
+        assert!(c_compiler_works());
+    }
+}

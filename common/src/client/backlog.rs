@@ -21,12 +21,12 @@ impl Backlog {
     /// (<https://docs.aws.amazon.com/general/latest/gr/iot-core.html>), so a larger backlog buys nothing.
     pub(super) const LIMIT: usize = 100;
 
-    pub(super) fn to_paho(&self) {
+    pub(super) fn handed_to_paho(&self) {
         self.in_paho.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn from_paho_to_queue(&self) {
-        let _ = self.in_paho.try_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
+    pub(super) fn queued_for_application(&self) {
+        let _ = self.in_paho.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
         self.queued.fetch_add(1, Ordering::Relaxed);
     }
 

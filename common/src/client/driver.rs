@@ -227,7 +227,7 @@ impl Driver {
     fn heard(&mut self, event: paho::Event) -> Option<Option<Error>> {
         match event {
             paho::Event::Message(message) => {
-                self.backlog.from_paho_to_queue();
+                self.backlog.queued_for_application();
                 let message = Message {
                     topic: message.topic().to_owned(),
                     payload: message.payload().to_vec(),

@@ -130,7 +130,7 @@ async fn downstream(
                         backlog.room().await;
                         paho.lagging.store(false, Ordering::Release);
                     }
-                    backlog.to_paho();
+                    backlog.handed_to_paho();
                 }
                 Some(Packet::Pingreq | Packet::Other) | None => {}
             }
@@ -172,11 +172,11 @@ async fn upstream(
             }
             // While nothing is read from the broker its PINGRESP cannot come through, and paho would take the
             // silence for a dead connection. The broker still gets the PINGREQ.
-            let ping = segment.starts == Some(Packet::Pingreq);
-            if ping && paho_side.lagging.load(Ordering::Acquire) {
-                if let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await {
-                    return LinkEnd::Local(error);
-                }
+            if segment.starts == Some(Packet::Pingreq)
+                && paho_side.lagging.load(Ordering::Acquire)
+                && let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await
+            {
+                return LinkEnd::Local(error);
             }
         }
         if let Err(error) = broker.flush().await {
@@ -187,3 +187,76 @@ async fn upstream(
 
 /// A TLS record holds at most 16 KiB (RFC 8446 §5.1).
 const READ_SIZE: usize = 16 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use tokio::io::duplex;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn another_process_is_dropped_and_this_one_served() {
+        let link = Link::open().await.unwrap();
+        let address = link.address;
+        let (broker, mut far_end) = duplex(1024);
+        let (connack, _) = oneshot::channel();
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), connack));
+
+        // A real other process connects first and reads until it is dropped.
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{} && cat <&3", address.port());
+        let foreign = tokio::task::spawn_blocking(move || {
+            Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).output()
+        });
+        let output = timeout(Duration::from_secs(30), foreign).await.expect("dropped").unwrap().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() || stderr.contains("reset"), "it did connect: {stderr}");
+        assert!(output.stdout.is_empty());
+
+        let mut own = TcpStream::connect(address).await.unwrap();
+        own.write_all(&[0xc0, 0]).await.unwrap();
+        let mut seen = [0; 2];
+        far_end.read_exact(&mut seen).await.unwrap();
+        assert_eq!(seen, [0xc0, 0]);
+        drop(own);
+        assert!(matches!(running.await.unwrap(), LinkEnd::Paho));
+    }
+
+    #[tokio::test]
+    async fn a_ping_is_answered_while_the_application_lags() {
+        let link = Link::open().await.unwrap();
+        let address = link.address;
+        let (broker, mut far_end) = duplex(1 << 20);
+        let (connack, _) = oneshot::channel();
+        let backlog = Arc::new(Backlog::default());
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), connack));
+        let mut paho = TcpStream::connect(address).await.unwrap();
+
+        // One message more than may wait, then a PINGRESP that waits behind it.
+        const MESSAGE: [u8; 6] = [0x30, 4, 0, 1, b't', b'x'];
+        let mut sent = MESSAGE.repeat(Backlog::LIMIT + 1);
+        sent.extend(PINGRESP);
+        far_end.write_all(&sent).await.unwrap();
+        let mut received = vec![0; MESSAGE.len() * Backlog::LIMIT];
+        paho.read_exact(&mut received).await.unwrap();
+        assert!(backlog.is_full());
+
+        paho.write_all(&[0xc0, 0]).await.unwrap();
+        let mut pingresp = [0; 2];
+        paho.read_exact(&mut pingresp).await.unwrap();
+        assert_eq!(pingresp, PINGRESP);
+        far_end.read_exact(&mut pingresp).await.unwrap();
+        assert_eq!(pingresp, [0xc0, 0], "the broker gets the PINGREQ");
+
+        // The application takes one message, and the next comes through.
+        backlog.queued_for_application();
+        backlog.taken();
+        let mut next = [0; MESSAGE.len()];
+        paho.read_exact(&mut next).await.unwrap();
+        assert_eq!(next, MESSAGE);
+        paho.read_exact(&mut pingresp).await.unwrap();
+        drop(paho);
+        assert!(matches!(running.await.unwrap(), LinkEnd::Paho));
+    }
+}

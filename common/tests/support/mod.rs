@@ -22,6 +22,7 @@ pub(crate) fn device(sandbox: &Sandbox, client_id: &str) -> ClientOptions {
 }
 
 /// Options for SigV4 over WebSocket, on `port`.
+#[allow(dead_code, reason = "not every test file needs it")]
 pub(crate) fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
     let credentials = sandbox.credentials();
     let credentials = StaticCredentials::new(
@@ -61,7 +62,7 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut tick = interval(Duration::from_millis(10));
     while !condition() {
-        assert!(Instant::now() < deadline, "never: {what}");
+        assert!(Instant::now() < deadline, "never: {what}; now {:?}", resources());
         tick.tick().await;
     }
 }

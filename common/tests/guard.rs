@@ -1,0 +1,246 @@
+//! The rules that keep paho safe, each where breaking it once hung, leaked or ended the process
+//! (`common/src/client/guard.rs`). One test at a time: they count the process's descriptors and threads.
+
+mod support;
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use common::{Auth, Client, ClientOptions, Endpoint, Error, Event, Identity, Message, Roots};
+use sandbox::{Sandbox, relay};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio_rustls::server::TlsStream;
+
+use support::{connect, device, device_on, eventually, resources};
+
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits until the process holds no more than it did, save for what paho and the resolver keep once.
+async fn no_leak_since((descriptors, threads): (usize, usize)) {
+    let what = format!("as few as {descriptors} descriptors and {threads} threads");
+    eventually(&what, || {
+        let now = resources();
+        now.0 <= descriptors + 2 && now.1 <= threads + 2
+    })
+    .await;
+}
+
+/// A TLS server that lets a test answer MQTT as no proper broker does.
+struct OddBroker {
+    listener: TcpListener,
+    acceptor: TlsAcceptor,
+    folder: tempfile::TempDir,
+}
+
+impl OddBroker {
+    async fn start() -> Self {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("cert.pem"), signed.cert.pem()).unwrap();
+        std::fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
+        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![signed.cert.der().clone()], key)
+            .unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), folder }
+    }
+
+    fn options(&self) -> ClientOptions {
+        let certificate = self.folder.path().join("cert.pem");
+        let identity = Identity::from_pem_files(&certificate, &self.folder.path().join("key.pem")).unwrap();
+        let port = self.listener.local_addr().unwrap().port();
+        let endpoint = Endpoint::parse("localhost").unwrap().with_port(port);
+        let auth = Auth::MutualTls(identity);
+        let mut options =
+            ClientOptions::new(endpoint, auth, Roots::from_file(certificate), "test-1").unwrap();
+        options.reconnect_minimum = Duration::from_millis(1);
+        options.reconnect_maximum = Duration::from_millis(1);
+        options
+    }
+
+    /// A connection whose CONNECT has been read.
+    async fn connect(&self) -> TlsStream<TcpStream> {
+        let (stream, _) = self.listener.accept().await.unwrap();
+        let mut stream = self.acceptor.accept(stream).await.unwrap();
+        assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
+        stream
+    }
+}
+
+/// CONNACK of MQTT 5, accepted, without properties.
+const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn dropping_a_client_while_its_connect_is_pending() {
+    let _alone = alone();
+    let broker = OddBroker::start().await;
+    let mut before = None;
+    for round in 0..60 {
+        let connecting = tokio::spawn(Client::connect(broker.options()));
+        // CONNECT has been sent and is never answered.
+        let stream = broker.connect().await;
+        connecting.abort();
+        assert!(connecting.await.unwrap_err().is_cancelled());
+        drop(stream);
+        if round == 10 {
+            before = Some(resources());
+        }
+    }
+    no_leak_since(before.unwrap()).await;
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn dropping_a_client_right_after_it_has_connected() {
+    let _alone = alone();
+    let sandbox = Sandbox::start().unwrap();
+    drop(connect(device(&sandbox, "test-0")).await);
+    eventually("the first DISCONNECT", || sandbox.connections()[0].clean_disconnect).await;
+    let before = resources();
+    for round in 1..100 {
+        drop(connect(device(&sandbox, &format!("test-{round}"))).await);
+    }
+    no_leak_since(before).await;
+}
+
+#[test]
+fn a_runtime_that_goes_away_under_a_client() {
+    let _alone = alone();
+    let sandbox = Sandbox::start().unwrap();
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let waiting = runtime();
+    let one = || {
+        let runtime = runtime();
+        let client = runtime.block_on(connect(device(&sandbox, "test-1")));
+        drop(runtime);
+        drop(client);
+    };
+    one();
+    let before = resources();
+    for _ in 0..20 {
+        one();
+    }
+    waiting.block_on(no_leak_since(before));
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn a_thousand_failed_connects() {
+    let _alone = alone();
+    let broker = OddBroker::start().await;
+    let options = broker.options();
+    let (attempts, mut attempted) = mpsc::unbounded_channel();
+    let server = tokio::spawn(async move {
+        for attempt in 0.. {
+            let mut stream = broker.connect().await;
+            // Only the first is accepted, and none lives on.
+            if attempt == 0 {
+                stream.write_all(&CONNACK).await.unwrap();
+            }
+            attempts.send(attempt).unwrap();
+        }
+    });
+    let (client, events) = connect(options).await;
+    drop(events);
+    let mut before = None;
+    while let Some(attempt) = attempted.recv().await {
+        match attempt {
+            10 => before = Some(resources()),
+            1000 => break,
+            _ => {}
+        }
+    }
+    no_leak_since(before.unwrap()).await;
+    server.abort();
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn topics_that_paho_would_abort_on() {
+    let _alone = alone();
+    for (topic, word) in [(&b"a\0b"[..], "U+0000"), (b"a\xff", "UTF-8")] {
+        let broker = OddBroker::start().await;
+        let options = broker.options();
+        let server = tokio::spawn(async move {
+            let mut stream = broker.connect().await;
+            stream.write_all(&CONNACK).await.unwrap();
+            let mut publish = vec![0x30, (2 + topic.len() + 2) as u8, 0, topic.len() as u8];
+            publish.extend_from_slice(topic);
+            publish.extend_from_slice(&[0, b'x']);
+            stream.write_all(&publish).await.unwrap();
+            let mut again = broker.connect().await;
+            again.write_all(&CONNACK).await.unwrap();
+            (stream, again)
+        });
+        let (client, mut events) = connect(options).await;
+        let mut seen = None;
+        while let Some(event) = timeout(Duration::from_secs(30), events.next()).await.expect("in time") {
+            match event {
+                Event::Disconnected { error } => seen = Some(error),
+                Event::Connected { .. } if seen.is_some() => break,
+                Event::Message(message) => panic!("{message:?}"),
+                _ => {}
+            }
+        }
+        let error = seen.expect("the connection was given up");
+        let source = std::error::Error::source(&*error).expect("a cause").to_string();
+        assert!(source.contains(word), "{source}");
+        let _streams = server.await.unwrap();
+        drop(client);
+    }
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn a_connack_that_never_comes_meets_the_deadline() {
+    let _alone = alone();
+    let broker = OddBroker::start().await;
+    let mut options = broker.options();
+    options.connect_timeout = Duration::from_millis(500);
+    let connecting = tokio::spawn(Client::connect(options));
+    let _stream = broker.connect().await;
+    let error = connecting.await.unwrap().unwrap_err();
+    assert!(matches!(error, Error::ConnectTimeout { .. }), "{error:?}");
+    assert!(error.to_string().contains("CONNACK"), "{error}");
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn reconnecting_leaks_nothing() {
+    let _alone = alone();
+    let sandbox = Sandbox::start().unwrap();
+    let relay = relay::Relay::start(sandbox.mqtt_port(), relay::Options::default()).unwrap();
+    let (client, mut events) = connect(device_on(&sandbox, relay.port(), "test-1")).await;
+    let mut before = None;
+    for round in 0..30 {
+        client.publish(Message::new("test/topic", "x")).await.unwrap();
+        relay.cut();
+        let connected = async {
+            while !matches!(events.next().await.expect("the client goes on"), Event::Connected { .. }) {}
+        };
+        timeout(Duration::from_secs(30), connected).await.expect("it reconnects");
+        if round == 5 {
+            before = Some(resources());
+        }
+    }
+    no_leak_since(before.unwrap()).await;
+    client.disconnect().await.unwrap();
+}

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
+use crate::gate::Patience;
 use crate::policy::PolicyStore;
 use crate::sigv4::Verifier;
 use crate::things::Things;
@@ -26,6 +27,7 @@ pub(crate) struct Account {
     pub(crate) things: Things,
     pub(crate) verifier: Verifier,
     pub(crate) connections: ConnectionLog,
+    pub(crate) patience: Patience,
     /// CONNECTs to refuse, for tests: code and reason string.
     pub(crate) refusals: Mutex<VecDeque<(u8, String)>>,
 }

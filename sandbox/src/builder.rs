@@ -15,6 +15,7 @@ use crate::account::{ACCOUNT_ID, Account, REGION};
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
 use crate::credentials::Credentials;
+use crate::gate::Patience;
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::PolicyStore;
 use crate::running::Running;
@@ -127,6 +128,7 @@ impl Builder {
             things,
             verifier: Verifier { region: REGION.to_owned(), known: known.to_vec() },
             connections: ConnectionLog::default(),
+            patience: Patience::default(),
             refusals: Mutex::new(VecDeque::new()),
         });
         let mqtt_port = mqtt.local_addr().context("cannot learn the port")?.port();

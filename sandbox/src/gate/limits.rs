@@ -31,8 +31,8 @@ pub(crate) fn keep_alive(asked: u16) -> u16 {
 }
 
 /// How long a client may be silent: one and a half times the keep-alive (MQTT 5 §3.1.2.10).
-pub(crate) fn silence(keep_alive: u16) -> Duration {
-    Duration::from_millis(1500) * u32::from(keep_alive)
+pub(crate) fn silence(keep_alive: u16, second: Duration) -> Duration {
+    second * u32::from(keep_alive) * 3 / 2
 }
 
 /// Judges the name of a topic to publish to; the reason code of a refusal.
@@ -115,6 +115,6 @@ mod tests {
     #[test]
     fn keep_alives() {
         assert_eq!([0, 1, 30, 60, 1200, 1201].map(keep_alive), [1200, 30, 30, 60, 1200, 1200]);
-        assert_eq!(silence(30), Duration::from_secs(45));
+        assert_eq!(silence(30, Duration::from_secs(1)), Duration::from_secs(45));
     }
 }

@@ -31,8 +31,21 @@ use self::admission::{Admission, Refusal};
 use self::inbound::Inbound;
 use self::outbound::Outbound;
 
-/// How long a client may take for its CONNECT.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How patient the gate is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// How long a client may take for its CONNECT.
+    pub(crate) connect: Duration,
+    /// How long a second of the keep-alive lasts; tests have short ones.
+    pub(crate) keep_alive_second: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(10), keep_alive_second: Duration::from_secs(1) }
+    }
+}
+
 /// How long the last packet may take to reach a client, and how long its end of the stream is waited for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -67,7 +80,8 @@ where
     let peer = client.peer;
     let (mut from_client, mut to_client) = tokio::io::split(stream);
     let mut frames = FrameBuffer::new(limits::PACKET);
-    let connect = match timeout(CONNECT_TIMEOUT, connect_packet(&mut frames, &mut from_client)).await {
+    let connect = match timeout(account.patience.connect, connect_packet(&mut frames, &mut from_client)).await
+    {
         Ok(Some(frame)) => frame,
         Ok(None) => return log::info!("{peer}: closed without a CONNECT"),
         Err(_) => return log::info!("{peer}: no CONNECT in time"),
@@ -96,6 +110,7 @@ where
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
     let inbound = pump::Inward {
         judge: Inbound::new(Arc::clone(&session)),
+        silence: limits::silence(session.keep_alive, account.patience.keep_alive_second),
         frames,
         from_client: &mut from_client,
         to_broker,

@@ -4,6 +4,7 @@
 //! a client that does not read cannot keep its own packets from the broker.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
@@ -13,13 +14,15 @@ use crate::broker::{Broker, Registration};
 use crate::gate::inbound::{Inbound, Routed};
 use crate::gate::outbound::{Delivered, Outbound};
 use crate::gate::session::Closing;
-use crate::gate::{CLOSE_TIMEOUT, ToClient, limits};
+use crate::gate::{CLOSE_TIMEOUT, ToClient};
 use crate::mqtt::frame::{FrameBuffer, FrameError};
 use crate::mqtt::{Version, reason, reply};
 
 /// From the client to the broker.
 pub(super) struct Inward<'a, S> {
     pub(super) judge: Inbound,
+    /// How long the client may say nothing.
+    pub(super) silence: Duration,
     pub(super) frames: FrameBuffer,
     pub(super) from_client: &'a mut ReadHalf<S>,
     pub(super) to_broker: WriteHalf<DuplexStream>,
@@ -89,7 +92,7 @@ pub(super) async fn drain<S: AsyncRead>(from_client: &mut ReadHalf<S>) {
 
 impl<S: AsyncRead> Inward<'_, S> {
     async fn run(mut self) -> End {
-        let silence = limits::silence(self.judge.session().keep_alive);
+        let silence = self.silence;
         let mut deadline = Instant::now() + silence;
         loop {
             let (mut routed, mut end) = (Routed::default(), None);

@@ -1,9 +1,9 @@
-//! The gate's clock, with time that is not waited for.
+//! The gate's patience, with seconds that pass fast.
 
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::*;
 use crate::account::{ACCOUNT_ID, REGION};
@@ -14,6 +14,9 @@ use crate::policy::PolicyStore;
 use crate::sigv4::Verifier;
 use crate::things::Things;
 use crate::tls::Configurations;
+
+/// What the gate takes for a second here.
+const SECOND: Duration = Duration::from_millis(10);
 
 const ALLOW_ALL: &str = r#"{"Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
 
@@ -30,6 +33,7 @@ fn open() -> DuplexStream {
         things: Things::default(),
         verifier: Verifier { region: REGION.to_owned(), known: Vec::new() },
         connections: ConnectionLog::default(),
+        patience: Patience { connect: SECOND, keep_alive_second: SECOND },
         refusals: Default::default(),
     };
     let client = Authenticated {
@@ -64,27 +68,24 @@ async fn connect(level: u8, keep_alive: u8) -> DuplexStream {
     stream
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_silent_client_is_disconnected() {
     for (level, last_words) in [(5, &[0xE0, 2, 0x8D, 0][..]), (4, &[])] {
         // One second is too short for AWS IoT: 30 hold, and half as much again.
         let mut stream = connect(level, 1).await;
-        sleep(Duration::from_secs(40)).await;
+        timeout(30 * SECOND, stream.read(&mut [0])).await.expect_err("nothing happens");
         stream.write_all(&[0xC0, 0]).await.unwrap();
         let since = Instant::now();
         let mut received = Vec::new();
         stream.read_to_end(&mut received).await.unwrap();
         assert_eq!(received, [&[0xD0, 0], last_words].concat());
-        let silent = since.elapsed();
-        assert!((45..=46).contains(&silent.as_secs()), "{silent:?}");
+        assert!(since.elapsed() >= 45 * SECOND, "the PINGREQ counts: {:?}", since.elapsed());
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn a_client_that_never_connects_is_closed() {
     let mut stream = open();
     stream.write_all(&[0x10]).await.unwrap();
-    let since = Instant::now();
     assert_eq!(stream.read(&mut [0]).await.unwrap(), 0);
-    assert_eq!(since.elapsed().as_secs(), CONNECT_TIMEOUT.as_secs());
 }

@@ -178,12 +178,14 @@ pub enum Error {
     },
 
     /// The broker closed the connection in answer to an operation, more than once.
-    #[error("{target} closed the connection each time the client tried to {operation}")]
+    #[error("{target} closed the connection each time the client tried to {operation}{}", said(code))]
     OperationClosesConnection {
         /// `host:port` of the broker.
         target: String,
         /// What was under way each time.
         operation: Operation,
+        /// The reason code of the last DISCONNECT, if the broker sent one.
+        code: Option<ReasonCode>,
     },
 
     /// An operation had no answer in time.
@@ -335,6 +337,10 @@ impl Error {
 
 fn reason(reason_string: &Option<String>) -> String {
     reason_string.as_ref().map(|text| format!(" ({text})")).unwrap_or_default()
+}
+
+fn said(code: &Option<ReasonCode>) -> String {
+    code.as_ref().map(|code| format!(": {code}")).unwrap_or_default()
 }
 
 fn cause(source: &Option<Cause>) -> String {

@@ -27,21 +27,18 @@ impl Failure {
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", Chain(self.0.as_ref()))?;
-        match self.0.chain().find_map(hint) {
-            Some(hint) => write!(f, "\nhint: {hint}"),
-            None => Ok(()),
-        }
+        write!(f, "{}", WithHint(self.0.as_ref()))
     }
 }
 
-/// An error and its causes on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
+/// An error and its causes on one line, and a hint on the next where there is one.
+pub(crate) struct WithHint<'a>(pub(crate) &'a (dyn StdError + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for WithHint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = || successors(Some(self.0), |&error: &&(dyn StdError + 'static)| error.source());
         let mut shown = String::new();
-        for error in successors(Some(self.0), |&error: &&(dyn StdError + 'static)| error.source()) {
+        for error in chain() {
             let text = error.to_string();
             // Many libraries repeat their cause in their own message.
             if !shown.contains(&text) {
@@ -51,7 +48,11 @@ impl fmt::Display for Chain<'_> {
                 shown.push_str(&text);
             }
         }
-        f.write_str(&shown)
+        f.write_str(&shown)?;
+        match chain().find_map(hint) {
+            Some(hint) => write!(f, "\nhint: {hint}"),
+            None => Ok(()),
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::io;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
-use crate::client::Operation;
+use crate::client::{Operation, ReasonCode};
 use crate::error::{Error, Layer, UpgradeRefusal};
 use crate::transport::tls::tls_cause;
 
@@ -49,7 +49,11 @@ impl Error {
             {
                 policy(operation)
             }
-            Error::OperationClosesConnection { operation, .. } => policy(operation),
+            Error::OperationClosesConnection { operation, code, .. }
+                if code.is_none_or(ReasonCode::is_not_authorized) =>
+            {
+                policy(operation)
+            }
             Error::Disconnected { code: Some(code), .. } if code.code() == 0x8e => {
                 Some("another connection uses the same client ID: give each client its own".to_owned())
             }
@@ -201,7 +205,7 @@ fn certificate(source: &(dyn StdError + 'static)) -> String {
     let hint = match tls_cause(source) {
         Some(TlsError::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::NoCertificate,
-        )) => "the server wants a client certificate (--cert and --key)",
+        )) => "this port wants a client certificate; WebSocket has a port of its own, 443 at AWS IoT Core",
         Some(TlsError::AlertReceived(AlertDescription::CertificateExpired)) => {
             "the certificate has expired: create a new one"
         }
@@ -243,6 +247,7 @@ fn upgrade(refusal: &UpgradeRefusal) -> Option<String> {
                 "check the access key, the secret key and the session token, the signing region (it must be the \
                  endpoint's), and that the identity's policy allows iot:Connect"
             }
+            200..=399 => "what answers is not AWS IoT Core: a captive portal, or another web server?",
             404 => "this server has no /mqtt: is it the endpoint for MQTT?",
             407 => "a proxy wants a user name and password",
             426 => "a proxy in between may not let WebSocket through",

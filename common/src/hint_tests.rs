@@ -20,11 +20,12 @@ fn refused_upgrades() {
         (403, "Missing Authentication Token", None, "without its signature"),
         (503, "", Some(9_000), "is busy"),
         (426, "", None, "WebSocket through"),
+        (200, "<html>", None, "captive portal"),
     ] {
         let hint = refusal(status, message, skew);
         assert!(hint.contains(words), "{message:?}, {skew:?} gives {hint:?}");
     }
-    assert_eq!(refusal(302, "", None), "");
+    assert_eq!(refusal(418, "", None), "");
 }
 
 #[test]
@@ -45,7 +46,10 @@ fn refused_operations_name_action_and_resource() {
             reason_string: None,
         };
         assert_eq!(refused.hint(), expected);
-        assert_eq!(Error::OperationClosesConnection { target: target(), operation }.hint(), expected);
+        assert_eq!(
+            Error::OperationClosesConnection { target: target(), operation, code: None }.hint(),
+            expected
+        );
     }
     let refused = Error::ConnectRefused {
         target: target(),

@@ -51,7 +51,7 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         println!("\nConnect to your own AWS account next:");
         println!("  cargo xtask policy {sample} --region <region> --account <account>");
         println!("  cargo xtask run {sample} -- --endpoint <prefix>-ats.iot.<region>.amazonaws.com …");
-        println!("The whole way is in samples/{sample}/README.md");
+        println!("The steps are in README.md; what {sample} needs is in samples/{sample}/README.md");
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,3 +1,4 @@
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "FILE", alias = "ca_file")]
     pub ca_file: Option<PathBuf>,
 
-    /// The MQTT client ID. Two connections with the same one push each other out. [default: test-<uuid>]
+    /// The MQTT client ID. Two connections with the same one push each other out. [default: test-UUID]
     #[arg(long, value_name = "ID", alias = "client_id", value_parser = parse_client_id)]
     pub client_id: Option<String>,
 
@@ -56,6 +57,12 @@ impl ConnectionArgs {
             Some(port) => self.endpoint.clone().with_port(port),
             None => self.endpoint.clone(),
         };
+        if endpoint.host().parse::<IpAddr>().is_ok() {
+            log::warn!(
+                "{} is an address: AWS IoT Core, and the sandbox, want the endpoint's name in the TLS handshake",
+                endpoint.host()
+            );
+        }
         if endpoint.is_legacy() {
             log::warn!(
                 "{} is a legacy endpoint, whose CA newer trust stores lack; the current one ends in -ats",

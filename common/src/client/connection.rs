@@ -68,8 +68,10 @@ impl Connection {
             },
             LinkEnd::Violation(violation) => Some(violation.into()),
             LinkEnd::Local(error) => Some(error.into()),
-            // The MQTT library gave up: it does so when the broker does not answer its PINGREQ.
-            LinkEnd::Paho => Some("no answer to PINGREQ within the keep-alive time".into()),
+            LinkEnd::Silence(patience) => {
+                Some(format!("no answer to PINGREQ within {} s", patience.as_secs_f32()).into())
+            }
+            LinkEnd::Paho => Some("the MQTT library gave it up".into()),
         };
         Error::Disconnected { target, code: None, reason_string: None, source }
     }
@@ -87,7 +89,8 @@ async fn attempt(
     let link = Link::open().await.map_err(Error::Link)?;
     let connect = connect_options(options, session, &link.uri())?;
     let (connack, seen) = oneshot::channel();
-    let mut link = RunningLink(tokio::spawn(link.run(stream, Arc::clone(backlog), connack)));
+    let mut link =
+        RunningLink(tokio::spawn(link.run(stream, Arc::clone(backlog), patience(options), connack)));
     let response = match guard.connect(connect).await {
         Ok(response) => response,
         Err(error) => return Err(refusal(options, seen.await.ok(), &mut link, error).await),
@@ -120,8 +123,14 @@ async fn refusal(
         LinkEnd::Transport(error) => map_read_error(error, &target),
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
         LinkEnd::Local(error) => Error::Link(error),
-        LinkEnd::Paho => Error::Mqtt(Box::new(error)),
+        // No PINGREQ goes out before CONNACK.
+        LinkEnd::Silence(_) | LinkEnd::Paho => Error::Mqtt(Box::new(error)),
     }
+}
+
+/// How long an answer to PINGREQ may take: the official clients' 30 s, at most half the keep-alive.
+fn patience(options: &ClientOptions) -> Duration {
+    Duration::from_secs(30).min(options.keep_alive / 2)
 }
 
 fn connect_options(

@@ -14,7 +14,7 @@ use super::guard::Guard;
 use super::outbox::{Command, Outbox, Reply};
 use super::{ClientOptions, Event, Message, MqttVersion, QoS, ReasonCode};
 use crate::error::Error;
-use crate::failure::Chain;
+use crate::failure::WithHint;
 use crate::timeline::Timeline;
 
 pub(super) struct Driver {
@@ -131,7 +131,8 @@ impl Driver {
             };
             self.guard.connection_ended();
             self.backlog.connection_ended();
-            self.outbox.connection_lost();
+            let code = if let Error::Disconnected { code, .. } = &error { *code } else { None };
+            self.outbox.connection_lost(code);
             let error = Arc::new(error);
             self.emit(Event::Disconnected { error: Arc::clone(&error) });
             if error.is_permanent() {
@@ -276,7 +277,7 @@ impl Driver {
                 self.options.client_id
             ),
             Event::ConnectionFailed { error } | Event::Disconnected { error } => {
-                log::warn!("{}", Chain(error))
+                log::warn!("{}", WithHint(error))
             }
             Event::Stopped { .. } => log::debug!("the client has stopped"),
             Event::Message(_) => {}

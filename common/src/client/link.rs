@@ -4,13 +4,13 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Mutex, oneshot};
-use tokio::time::timeout;
+use tokio::sync::{Mutex, Notify, oneshot};
+use tokio::time::{sleep, timeout};
 
 use super::backlog::Backlog;
 use super::frames::{Connack, Decoder, PINGRESP, Packet, Violation};
@@ -37,6 +37,8 @@ pub(super) enum LinkEnd {
     Violation(Violation),
     /// The link's own socket failed.
     Local(io::Error),
+    /// The broker has not answered a PINGREQ.
+    Silence(Duration),
 }
 
 impl Link {
@@ -54,12 +56,14 @@ impl Link {
         format!("tcp://{}", self.address)
     }
 
-    /// Waits for paho and carries bytes between it and `broker` until one side ends. The CONNACK, once seen,
-    /// goes to `connack`: paho keeps its code but drops its Reason String.
+    /// Waits for paho and carries bytes between it and `broker` until one side ends, or the broker says nothing
+    /// for `patience` after a PINGREQ. The CONNACK, once seen, goes to `connack`: paho keeps its code but drops
+    /// its Reason String.
     pub(super) async fn run(
         self,
         broker: Stream,
         backlog: Arc<Backlog>,
+        patience: Duration,
         connack: oneshot::Sender<Connack>,
     ) -> LinkEnd {
         let paho = match self.accept().await {
@@ -69,12 +73,14 @@ impl Link {
         let (from_broker, mut to_broker) = split(broker);
         let (from_paho, to_paho) = split(paho);
         let paho_side = PahoSide { writer: Mutex::new(to_paho), lagging: AtomicBool::new(false) };
+        let pulse = Pulse::default();
         let end = {
-            let downstream = pin!(downstream(from_broker, &paho_side, &backlog, connack));
-            let upstream = pin!(upstream(from_paho, &mut to_broker, &paho_side));
+            let downstream = pin!(downstream(from_broker, &paho_side, &backlog, &pulse, connack));
+            let upstream = pin!(upstream(from_paho, &mut to_broker, &paho_side, &pulse));
             tokio::select! {
                 end = downstream => end,
                 end = upstream => end,
+                end = pulse.silence(patience, &paho_side) => end,
             }
         };
         // A close_notify and a WebSocket Close tell the broker that nothing was cut off. Its answer is not
@@ -101,10 +107,34 @@ struct PahoSide {
     lagging: AtomicBool,
 }
 
+/// Whether the broker is still there. paho notices a dead one after two and a half times the keep-alive, which is
+/// longer than most applications wait for an acknowledgement.
+#[derive(Default)]
+struct Pulse {
+    pinged: Notify,
+    received: AtomicUsize,
+}
+
+impl Pulse {
+    /// Resolves when nothing has come for `patience` after a PINGREQ, although it was read.
+    async fn silence(&self, patience: Duration, paho: &PahoSide) -> LinkEnd {
+        loop {
+            self.pinged.notified().await;
+            let before = self.received.load(Ordering::Relaxed);
+            sleep(patience).await;
+            let read = !paho.lagging.load(Ordering::Acquire);
+            if read && self.received.load(Ordering::Relaxed) == before {
+                return LinkEnd::Silence(patience);
+            }
+        }
+    }
+}
+
 async fn downstream(
     mut broker: ReadHalf<Stream>,
     paho: &PahoSide,
     backlog: &Backlog,
+    pulse: &Pulse,
     connack: oneshot::Sender<Connack>,
 ) -> LinkEnd {
     let mut connack = Some(connack);
@@ -128,6 +158,8 @@ async fn downstream(
                         log::debug!("the application lags: not reading from the broker");
                         paho.lagging.store(true, Ordering::Release);
                         backlog.room().await;
+                        // What waited meanwhile may be the answer to a PINGREQ.
+                        pulse.received.fetch_add(1, Ordering::Relaxed);
                         paho.lagging.store(false, Ordering::Release);
                     }
                     backlog.handed_to_paho();
@@ -141,7 +173,9 @@ async fn downstream(
         decoder.buffer().reserve(READ_SIZE);
         match broker.read_buf(decoder.buffer()).await {
             Ok(0) => return LinkEnd::BrokerClosed,
-            Ok(_) => {}
+            Ok(_) => {
+                pulse.received.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) => return LinkEnd::Transport(error),
         }
     }
@@ -151,6 +185,7 @@ async fn upstream(
     mut paho: ReadHalf<TcpStream>,
     broker: &mut WriteHalf<Stream>,
     paho_side: &PahoSide,
+    pulse: &Pulse,
 ) -> LinkEnd {
     let mut decoder = Decoder::default();
     loop {
@@ -172,10 +207,12 @@ async fn upstream(
             }
             // While nothing is read from the broker its PINGRESP cannot come through, and paho would take the
             // silence for a dead connection. The broker still gets the PINGREQ.
-            if segment.starts == Some(Packet::Pingreq)
-                && paho_side.lagging.load(Ordering::Acquire)
-                && let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await
-            {
+            if segment.starts != Some(Packet::Pingreq) {
+                continue;
+            }
+            if !paho_side.lagging.load(Ordering::Acquire) {
+                pulse.pinged.notify_one();
+            } else if let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await {
                 return LinkEnd::Local(error);
             }
         }
@@ -196,13 +233,36 @@ mod tests {
 
     use super::*;
 
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[tokio::test]
+    async fn a_broker_that_does_not_answer_a_ping_is_given_up() {
+        let link = Link::open().await.unwrap();
+        let address = link.address;
+        let (broker, mut far_end) = duplex(1024);
+        let (connack, _) = oneshot::channel();
+        let patience = Duration::from_millis(300);
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), patience, connack));
+        let mut paho = TcpStream::connect(address).await.unwrap();
+        let mut ping = [0; 2];
+        // Answered, twice: the link lives on.
+        for _ in 0..2 {
+            paho.write_all(&[0xc0, 0]).await.unwrap();
+            far_end.read_exact(&mut ping).await.unwrap();
+            far_end.write_all(&PINGRESP).await.unwrap();
+            paho.read_exact(&mut ping).await.unwrap();
+        }
+        paho.write_all(&[0xc0, 0]).await.unwrap();
+        assert!(matches!(running.await.unwrap(), LinkEnd::Silence(_)));
+    }
+
     #[tokio::test]
     async fn another_process_is_dropped_and_this_one_served() {
         let link = Link::open().await.unwrap();
         let address = link.address;
         let (broker, mut far_end) = duplex(1024);
         let (connack, _) = oneshot::channel();
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), connack));
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack));
 
         // A real other process connects first and reads until it is dropped.
         let script = format!("exec 3<>/dev/tcp/127.0.0.1/{} && cat <&3", address.port());
@@ -230,7 +290,7 @@ mod tests {
         let (broker, mut far_end) = duplex(1 << 20);
         let (connack, _) = oneshot::channel();
         let backlog = Arc::new(Backlog::default());
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), connack));
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), PATIENCE, connack));
         let mut paho = TcpStream::connect(address).await.unwrap();
 
         // One message more than may wait, then a PINGRESP that waits behind it.

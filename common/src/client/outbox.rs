@@ -141,7 +141,8 @@ impl Outbox {
     }
 
     /// A connection has ended. Publishes stay with paho, which sends them again if the session is still there.
-    pub(super) fn connection_lost(&mut self) {
+    /// `code` is what the broker said, if it said anything.
+    pub(super) fn connection_lost(&mut self, code: Option<ReasonCode>) {
         let poison = self.in_flight.iter_mut().next().and_then(|(id, oldest)| {
             oldest.losses += 1;
             (oldest.losses >= Self::CLOSES).then_some(*id)
@@ -151,6 +152,7 @@ impl Outbox {
             let error = Error::OperationClosesConnection {
                 target: self.options.dialer.target(),
                 operation: entry.action.operation(),
+                code,
             };
             entry.answer(Err(error));
         }

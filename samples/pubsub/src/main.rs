@@ -14,13 +14,8 @@ use common::{Client, Failure, Message, QoS, until_interrupted};
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages.
 #[derive(Parser)]
+#[command(version)]
 struct Args {
-    #[command(flatten)]
-    connection: ConnectionArgs,
-    #[command(flatten)]
-    mutual_tls: MutualTlsArgs,
-    #[command(flatten)]
-    output: OutputArgs,
     /// The topic to subscribe and publish to.
     #[arg(long, default_value = "test/topic")]
     topic: String,
@@ -33,6 +28,12 @@ struct Args {
     /// Seconds between two messages.
     #[arg(long, default_value_t = 1)]
     interval: u64,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+    #[command(flatten)]
+    mutual_tls: MutualTlsArgs,
+    #[command(flatten)]
+    output: OutputArgs,
 }
 
 #[tokio::main(flavor = "current_thread")]

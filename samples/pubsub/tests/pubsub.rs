@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
-use testkit::{Outcome, Sample, policy, readme};
+use testkit::{Mosquitto, Outcome, Sample, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
 
@@ -159,4 +159,18 @@ fn the_readme_works() {
     let sandbox = Sandbox::start().unwrap();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR"));
     readme::commands_work(sample, "pubsub", BINARY, &sandbox);
+}
+
+#[test]
+fn a_second_broker_takes_it_too() {
+    let broker = Mosquitto::start();
+    for version in ["5", "3.1.1"] {
+        let sample = Sample::new(BINARY)
+            .args(["--endpoint", "localhost", "--port", &broker.mqtt_port().to_string()])
+            .args(["--ca-file".into(), broker.file("ca.pem"), "--cert".into(), broker.file("client.pem")])
+            .args(["--key".into(), broker.file("client.key")])
+            .args(["--count", "2", "--interval", "0", "--mqtt-version", version]);
+        let outcome = sample.run().succeeded();
+        assert_eq!(outcome.stdout.matches("Received on test/topic").count(), 2);
+    }
 }

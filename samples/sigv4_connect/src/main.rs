@@ -13,6 +13,7 @@ use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket, signed with AWS credentials (SigV4), and disconnects.
 #[derive(Parser)]
+#[command(version)]
 struct Args {
     #[command(flatten)]
     connection: ConnectionArgs,

@@ -13,6 +13,7 @@ use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket, signed with AWS credentials, and disconnects.
 #[derive(Parser)]
+#[command(version)]
 #[command(mut_arg("mqtt_version", |version| version.default_value("3.1.1")))]
 struct Args {
     #[command(flatten)]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use sandbox::{Principal, Sandbox};
-use testkit::{Sample, policy, readme};
+use testkit::{Mosquitto, Sample, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_websocket_connect");
 
@@ -76,4 +76,18 @@ fn the_policy_is_sufficient_and_minimal() {
 fn the_readme_works() {
     let sandbox = Sandbox::start().unwrap();
     readme::commands_work(Path::new(env!("CARGO_MANIFEST_DIR")), "websocket_connect", BINARY, &sandbox);
+}
+
+#[test]
+fn a_second_broker_takes_it_too() {
+    let broker = Mosquitto::start();
+    for version in ["5", "3.1.1"] {
+        let sample = Sample::new(BINARY)
+            .args(["--endpoint", "localhost", "--port", &broker.websocket_port().to_string()])
+            .args(["--ca-file".into(), broker.file("ca.pem")])
+            // mosquitto does not look at the signature.
+            .args(["--signing-region", "us-east-1", "--mqtt-version", version])
+            .args(["--access-key", "AKIDEXAMPLE", "--secret", "unchecked"]);
+        sample.run().succeeded();
+    }
 }

@@ -1,12 +1,14 @@
 //! Name resolution and TCP, with the happy eyeballs of RFC 8305.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::thread;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
 
 use crate::error::Error;
 
@@ -19,11 +21,27 @@ const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// [`Error::Resolve`].
 pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
     let failed = |source| Error::Resolve { host: host.to_owned(), source };
-    let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await.map_err(failed)?.collect();
+    let name = host.to_owned();
+    let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
+    let addresses: Vec<_> = on_own_thread(lookup).await.map_err(failed)?;
     if addresses.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
     Ok(addresses)
+}
+
+/// Runs something that blocks and cannot be stopped. tokio's own pool for that, which `lookup_host` uses, is waited
+/// for when the runtime ends: with a resolver that does not answer, neither a deadline nor Ctrl-C would end the
+/// process.
+async fn on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+        // Nobody waits any more when the deadline has passed.
+        let _ = sender.send(work());
+    })?;
+    receiver.await.unwrap_or_else(|_| Err(io::Error::other("the resolver's thread has ended")))
 }
 
 /// Connects to whichever address answers first, and says which it was.
@@ -107,6 +125,23 @@ mod tests {
         );
         assert_eq!(interleave(&addresses(&["1.1.1.1:1", "[::1]:1"])), addresses(&["1.1.1.1:1", "[::1]:1"]));
         assert_eq!(interleave(&[]), []);
+    }
+
+    #[test]
+    fn a_resolver_that_hangs_does_not_keep_the_runtime() {
+        let (release, hang) = std::sync::mpsc::channel::<()>();
+        let (ended, end) = std::sync::mpsc::channel();
+        thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds");
+            runtime.block_on(async {
+                let lookup = on_own_thread(move || hang.recv().map_err(io::Error::other));
+                tokio::time::timeout(Duration::from_millis(10), lookup).await.expect_err("it hangs");
+            });
+            drop(runtime);
+            ended.send(()).expect("the test waits");
+        });
+        end.recv_timeout(Duration::from_secs(10)).expect("the runtime has ended");
+        drop(release);
     }
 
     #[tokio::test]

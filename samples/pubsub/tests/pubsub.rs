@@ -162,6 +162,17 @@ fn the_readme_works() {
 }
 
 #[test]
+fn no_part_of_the_key_reaches_a_log() {
+    let sandbox = Sandbox::start().unwrap();
+    let key = std::fs::read_to_string(&sandbox.device().key_file).unwrap();
+    let outcome = pubsub(&sandbox).args(["--count", "1"]).env("RUST_LOG", "trace").run().succeeded();
+    assert!(outcome.stderr.contains("TRACE"), "there are logs");
+    for line in key.lines().filter(|line| !line.starts_with("-----")) {
+        assert!(!outcome.stderr.contains(line));
+    }
+}
+
+#[test]
 fn a_second_broker_takes_it_too() {
     let broker = Mosquitto::start();
     for version in ["5", "3.1.1"] {

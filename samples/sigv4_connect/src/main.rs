@@ -34,7 +34,7 @@ async fn main() -> Result<(), Failure> {
     let auth = args.credentials.auth(&args.connection.endpoint).unwrap_or_else(|usage| usage.exit());
 
     let options = args.connection.options(auth)?;
-    let (client, _events) = until_interrupted(Client::connect(options)).await?;
+    let (client, _) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 
     client.disconnect().await?;

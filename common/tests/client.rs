@@ -7,13 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Client, Error, Event, Events, Message, MqttVersion, QoS};
+use common::{
+    Auth, Client, ClientOptions, CredentialSource, Error, Event, Events, Message, MqttVersion, QoS,
+    StaticCredentials,
+};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use support::{allow_all, connect, device, device_on, eventually, sigv4_on};
+use support::{connect, device, device_on, eventually, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -41,6 +44,25 @@ async fn receive_all(events: &mut Events, expected: std::ops::Range<usize>) {
 
 fn number(message: &Message) -> usize {
     std::str::from_utf8(&message.payload).unwrap().parse().unwrap()
+}
+
+/// Options for SigV4 over WebSocket, on `port`.
+fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
+    let credentials = sandbox.credentials();
+    let credentials = StaticCredentials::new(
+        credentials.access_key_id.clone(),
+        credentials.secret_access_key.clone(),
+        Some(credentials.session_token.clone()),
+    );
+    let region = sandbox.region().to_owned();
+    let auth = Auth::SigV4 { credentials: CredentialSource::Static(credentials), region };
+    options(sandbox, port, auth, client_id)
+}
+
+/// A policy for everything, so that a test that is about something else is not about policies.
+fn allow_all() -> String {
+    let all = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
+    format!(r#"{{"Version": "2012-10-17", "Statement": [{all}]}}"#)
 }
 
 async fn next_matching(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Event {

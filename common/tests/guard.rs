@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::fs;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -19,12 +20,18 @@ use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
-use support::{connect, device, device_on, eventually, resources};
+use support::{connect, device, device_on, eventually};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 fn alone() -> MutexGuard<'static, ()> {
     ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Open descriptors and threads of this process.
+fn resources() -> (usize, usize) {
+    let count = |folder: &str| fs::read_dir(folder).unwrap().count();
+    (count("/proc/self/fd"), count("/proc/self/task"))
 }
 
 /// Waits until the process holds no more than it did, save for what paho and the resolver keep once.
@@ -48,8 +55,8 @@ impl OddBroker {
     async fn start() -> Self {
         let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("cert.pem"), signed.cert.pem()).unwrap();
-        std::fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
+        fs::write(folder.path().join("cert.pem"), signed.cert.pem()).unwrap();
+        fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

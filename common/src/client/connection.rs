@@ -157,7 +157,7 @@ fn connect_options(
         .keep_alive_interval(options.keep_alive)
         .max_inflight(i32::try_from(options.max_in_flight).unwrap_or(i32::MAX))
         // The deadline is ours; paho's own, in steps of 3 s, must not come first.
-        .connect_timeout(options.connect_timeout + Duration::from_secs(30));
+        .connect_timeout(options.connect_timeout.saturating_add(Duration::from_secs(30)));
     Ok(builder.finalize())
 }
 

@@ -7,11 +7,12 @@ use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::action::{Command, Reply};
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::connection::{Connection, Session, session_expiry};
 use super::guard::Guard;
-use super::outbox::{Command, Outbox, Reply};
+use super::outbox::Outbox;
 use super::{ClientOptions, Event, Message, MqttVersion, QoS, ReasonCode};
 use crate::error::Error;
 use crate::failure::WithHint;
@@ -117,7 +118,11 @@ impl Driver {
         loop {
             let since = Instant::now();
             let error = match self.serve(connection.window).await {
-                Ended::Lost(Some(error)) => error,
+                Ended::Lost(Some(error)) => {
+                    // paho has closed its side; a connect while the link stands would never end.
+                    drop(connection);
+                    error
+                }
                 Ended::Lost(None) => connection.lost(&self.options).await,
                 Ended::Asked(asked) => {
                     self.drain(connection.window).await;

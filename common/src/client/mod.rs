@@ -1,5 +1,6 @@
 //! The client: connect, subscribe, publish, receive, disconnect, and a stream of events.
 
+mod action;
 mod backlog;
 mod backoff;
 mod connection;
@@ -20,12 +21,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::action::{Action, Command, Reply};
 use self::backlog::Backlog;
 use self::driver::Driver;
 pub use self::event::{Event, Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
-use self::outbox::{Action, Command, Reply};
 pub use self::reason::{MqttVersion, ReasonCode};
 use crate::error::Error;
 

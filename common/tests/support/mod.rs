@@ -1,11 +1,8 @@
 //! What the client's tests share.
 
-use std::fs;
 use std::time::Duration;
 
-use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Events, Identity, Roots, StaticCredentials,
-};
+use common::{Auth, Client, ClientOptions, Endpoint, Events, Identity, Roots};
 use sandbox::Sandbox;
 use tokio::time::{Instant, interval};
 
@@ -21,21 +18,8 @@ pub(crate) fn device(sandbox: &Sandbox, client_id: &str) -> ClientOptions {
     device_on(sandbox, sandbox.mqtt_port(), client_id)
 }
 
-/// Options for SigV4 over WebSocket, on `port`.
-#[allow(dead_code, reason = "not every test file needs it")]
-pub(crate) fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
-    let credentials = sandbox.credentials();
-    let credentials = StaticCredentials::new(
-        credentials.access_key_id.clone(),
-        credentials.secret_access_key.clone(),
-        Some(credentials.session_token.clone()),
-    );
-    let region = sandbox.region().to_owned();
-    let auth = Auth::SigV4 { credentials: CredentialSource::Static(credentials), region };
-    options(sandbox, port, auth, client_id)
-}
-
-fn options(sandbox: &Sandbox, port: u16, auth: Auth, client_id: &str) -> ClientOptions {
+/// Options for `auth`, on `port`.
+pub(crate) fn options(sandbox: &Sandbox, port: u16, auth: Auth, client_id: &str) -> ClientOptions {
     let endpoint = Endpoint::parse(sandbox.endpoint()).unwrap().with_port(port);
     let mut options =
         ClientOptions::new(endpoint, auth, Roots::from_file(sandbox.ca_file()), client_id).unwrap();
@@ -49,27 +33,12 @@ pub(crate) async fn connect(options: ClientOptions) -> (Client, Events) {
     Client::connect(options).await.unwrap_or_else(|error| panic!("{error:?}"))
 }
 
-/// A policy for everything, so that a test that is about something else is not about policies.
-#[allow(dead_code, reason = "not every test file needs it")]
-pub(crate) fn allow_all() -> String {
-    let all = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
-    format!(r#"{{"Version": "2012-10-17", "Statement": [{all}]}}"#)
-}
-
 /// Waits until `condition` holds, for half a minute at most: for what happens on threads that nobody can wait for.
-#[allow(dead_code, reason = "not every test file needs it")]
 pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut tick = interval(Duration::from_millis(10));
     while !condition() {
-        assert!(Instant::now() < deadline, "never: {what}; now {:?}", resources());
+        assert!(Instant::now() < deadline, "never: {what}");
         tick.tick().await;
     }
-}
-
-/// Open descriptors and threads of this process.
-#[allow(dead_code, reason = "not every test file needs it")]
-pub(crate) fn resources() -> (usize, usize) {
-    let count = |folder: &str| fs::read_dir(folder).unwrap().count();
-    (count("/proc/self/fd"), count("/proc/self/task"))
 }

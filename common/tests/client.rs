@@ -151,6 +151,33 @@ async fn a_cut_connection_resumes_its_session_and_loses_no_message() {
     client.disconnect().await.unwrap();
 }
 
+/// A write of paho's that failed would corrupt the heap (`common/src/client/link.rs`), here within a few cuts.
+#[tokio::test]
+async fn cuts_under_load_harm_nothing() {
+    for version in [MqttVersion::V5, MqttVersion::V311] {
+        let sandbox = Sandbox::start().unwrap();
+        let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+        let mut options = device_on(&sandbox, relay.port(), "test-1");
+        options.mqtt_version = version;
+        let (client, events) = connect(options).await;
+        drop(events);
+        let mut publishes = JoinSet::new();
+        for number in 1..=20_000 {
+            if publishes.len() >= 50 {
+                publishes.join_next().await.unwrap().unwrap();
+            }
+            let client = client.clone();
+            publishes.spawn(async move { publish_all(&client, number..number + 1).await });
+            if number % 1000 == 0 {
+                relay.cut();
+            }
+        }
+        publishes.join_all().await;
+        assert!(relay.connections() > 5, "{} connections", relay.connections());
+        client.disconnect().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn many_publishes_at_once_are_all_acknowledged() {
     let sandbox = Sandbox::start().unwrap();

@@ -135,7 +135,16 @@ fn a_runtime_that_goes_away_under_a_client() {
     let waiting = runtime();
     let one = || {
         let runtime = runtime();
-        let client = runtime.block_on(connect(device(&sandbox, "test-1")));
+        let client = runtime.block_on(async {
+            let (client, _) = connect(device(&sandbox, "test-1")).await;
+            // In mid-stream: paho must not be left writing to a socket that is gone.
+            for _ in 0..50 {
+                let client = client.clone();
+                tokio::spawn(async move { client.publish(Message::new("test/topic", "x")).await });
+            }
+            client.publish(Message::new("test/topic", "x")).await.unwrap();
+            client
+        });
         drop(runtime);
         drop(client);
     };

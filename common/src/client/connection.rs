@@ -1,5 +1,6 @@
 //! One connection attempt: transport, link, CONNECT, CONNACK.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +72,7 @@ impl Connection {
             LinkEnd::Silence(patience) => {
                 Some(format!("no answer to PINGREQ within {} s", patience.as_secs_f32()).into())
             }
-            LinkEnd::Paho => Some("the MQTT library gave it up".into()),
+            LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
         };
         Error::Disconnected { target, code: None, reason_string: None, source }
     }
@@ -88,10 +89,11 @@ async fn attempt(
     let step = timeline.step(Layer::Mqtt);
     let link = Link::open().await.map_err(Error::Link)?;
     let connect = connect_options(options, session, &link.uri())?;
+    let socket = link.socket();
     let (connack, seen) = oneshot::channel();
     let mut link =
-        RunningLink(tokio::spawn(link.run(stream, Arc::clone(backlog), patience(options), connack)));
-    let response = match guard.connect(connect).await {
+        RunningLink::start(|stop| link.run(stream, Arc::clone(backlog), patience(options), connack, stop));
+    let response = match guard.connect(connect, socket).await {
         Ok(response) => response,
         Err(error) => return Err(refusal(options, seen.await.ok(), &mut link, error).await),
     };
@@ -124,7 +126,7 @@ async fn refusal(
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
         LinkEnd::Local(error) => Error::Link(error),
         // No PINGREQ goes out before CONNACK.
-        LinkEnd::Silence(_) | LinkEnd::Paho => Error::Mqtt(Box::new(error)),
+        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => Error::Mqtt(Box::new(error)),
     }
 }
 
@@ -171,18 +173,23 @@ pub(super) fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error
     Ok(properties)
 }
 
+/// A link in a task of its own, which ends it in the way that paho needs when this is dropped.
 #[derive(Debug)]
-struct RunningLink(JoinHandle<LinkEnd>);
-
-impl RunningLink {
-    async fn end(&mut self) -> LinkEnd {
-        // Aborted only by our own drop; a panic would be a bug in the link, which holds none.
-        (&mut self.0).await.unwrap_or(LinkEnd::Paho)
-    }
+struct RunningLink {
+    task: JoinHandle<LinkEnd>,
+    _stop: oneshot::Sender<Infallible>,
 }
 
-impl Drop for RunningLink {
-    fn drop(&mut self) {
-        self.0.abort();
+impl RunningLink {
+    fn start<F: Future<Output = LinkEnd> + Send + 'static>(
+        run: impl FnOnce(oneshot::Receiver<Infallible>) -> F,
+    ) -> Self {
+        let (stop, stopped) = oneshot::channel();
+        Self { task: tokio::spawn(run(stopped)), _stop: stop }
+    }
+
+    async fn end(&mut self) -> LinkEnd {
+        // The task is never aborted, and a panic would be a bug in the link, which holds none.
+        (&mut self.task).await.unwrap_or(LinkEnd::Stopped)
     }
 }

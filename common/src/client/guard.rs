@@ -9,6 +9,7 @@
 //!   the last drop joins paho's threads, and from one of them, or too early, it waits for ever;
 //! - one client that never connects lives as long as the process: paho tears its threads down with the last
 //!   client, which takes a second and leaks descriptors;
+//! - its writes never fail: see [`super::link`];
 //! - `automatic_reconnect` and `delete_oldest_messages` stay off: both touch freed or uninitialised memory.
 
 use std::sync::OnceLock;
@@ -18,6 +19,7 @@ use std::time::{Duration, Instant};
 
 use paho_mqtt as paho;
 
+use super::link::LinkSocket;
 use crate::error::Error;
 
 /// How long paho needs after a connection attempt or a disconnect before the client may be used or dropped.
@@ -35,6 +37,8 @@ pub(super) struct Guard {
     /// The connect that was begun and whose outcome nobody has seen.
     pending: Option<paho::ConnectToken>,
     last_end: Option<Instant>,
+    /// Of the latest connection.
+    link: LinkSocket,
 }
 
 impl Guard {
@@ -42,14 +46,15 @@ impl Guard {
         keep_paho_running();
         let mut client = paho::AsyncClient::new(options).map_err(|error| Error::Mqtt(Box::new(error)))?;
         let events = client.get_event_stream(None);
-        Ok(Self { client: Some(client), events, pending: None, last_end: None })
+        Ok(Self { client: Some(client), events, pending: None, last_end: None, link: LinkSocket::default() })
     }
 
-    /// Connects. Dropping the future is fine: the next call waits for the attempt to end first, which it does as
-    /// soon as its link is closed.
+    /// Connects through `link`. Dropping the future is fine: the next call waits for the attempt to end first,
+    /// which it does as soon as its link has ended.
     pub(super) async fn connect(
         &mut self,
         options: paho::ConnectOptions,
+        link: LinkSocket,
     ) -> Result<paho::ServerResponse, paho::Error> {
         if let Some(pending) = self.pending.take() {
             let _ = pending.await;
@@ -58,6 +63,7 @@ impl Guard {
         if let Some(rest) = self.last_end.and_then(|end| SETTLE.checked_sub(end.elapsed())) {
             tokio::time::sleep(rest).await;
         }
+        self.link = link;
         let token = self.client().connect(options);
         self.pending = Some(token.clone());
         let outcome = token.await;
@@ -95,7 +101,7 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            dispose(Disposal { client, pending: self.pending.take() });
+            dispose(Disposal { client, pending: self.pending.take(), link: self.link.clone() });
         }
     }
 }
@@ -103,10 +109,12 @@ impl Drop for Guard {
 struct Disposal {
     client: paho::AsyncClient,
     pending: Option<paho::ConnectToken>,
+    link: LinkSocket,
 }
 
 impl Disposal {
     fn run(self) {
+        self.link.close(DISPOSAL);
         if let Some(pending) = self.pending {
             let _ = pending.wait_for(DISPOSAL);
         }

@@ -1,13 +1,22 @@
 //! The private link: plain MQTT on loopback between paho and our transport.
+//!
+//! paho's writes to it must never fail. A PUBLISH of QoS 1 whose write ends in a socket error is freed by paho's
+//! command queue and stays in its list of messages in flight (`MQTTAsync_processCommand` in paho C 1.3.16): the next
+//! use of it corrupts the heap. So the link never just closes its socket. It ends its own direction, upon which paho
+//! closes the connection in its own time, and until then reads what paho still writes.
 
-use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use socket2::{SockRef, Socket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, copy, sink, split};
+use tokio::join;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, Notify, oneshot};
 use tokio::time::{sleep, timeout};
@@ -22,6 +31,32 @@ use crate::transport::Stream;
 pub(super) struct Link {
     listener: TcpListener,
     address: SocketAddr,
+    socket: LinkSocket,
+}
+
+/// A second hold on the link's socket, so that it outlives a runtime that is dropped with the link's task in it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LinkSocket(Arc<OnceLock<Socket>>);
+
+impl LinkSocket {
+    /// Ends the link's direction and reads until paho has closed its own, on a thread that may wait.
+    pub(super) fn close(&self, limit: Duration) {
+        let Some(mut socket) = self.0.get() else { return };
+        let deadline = Instant::now() + limit;
+        // It may be closed already.
+        let _ = socket.shutdown(Shutdown::Write);
+        let mut buffer = [0; READ_SIZE];
+        while Instant::now() < deadline {
+            match socket.read(&mut buffer) {
+                Ok(1..) => {}
+                // The socket stays non-blocking: the link's task may be reading, too.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
 }
 
 /// Why a link ended.
@@ -39,16 +74,26 @@ pub(super) enum LinkEnd {
     Local(io::Error),
     /// The broker has not answered a PINGREQ.
     Silence(Duration),
+    /// The client needs it no more.
+    Stopped,
 }
 
 impl Link {
     /// How long the shutdown of the broker's side may take.
     const SHUTDOWN: Duration = Duration::from_secs(2);
 
+    /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
+    const DRAIN: Duration = Duration::from_secs(30);
+
     pub(super) async fn open() -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, socket: LinkSocket::default() })
+    }
+
+    /// A hold on the socket that the link will have once paho has connected.
+    pub(super) fn socket(&self) -> LinkSocket {
+        self.socket.clone()
     }
 
     /// What paho connects to.
@@ -58,34 +103,46 @@ impl Link {
 
     /// Waits for paho and carries bytes between it and `broker` until one side ends, or the broker says nothing
     /// for `patience` after a PINGREQ. The CONNACK, once seen, goes to `connack`: paho keeps its code but drops
-    /// its Reason String.
+    /// its Reason String. When the other end of `stop` is dropped, the link ends.
     pub(super) async fn run(
         self,
         broker: Stream,
         backlog: Arc<Backlog>,
         patience: Duration,
         connack: oneshot::Sender<Connack>,
+        mut stop: oneshot::Receiver<Infallible>,
     ) -> LinkEnd {
-        let paho = match self.accept().await {
+        let accepted = tokio::select! {
+            accepted = self.accept() => accepted,
+            _ = &mut stop => return LinkEnd::Stopped,
+        };
+        let paho = match accepted {
             Ok(paho) => paho,
             Err(error) => return LinkEnd::Local(error),
         };
         let (from_broker, mut to_broker) = split(broker);
-        let (from_paho, to_paho) = split(paho);
+        let (mut from_paho, to_paho) = split(paho);
         let paho_side = PahoSide { writer: Mutex::new(to_paho), lagging: AtomicBool::new(false) };
         let pulse = Pulse::default();
         let end = {
             let downstream = pin!(downstream(from_broker, &paho_side, &backlog, &pulse, connack));
-            let upstream = pin!(upstream(from_paho, &mut to_broker, &paho_side, &pulse));
+            let upstream = pin!(upstream(&mut from_paho, &mut to_broker, &paho_side, &pulse));
             tokio::select! {
                 end = downstream => end,
                 end = upstream => end,
                 end = pulse.silence(patience, &paho_side) => end,
+                _ = stop => LinkEnd::Stopped,
             }
         };
         // A close_notify and a WebSocket Close tell the broker that nothing was cut off. Its answer is not
         // waited for.
-        let _ = timeout(Self::SHUTDOWN, to_broker.shutdown()).await;
+        let broker = timeout(Self::SHUTDOWN, to_broker.shutdown());
+        let paho = timeout(Self::DRAIN, async {
+            // A side that is closed already needs neither.
+            let _ = paho_side.writer.into_inner().shutdown().await;
+            let _ = copy(&mut from_paho, &mut sink()).await;
+        });
+        let _ = join!(broker, paho);
         end
     }
 
@@ -95,6 +152,8 @@ impl Link {
             let (stream, peer) = self.listener.accept().await?;
             if peer::is_own(peer, self.address)? {
                 stream.set_nodelay(true)?;
+                // Set once: this returns.
+                let _ = self.socket.0.set(SockRef::from(&stream).try_clone()?);
                 return Ok(stream);
             }
             log::warn!("dropped a connection of another process to the private link (from {peer})");
@@ -182,7 +241,7 @@ async fn downstream(
 }
 
 async fn upstream(
-    mut paho: ReadHalf<TcpStream>,
+    paho: &mut ReadHalf<TcpStream>,
     broker: &mut WriteHalf<Stream>,
     paho_side: &PahoSide,
     pulse: &Pulse,
@@ -241,8 +300,9 @@ mod tests {
         let address = link.address;
         let (broker, mut far_end) = duplex(1024);
         let (connack, _) = oneshot::channel();
+        let (_running, stop) = oneshot::channel();
         let patience = Duration::from_millis(300);
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), patience, connack));
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), patience, connack, stop));
         let mut paho = TcpStream::connect(address).await.unwrap();
         let mut ping = [0; 2];
         // Answered, twice: the link lives on.
@@ -253,7 +313,30 @@ mod tests {
             paho.read_exact(&mut ping).await.unwrap();
         }
         paho.write_all(&[0xc0, 0]).await.unwrap();
+        assert_eq!(paho.read(&mut ping).await.unwrap(), 0);
+        drop(paho);
         assert!(matches!(running.await.unwrap(), LinkEnd::Silence(_)));
+    }
+
+    #[tokio::test]
+    async fn paho_can_write_until_it_closes() {
+        let link = Link::open().await.unwrap();
+        let address = link.address;
+        let (broker, far_end) = duplex(1024);
+        let (connack, _) = oneshot::channel();
+        let (_running, stop) = oneshot::channel();
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack, stop));
+        let mut paho = TcpStream::connect(address).await.unwrap();
+        // The broker goes, and paho learns of it by the end of its input.
+        drop(far_end);
+        assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
+        // What it writes meanwhile, several times over what a socket buffers, is taken.
+        for _ in 0..1000 {
+            paho.write_all(&[0; 16 * 1024]).await.unwrap();
+        }
+        assert!(!running.is_finished());
+        drop(paho);
+        assert!(matches!(running.await.unwrap(), LinkEnd::BrokerClosed));
     }
 
     #[tokio::test]
@@ -262,7 +345,8 @@ mod tests {
         let address = link.address;
         let (broker, mut far_end) = duplex(1024);
         let (connack, _) = oneshot::channel();
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack));
+        let (_running, stop) = oneshot::channel();
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack, stop));
 
         // A real other process connects first and reads until it is dropped.
         let script = format!("exec 3<>/dev/tcp/127.0.0.1/{} && cat <&3", address.port());
@@ -289,8 +373,9 @@ mod tests {
         let address = link.address;
         let (broker, mut far_end) = duplex(1 << 20);
         let (connack, _) = oneshot::channel();
+        let (_running, stop) = oneshot::channel();
         let backlog = Arc::new(Backlog::default());
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), PATIENCE, connack));
+        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), PATIENCE, connack, stop));
         let mut paho = TcpStream::connect(address).await.unwrap();
 
         // One message more than may wait, then a PINGRESP that waits behind it.

@@ -188,6 +188,15 @@ pub enum Error {
         code: Option<ReasonCode>,
     },
 
+    /// The connection ended under an operation that is not repeated.
+    #[error("the connection to {target} ended before it could {operation}, and QoS 0 is sent once")]
+    OperationLost {
+        /// `host:port` of the broker.
+        target: String,
+        /// What was lost.
+        operation: Operation,
+    },
+
     /// An operation had no answer in time.
     #[error("no answer from {target} within {} s: {operation}", after.as_secs_f32())]
     OperationTimeout {
@@ -308,6 +317,7 @@ impl Error {
             | Error::Disconnected { .. }
             | Error::OperationRefused { .. }
             | Error::OperationClosesConnection { .. }
+            | Error::OperationLost { .. }
             | Error::OperationTimeout { .. }
             | Error::OperationInvalid { .. }
             | Error::Stopped { .. }
@@ -315,9 +325,7 @@ impl Error {
             | Error::Mqtt(_) => Layer::Mqtt,
         }
     }
-}
 
-impl Error {
     /// Whether another attempt would fail the same way: what was refused is who we are or what we ask, not the
     /// moment.
     pub(crate) fn is_permanent(&self) -> bool {

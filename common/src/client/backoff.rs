@@ -15,6 +15,8 @@ impl Backoff {
     pub(super) const STABLE_AFTER: Duration = Duration::from_secs(30);
 
     pub(super) fn new(minimum: Duration, maximum: Duration) -> Self {
+        // A ceiling of nothing would be a busy loop.
+        let minimum = minimum.max(Duration::from_millis(1));
         Self { minimum, maximum: maximum.max(minimum), failures: 0 }
     }
 

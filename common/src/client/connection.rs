@@ -1,12 +1,14 @@
-//! One connection attempt: transport, link, CONNECT, CONNACK.
+//! One connection: transport, link, CONNECT, CONNACK, and how it ends.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use paho_mqtt as paho;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::timeout;
 
 use super::backlog::Backlog;
 use super::frames::Connack;
@@ -17,10 +19,11 @@ use crate::error::{Error, Layer};
 use crate::timeline::Timeline;
 use crate::transport::map_read_error;
 
-/// A connection that the broker has accepted. Dropping it closes the link.
-#[derive(Debug)]
+/// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
 pub(super) struct Connection {
+    // In this order: paho waits for its link.
     link: RunningLink,
+    guard: Guard,
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
@@ -37,13 +40,12 @@ impl Connection {
     /// Connects, within [`ClientOptions::connect_timeout`].
     pub(super) async fn open(
         options: &ClientOptions,
-        guard: &mut Guard,
         backlog: &Arc<Backlog>,
         session: Session,
         timeline: &Timeline,
     ) -> Result<Self, Error> {
         let after = options.connect_timeout;
-        match tokio::time::timeout(after, attempt(options, guard, backlog, session, timeline)).await {
+        match timeout(after, attempt(options, backlog, session, timeline)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::ConnectTimeout {
                 target: options.dialer.target(),
@@ -53,9 +55,23 @@ impl Connection {
         }
     }
 
-    /// Waits until the link has sent what it holds and closed the transport.
-    pub(super) async fn finish(mut self) {
-        let _ = self.link.end().await;
+    pub(super) fn client(&self) -> &paho::AsyncClient {
+        self.guard.client()
+    }
+
+    /// The next thing that paho reports.
+    pub(super) async fn event(&self) -> paho::Event {
+        self.guard.event().await
+    }
+
+    /// Sends DISCONNECT and waits until the link has sent it and closed the transport.
+    pub(super) async fn disconnect(mut self, version: MqttVersion) {
+        match self.guard.disconnect(disconnect_options(version)).await {
+            Ok(()) => {
+                self.link.end().await;
+            }
+            Err(error) => log::debug!("DISCONNECT could not be sent: {error}"),
+        }
     }
 
     /// The error for a connection that has ended without a DISCONNECT of the broker's.
@@ -70,7 +86,7 @@ impl Connection {
             LinkEnd::Violation(violation) => Some(violation.into()),
             LinkEnd::Local(error) => Some(error.into()),
             LinkEnd::Silence(patience) => {
-                Some(format!("no answer to PINGREQ within {} s", patience.as_secs_f32()).into())
+                Some(format!("the broker was silent for {} s", patience.as_secs_f32()).into())
             }
             LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
         };
@@ -78,9 +94,14 @@ impl Connection {
     }
 }
 
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("session_present", &self.session_present).finish_non_exhaustive()
+    }
+}
+
 async fn attempt(
     options: &ClientOptions,
-    guard: &mut Guard,
     backlog: &Arc<Backlog>,
     session: Session,
     timeline: &Timeline,
@@ -88,39 +109,41 @@ async fn attempt(
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
     let link = Link::open().await.map_err(Error::Link)?;
+    let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
     let (connack, seen) = oneshot::channel();
     let mut link =
         RunningLink::start(|stop| link.run(stream, Arc::clone(backlog), patience(options), connack, stop));
-    let response = match guard.connect(connect, socket).await {
-        Ok(response) => response,
-        Err(error) => return Err(refusal(options, seen.await.ok(), &mut link, error).await),
+    let (guard, response) = match Guard::connect(create, connect, socket).await {
+        Ok(connected) => connected,
+        Err(error) => return Err(refusal(options, seen, &mut link, error).await),
     };
     let session_present = response.connect_response().is_some_and(|connack| connack.session_present);
     let receive_maximum = response.properties().get_int(paho::PropertyCode::ReceiveMaximum);
     let window = receive_maximum
         .and_then(|maximum| usize::try_from(maximum).ok())
-        .map_or(options.max_in_flight, |maximum| maximum.min(options.max_in_flight))
-        .max(1);
+        .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
     step.done(format!("accepted (MQTT {}, session present: {session_present})", options.mqtt_version));
-    Ok(Connection { link, session_present, window })
+    Ok(Connection { link, guard, session_present, window })
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
 async fn refusal(
     options: &ClientOptions,
-    connack: Option<Connack>,
+    connack: oneshot::Receiver<Connack>,
     link: &mut RunningLink,
     error: paho::Error,
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
-    if let Some(Connack { code, reason_string }) = connack.filter(|connack| connack.code != 0) {
+    let end = link.end().await;
+    // The link has ended, so the CONNACK is there or never comes.
+    if let Some(Connack { code, reason_string }) = connack.await.ok().filter(|connack| connack.code != 0) {
         let code = ReasonCode::new(code, options.mqtt_version);
         return Error::ConnectRefused { target, client_id, code, reason_string };
     }
-    match link.end().await {
+    match end {
         LinkEnd::BrokerClosed => Error::ClosedBeforeConnack { target, client_id },
         LinkEnd::Transport(error) => map_read_error(error, &target),
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
@@ -133,6 +156,23 @@ async fn refusal(
 /// How long an answer to PINGREQ may take: the official clients' 30 s, at most half the keep-alive.
 fn patience(options: &ClientOptions) -> Duration {
     Duration::from_secs(30).min(options.keep_alive / 2)
+}
+
+fn create_options(options: &ClientOptions) -> paho::CreateOptions {
+    let version = match options.mqtt_version {
+        MqttVersion::V5 => paho::MQTT_VERSION_5,
+        MqttVersion::V311 => paho::MQTT_VERSION_3_1_1,
+    };
+    // It counts messages in flight too; the outbox keeps far below it.
+    let buffered = options.window().saturating_mul(10);
+    paho::CreateOptionsBuilder::new()
+        // A name only: the connect options hold the link.
+        .server_uri(format!("tcp://{}", options.dialer.target()))
+        .client_id(options.client_id.as_str())
+        .mqtt_version(version)
+        .persistence(None)
+        .max_buffered_messages(i32::try_from(buffered).unwrap_or(i32::MAX))
+        .finalize()
 }
 
 fn connect_options(
@@ -157,14 +197,28 @@ fn connect_options(
     builder
         .server_uris(&[uri])
         .keep_alive_interval(options.keep_alive)
-        .max_inflight(i32::try_from(options.max_in_flight).unwrap_or(i32::MAX))
+        .max_inflight(i32::try_from(options.window()).unwrap_or(i32::MAX))
         // The deadline is ours; paho's own, in steps of 3 s, must not come first.
         .connect_timeout(options.connect_timeout.saturating_add(Duration::from_secs(30)));
     Ok(builder.finalize())
 }
 
+/// A DISCONNECT that ends the session too: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
+fn disconnect_options(version: MqttVersion) -> paho::DisconnectOptions {
+    let mut options = paho::DisconnectOptionsBuilder::new();
+    if version == MqttVersion::V5 {
+        match session_expiry(Duration::ZERO) {
+            Ok(properties) => {
+                options.properties(properties);
+            }
+            Err(error) => log::warn!("the session will outlive the connection: {error}"),
+        }
+    }
+    options.finalize()
+}
+
 /// What ends the session with the connection, or keeps it: Session Expiry Interval (MQTT 5.0 §3.1.2.11.2).
-pub(super) fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error> {
+fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error> {
     let seconds = u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX);
     let mut properties = paho::Properties::new();
     properties
@@ -174,22 +228,33 @@ pub(super) fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error
 }
 
 /// A link in a task of its own, which ends it in the way that paho needs when this is dropped.
-#[derive(Debug)]
 struct RunningLink {
     task: JoinHandle<LinkEnd>,
-    _stop: oneshot::Sender<Infallible>,
+    stop: Option<oneshot::Sender<Infallible>>,
 }
 
 impl RunningLink {
+    /// How long a link whose paho has gone may take to end by itself. What holds it up is a transport that takes
+    /// no more bytes.
+    const PATIENCE: Duration = Duration::from_secs(1);
+
     fn start<F: Future<Output = LinkEnd> + Send + 'static>(
         run: impl FnOnce(oneshot::Receiver<Infallible>) -> F,
     ) -> Self {
         let (stop, stopped) = oneshot::channel();
-        Self { task: tokio::spawn(run(stopped)), _stop: stop }
+        Self { task: tokio::spawn(run(stopped)), stop: Some(stop) }
     }
 
+    /// Waits for the end that paho's has brought about.
     async fn end(&mut self) -> LinkEnd {
+        let end = match timeout(Self::PATIENCE, &mut self.task).await {
+            Ok(end) => end,
+            Err(_) => {
+                drop(self.stop.take());
+                (&mut self.task).await
+            }
+        };
         // The task is never aborted, and a panic would be a bug in the link, which holds none.
-        (&mut self.task).await.unwrap_or(LinkEnd::Stopped)
+        end.unwrap_or(LinkEnd::Stopped)
     }
 }

@@ -10,10 +10,9 @@ use tokio::time::{sleep, timeout};
 use super::action::{Command, Reply};
 use super::backlog::Backlog;
 use super::backoff::Backoff;
-use super::connection::{Connection, Session, session_expiry};
-use super::guard::Guard;
+use super::connection::{Connection, Session};
 use super::outbox::Outbox;
-use super::{ClientOptions, Event, Message, MqttVersion, QoS, ReasonCode};
+use super::{ClientOptions, Event, Message, QoS, ReasonCode};
 use crate::error::Error;
 use crate::failure::WithHint;
 use crate::timeline::Timeline;
@@ -25,7 +24,6 @@ pub(super) struct Driver {
     backlog: Arc<Backlog>,
     gave_up: Arc<OnceLock<Arc<Error>>>,
     outbox: Outbox,
-    guard: Guard,
 }
 
 /// The application asked to disconnect, or has dropped the client.
@@ -62,24 +60,9 @@ impl Driver {
         events: mpsc::UnboundedSender<Event>,
         backlog: Arc<Backlog>,
         gave_up: Arc<OnceLock<Arc<Error>>>,
-    ) -> Result<Self, Error> {
-        let version = match options.mqtt_version {
-            MqttVersion::V5 => paho::MQTT_VERSION_5,
-            MqttVersion::V311 => paho::MQTT_VERSION_3_1_1,
-        };
-        // It counts messages in flight too; the outbox keeps far below it.
-        let buffered = options.max_in_flight.saturating_mul(10);
-        let create = paho::CreateOptionsBuilder::new()
-            // A name only: each attempt connects to a link of its own.
-            .server_uri(format!("tcp://{}", options.dialer.target()))
-            .client_id(options.client_id.as_str())
-            .mqtt_version(version)
-            .persistence(None)
-            .max_buffered_messages(i32::try_from(buffered).unwrap_or(i32::MAX))
-            .finalize();
-        let guard = Guard::new(create)?;
+    ) -> Self {
         let outbox = Outbox::new(Arc::clone(&options));
-        Ok(Self { options, commands, events, backlog, gave_up, outbox, guard })
+        Self { options, commands, events, backlog, gave_up, outbox }
     }
 
     /// Runs until the application is done or nothing will ever heal. The outcome of the first attempt goes to
@@ -117,27 +100,29 @@ impl Driver {
         let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
         loop {
             let since = Instant::now();
-            let error = match self.serve(connection.window).await {
+            let error = match self.serve(&connection).await {
                 Ended::Lost(Some(error)) => {
-                    // paho has closed its side; a connect while the link stands would never end.
                     drop(connection);
                     error
                 }
                 Ended::Lost(None) => connection.lost(&self.options).await,
                 Ended::Asked(asked) => {
-                    self.drain(connection.window).await;
+                    self.drain(&connection).await;
                     self.disconnect(connection).await;
                     return asked.into();
                 }
-                Ended::Refused(error) => {
+                Ended::Refused(error) if error.is_permanent() => {
                     self.disconnect(connection).await;
                     return Exit::GaveUp(Arc::new(error));
                 }
+                // A broker that is busy may take it on the next connection.
+                Ended::Refused(error) => {
+                    drop(connection);
+                    error
+                }
             };
-            self.guard.connection_ended();
             self.backlog.connection_ended();
-            let code = if let Error::Disconnected { code, .. } = &error { *code } else { None };
-            self.outbox.connection_lost(code);
+            self.outbox.connection_lost(&error);
             let error = Arc::new(error);
             self.emit(Event::Disconnected { error: Arc::clone(&error) });
             if error.is_permanent() {
@@ -156,8 +141,7 @@ impl Driver {
     async fn reconnect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
         loop {
             self.wait(backoff.next_delay()).await?;
-            let session = if self.outbox.is_poisoned() { Session::Clean } else { Session::Resume };
-            let error = match self.attempt(session).await? {
+            let error = match self.attempt(Session::Resume).await? {
                 Ok(connection) => return Ok(connection),
                 Err(error) => Arc::new(error),
             };
@@ -171,10 +155,10 @@ impl Driver {
     /// One connection attempt, given up when the application is done.
     async fn attempt(&mut self, session: Session) -> Result<Result<Connection, Error>, Asked> {
         self.emit(Event::Attempting);
-        let Self { options, commands, backlog, outbox, guard, .. } = self;
+        let Self { options, commands, backlog, outbox, .. } = self;
         let timeline = Timeline::start();
         let outcome = tokio::select! {
-            outcome = Connection::open(options, guard, backlog, session, &timeline) => outcome,
+            outcome = Connection::open(options, backlog, session, &timeline) => outcome,
             asked = asked(commands, outbox) => return Err(asked),
         };
         if let Ok(connection) = &outcome {
@@ -194,9 +178,9 @@ impl Driver {
     }
 
     /// Sends what is asked for and hands on what arrives, until the connection ends.
-    async fn serve(&mut self, window: usize) -> Ended {
+    async fn serve(&mut self, connection: &Connection) -> Ended {
         loop {
-            self.outbox.send(self.guard.client(), window);
+            self.outbox.send(connection.client(), connection.window);
             tokio::select! {
                 command = self.commands.recv() => match command {
                     Some(Command::Perform(action, reply)) => self.outbox.push(action, reply),
@@ -206,7 +190,7 @@ impl Driver {
                 answer = self.outbox.answer() => if let Err(error) = answer {
                     return Ended::Refused(error);
                 },
-                event = self.guard.event() => if let Some(said) = self.heard(event) {
+                event = connection.event() => if let Some(said) = self.heard(event) {
                     return Ended::Lost(said);
                 },
             }
@@ -214,13 +198,13 @@ impl Driver {
     }
 
     /// Waits for acknowledgements, for a while.
-    async fn drain(&mut self, window: usize) {
+    async fn drain(&mut self, connection: &Connection) {
         let drained = timeout(Self::DRAIN, async {
             while !self.outbox.is_empty() {
-                self.outbox.send(self.guard.client(), window);
+                self.outbox.send(connection.client(), connection.window);
                 tokio::select! {
                     answer = self.outbox.answer() => if answer.is_err() { return },
-                    event = self.guard.event() => if self.heard(event).is_some() { return },
+                    event = connection.event() => if self.heard(event).is_some() { return },
                 }
             }
         });
@@ -261,14 +245,7 @@ impl Driver {
 
     /// Ends a connection, and its session, in the way that the protocol asks for.
     async fn disconnect(&mut self, connection: Connection) {
-        let options = disconnect_options(self.options.mqtt_version);
-        let goodbye = async {
-            if let Err(error) = self.guard.disconnect(options).await {
-                log::debug!("DISCONNECT could not be sent: {error}");
-            }
-            connection.finish().await;
-        };
-        if timeout(Self::DRAIN, goodbye).await.is_err() {
+        if timeout(Self::DRAIN, connection.disconnect(self.options.mqtt_version)).await.is_err() {
             log::warn!("the connection could not be closed in an orderly way");
         }
     }
@@ -290,20 +267,6 @@ impl Driver {
         // The application may not care for events.
         let _ = self.events.send(event);
     }
-}
-
-/// A DISCONNECT that ends the session too: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
-fn disconnect_options(version: MqttVersion) -> paho::DisconnectOptions {
-    let mut options = paho::DisconnectOptionsBuilder::new();
-    if version == MqttVersion::V5 {
-        match session_expiry(Duration::ZERO) {
-            Ok(properties) => {
-                options.properties(properties);
-            }
-            Err(error) => log::warn!("the session will outlive the connection: {error}"),
-        }
-    }
-    options.finalize()
 }
 
 /// Resolves when the application is done; what it asks for before waits in the outbox.

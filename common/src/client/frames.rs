@@ -16,8 +16,6 @@ pub(super) struct Segment {
     /// Set on the first segment of a packet.
     pub(super) starts: Option<Packet>,
     pub(super) bytes: Bytes,
-    /// Whether this segment ends its packet.
-    pub(super) ends: bool,
 }
 
 /// The packet that a segment starts.
@@ -35,6 +33,8 @@ pub(super) enum Packet {
 pub(super) enum Violation {
     #[error("the broker sent a packet whose length is malformed (MQTT 5.0 §1.5.5)")]
     Length,
+    #[error("the broker sent a CONNACK of more than {MAXIMUM_CONNACK} bytes")]
+    ConnackTooLong,
     #[error("the broker sent a PUBLISH whose topic is cut off (MQTT 5.0 §3.3.2.1)")]
     TruncatedTopic,
     #[error("the broker sent a PUBLISH whose topic is not UTF-8 (MQTT 5.0 §1.5.4)")]
@@ -58,11 +58,12 @@ impl Decoder {
             }
             self.remaining -= length;
             let bytes = self.buffer.split_to(length).freeze();
-            return Ok(Some(Segment { starts: None, bytes, ends: self.remaining == 0 }));
+            return Ok(Some(Segment { starts: None, bytes }));
         }
         let Some((header, length)) = fixed_header(&self.buffer)? else { return Ok(None) };
         let body = &self.buffer[header..];
         let packet = match self.buffer[0] >> 4 {
+            CONNACK if length > MAXIMUM_CONNACK => return Err(Violation::ConnackTooLong),
             CONNACK if body.len() < length => return Ok(None),
             CONNACK => Packet::Connack(Bytes::copy_from_slice(&body[..length])),
             PUBLISH => {
@@ -77,7 +78,7 @@ impl Decoder {
         let available = (header + length).min(self.buffer.len());
         self.remaining = header + length - available;
         let bytes = self.buffer.split_to(available).freeze();
-        Ok(Some(Segment { starts: Some(packet), bytes, ends: self.remaining == 0 }))
+        Ok(Some(Segment { starts: Some(packet), bytes }))
     }
 }
 
@@ -99,6 +100,9 @@ impl Connack {
         Some(Self { code, reason_string: reason_string(body) })
     }
 }
+
+/// A CONNACK is held until it is whole; those of AWS IoT Core have some 50 bytes.
+const MAXIMUM_CONNACK: usize = 64 * 1024;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
@@ -230,6 +234,7 @@ mod tests {
             (vec![0x30, 1, 0], Violation::TruncatedTopic),
             (vec![0x30, 4, 0, 9, b'a', b'b'], Violation::TruncatedTopic),
             (vec![0x30, 0xff, 0xff, 0xff, 0xff, 1], Violation::Length),
+            (vec![0x20, 0xff, 0xff, 0xff, 0x7f], Violation::ConnackTooLong),
         ] {
             for chunk in [1, 2, 100] {
                 assert_eq!(decode(&packet, chunk), Err(violation));

@@ -3,10 +3,10 @@
 //! paho C is robust on a connection that works and fragile around its edges. The guard keeps to the paths that
 //! hold:
 //!
-//! - connects are serial, and at least [`SETTLE`] lies between a failure and the next one: an event of the old
-//!   socket would otherwise fail the new connection;
-//! - a client is dropped on a thread of its own, never with a connect under way and never right after one:
-//!   the last drop joins paho's threads, and from one of them, or too early, it waits for ever;
+//! - a paho client makes one connection. A second one would start with what the first left behind: events of the
+//!   old socket, and publishes in paho's queue, which would overtake the older ones that are sent again;
+//! - it is dropped on a thread of its own, never with a connect under way and never right after one: the last drop
+//!   joins paho's threads, and from one of them, or too early, it waits for ever;
 //! - one client that never connects lives as long as the process: paho tears its threads down with the last
 //!   client, which takes a second and leaks descriptors;
 //! - its writes never fail: see [`super::link`];
@@ -22,75 +22,51 @@ use paho_mqtt as paho;
 use super::link::LinkSocket;
 use crate::error::Error;
 
-/// How long paho needs after a connection attempt or a disconnect before the client may be used or dropped.
+/// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
 const SETTLE: Duration = Duration::from_millis(20);
 
-/// How long the disposal of a client waits for paho. Its link is closed by then, so a connect under way fails
+/// How long the disposal of a client waits for paho. Its link has ended by then, so a connect under way fails
 /// within milliseconds; this bounds what cannot happen.
 const DISPOSAL: Duration = Duration::from_secs(30);
 
-/// The owner of a paho client.
+/// The owner of a paho client, for one connection.
 pub(super) struct Guard {
     /// `None` only while being dropped.
     client: Option<paho::AsyncClient>,
     events: paho::AsyncReceiver<paho::Event>,
+    link: LinkSocket,
     /// The connect that was begun and whose outcome nobody has seen.
     pending: Option<paho::ConnectToken>,
-    last_end: Option<Instant>,
-    /// Of the latest connection.
-    link: LinkSocket,
 }
 
 impl Guard {
-    pub(super) fn new(options: paho::CreateOptions) -> Result<Self, Error> {
-        keep_paho_running();
-        let mut client = paho::AsyncClient::new(options).map_err(|error| Error::Mqtt(Box::new(error)))?;
-        let events = client.get_event_stream(None);
-        Ok(Self { client: Some(client), events, pending: None, last_end: None, link: LinkSocket::default() })
-    }
-
-    /// Connects through `link`. Dropping the future is fine: the next call waits for the attempt to end first,
-    /// which it does as soon as its link has ended.
+    /// Connects through the link that has `link` as its socket. Dropping the future is fine.
     pub(super) async fn connect(
-        &mut self,
-        options: paho::ConnectOptions,
+        create: paho::CreateOptions,
+        connect: paho::ConnectOptions,
         link: LinkSocket,
-    ) -> Result<paho::ServerResponse, paho::Error> {
-        if let Some(pending) = self.pending.take() {
-            let _ = pending.await;
-            self.last_end = Some(Instant::now());
-        }
-        if let Some(rest) = self.last_end.and_then(|end| SETTLE.checked_sub(end.elapsed())) {
-            tokio::time::sleep(rest).await;
-        }
-        self.link = link;
-        let token = self.client().connect(options);
-        self.pending = Some(token.clone());
+    ) -> Result<(Self, paho::ServerResponse), paho::Error> {
+        keep_paho_running();
+        let mut client = paho::AsyncClient::new(create)?;
+        let events = client.get_event_stream(None);
+        let token = client.connect(connect);
+        let mut guard = Self { client: Some(client), events, link, pending: Some(token.clone()) };
         let outcome = token.await;
-        self.pending = None;
-        if outcome.is_err() {
-            self.last_end = Some(Instant::now());
-        }
-        outcome
+        guard.pending = None;
+        Ok((guard, outcome?))
     }
 
-    /// The next thing that happened to an established connection.
+    /// The next thing that happened to the connection.
     pub(super) async fn event(&self) -> paho::Event {
         // The sender is held by the client's callbacks, so it lives as long as `self`.
         self.events.recv().await.unwrap_or(paho::Event::Shutdown)
     }
 
-    /// To be called when an event said that the connection has ended.
-    pub(super) fn connection_ended(&mut self) {
-        self.last_end = Some(Instant::now());
-    }
-
     /// Sends DISCONNECT. The caller has seen its publishes acknowledged: paho's own wait for them comes in steps
     /// of 3 s.
-    pub(super) async fn disconnect(&mut self, options: paho::DisconnectOptions) -> Result<(), paho::Error> {
+    pub(super) async fn disconnect(&self, options: paho::DisconnectOptions) -> Result<(), Error> {
         let outcome = self.client().disconnect(options).await;
-        self.last_end = Some(Instant::now());
-        outcome.map(drop)
+        outcome.map(drop).map_err(|error| Error::Mqtt(Box::new(error)))
     }
 
     pub(super) fn client(&self) -> &paho::AsyncClient {
@@ -101,7 +77,8 @@ impl Guard {
 impl Drop for Guard {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
-            dispose(Disposal { client, pending: self.pending.take(), link: self.link.clone() });
+            let (pending, link) = (self.pending.take(), self.link.clone());
+            dispose(Disposal { client, pending, link, since: Instant::now() });
         }
     }
 }
@@ -110,6 +87,7 @@ struct Disposal {
     client: paho::AsyncClient,
     pending: Option<paho::ConnectToken>,
     link: LinkSocket,
+    since: Instant,
 }
 
 impl Disposal {
@@ -117,11 +95,15 @@ impl Disposal {
         self.link.close(DISPOSAL);
         if let Some(pending) = self.pending {
             let _ = pending.wait_for(DISPOSAL);
+            thread::sleep(SETTLE);
+        } else if let Some(rest) = SETTLE.checked_sub(self.since.elapsed()) {
+            thread::sleep(rest);
         }
-        thread::sleep(SETTLE);
-        // Not connected: this returns at once.
-        let _ = self.client.disconnect(None).wait_for(DISPOSAL);
-        thread::sleep(SETTLE);
+        if self.client.is_connected() {
+            // Its link has ended, and paho has not noticed yet.
+            let _ = self.client.disconnect(None).wait_for(DISPOSAL);
+            thread::sleep(SETTLE);
+        }
         drop(self.client);
     }
 }

@@ -72,7 +72,7 @@ pub(super) enum LinkEnd {
     Violation(Violation),
     /// The link's own socket failed.
     Local(io::Error),
-    /// The broker has not answered a PINGREQ.
+    /// The broker has not answered a PINGREQ, or takes no more bytes.
     Silence(Duration),
     /// The client needs it no more.
     Stopped,
@@ -81,6 +81,9 @@ pub(super) enum LinkEnd {
 impl Link {
     /// How long the shutdown of the broker's side may take.
     const SHUTDOWN: Duration = Duration::from_secs(2);
+
+    /// How long the broker's last words may take once it takes no more.
+    const LAST_WORDS: Duration = Duration::from_secs(1);
 
     /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
     const DRAIN: Duration = Duration::from_secs(30);
@@ -125,11 +128,15 @@ impl Link {
         let paho_side = PahoSide { writer: Mutex::new(to_paho), lagging: AtomicBool::new(false) };
         let pulse = Pulse::default();
         let end = {
-            let downstream = pin!(downstream(from_broker, &paho_side, &backlog, &pulse, connack));
-            let upstream = pin!(upstream(&mut from_paho, &mut to_broker, &paho_side, &pulse));
+            let mut downstream = pin!(downstream(from_broker, &paho_side, &backlog, &pulse, connack));
+            let upstream = pin!(upstream(&mut from_paho, &mut to_broker, patience, &paho_side, &pulse));
             tokio::select! {
-                end = downstream => end,
-                end = upstream => end,
+                end = &mut downstream => end,
+                end = upstream => match end {
+                    // Why the broker takes no more may be on its way: a DISCONNECT, or a TLS alert.
+                    LinkEnd::Transport(_) => timeout(Self::LAST_WORDS, downstream).await.unwrap_or(end),
+                    end => end,
+                },
                 end = pulse.silence(patience, &paho_side) => end,
                 _ = stop => LinkEnd::Stopped,
             }
@@ -235,6 +242,8 @@ async fn downstream(
             Ok(_) => {
                 pulse.received.fetch_add(1, Ordering::Relaxed);
             }
+            // Many servers close without a close_notify (RFC 8446 §6.1).
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return LinkEnd::BrokerClosed,
             Err(error) => return LinkEnd::Transport(error),
         }
     }
@@ -243,6 +252,7 @@ async fn downstream(
 async fn upstream(
     paho: &mut ReadHalf<TcpStream>,
     broker: &mut WriteHalf<Stream>,
+    patience: Duration,
     paho_side: &PahoSide,
     pulse: &Pulse,
 ) -> LinkEnd {
@@ -261,22 +271,29 @@ async fn upstream(
                 // paho checks topics itself; whatever else it sends is the broker's to judge.
                 Err(violation) => return LinkEnd::Violation(violation),
             };
-            if let Err(error) = broker.write_all(&segment.bytes).await {
-                return LinkEnd::Transport(error);
+            // A PINGREQ would wait behind what cannot be sent, so this has a limit of its own.
+            match timeout(patience, broker.write_all(&segment.bytes)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return LinkEnd::Transport(error),
+                Err(_) => return LinkEnd::Silence(patience),
             }
             // While nothing is read from the broker its PINGRESP cannot come through, and paho would take the
             // silence for a dead connection. The broker still gets the PINGREQ.
             if segment.starts != Some(Packet::Pingreq) {
                 continue;
             }
+            // Under the lock, so that a PINGRESP never lands inside a packet: while this lags, none is under way.
+            let mut writer = paho_side.writer.lock().await;
             if !paho_side.lagging.load(Ordering::Acquire) {
                 pulse.pinged.notify_one();
-            } else if let Err(error) = paho_side.writer.lock().await.write_all(&PINGRESP).await {
+            } else if let Err(error) = writer.write_all(&PINGRESP).await {
                 return LinkEnd::Local(error);
             }
         }
-        if let Err(error) = broker.flush().await {
-            return LinkEnd::Transport(error);
+        match timeout(patience, broker.flush()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => return LinkEnd::Transport(error),
+            Err(_) => return LinkEnd::Silence(patience),
         }
     }
 }

@@ -70,7 +70,7 @@ impl Client {
         let (sender, events) = mpsc::unbounded_channel();
         let (connected, outcome) = oneshot::channel();
         let driver =
-            Driver::new(Arc::clone(&options), receiver, sender, Arc::clone(&backlog), Arc::clone(&gave_up))?;
+            Driver::new(Arc::clone(&options), receiver, sender, Arc::clone(&backlog), Arc::clone(&gave_up));
         tokio::spawn(driver.run(connected));
         let client = Client { commands, options, gave_up };
         // Without an answer the runtime is shutting down.
@@ -166,9 +166,7 @@ impl Events {
         }
         Some(event)
     }
-}
 
-impl Events {
     /// The next message on `topic`. Whatever else happens meanwhile is passed over; a lost connection is waited
     /// out.
     ///

@@ -46,9 +46,14 @@ impl ClientOptions {
         roots: Roots,
         client_id: impl Into<String>,
     ) -> Result<Self, Error> {
+        let client_id = client_id.into();
+        // The MQTT library keeps it as a C string, and no broker takes it (MQTT 5.0 §1.5.4).
+        if client_id.contains('\0') {
+            return Err(Error::Settings("the client ID contains U+0000".to_owned()));
+        }
         Ok(Self {
             dialer: Dialer::new(endpoint, auth, roots)?,
-            client_id: client_id.into(),
+            client_id,
             mqtt_version: MqttVersion::V5,
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
@@ -58,5 +63,10 @@ impl ClientOptions {
             reconnect_maximum: Duration::from_secs(120),
             max_in_flight: 100,
         })
+    }
+
+    /// [`max_in_flight`](Self::max_in_flight); with none nothing could ever be sent.
+    pub(super) fn window(&self) -> usize {
+        self.max_in_flight.max(1)
     }
 }

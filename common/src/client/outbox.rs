@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::future::pending;
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use paho_mqtt as paho;
 use tokio::sync::oneshot;
@@ -14,7 +14,7 @@ use super::{ClientOptions, Message, QoS, ReasonCode};
 use crate::error::Error;
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
-/// again on the next connection.
+/// again on the next connection. paho's own memory ends with its connection.
 pub(super) struct Outbox {
     options: Arc<ClientOptions>,
     /// By sequence.
@@ -27,8 +27,8 @@ pub(super) struct Outbox {
     /// Filters to renew when the broker has lost the session.
     subscriptions: Vec<(String, QoS)>,
     suspect: Option<Suspect>,
-    /// paho holds a message that must not be sent again.
-    poisoned: bool,
+    /// At which length `waiting` is looked through for what nobody waits for any more.
+    prune_at: usize,
 }
 
 struct Entry {
@@ -37,24 +37,39 @@ struct Entry {
     action: Action,
     /// `None` for a subscription that is being renewed.
     reply: Option<Reply>,
-    /// Whether it was sent on this connection.
-    sent: bool,
 }
 
-/// The oldest action that had no answer when a connection ended.
+impl Entry {
+    /// Whether its caller has stopped waiting.
+    fn is_abandoned(&self) -> bool {
+        self.reply.as_ref().is_some_and(oneshot::Sender::is_closed)
+    }
+
+    fn answer(self, outcome: Result<(), Error>) {
+        if let Some(reply) = self.reply {
+            // The caller may have stopped waiting.
+            let _ = reply.send(outcome);
+        }
+    }
+}
+
+/// The oldest action that had no answer when the broker closed a connection.
 struct Suspect {
     sequence: u64,
-    /// On how many connections in a row, with nothing acknowledged between them.
+    /// On how many connections in a row, with no answer between them.
     closes: u32,
 }
 
 impl Outbox {
-    /// A broker that cannot say no (MQTT 3.1.1 has no code for it) closes the connection. One close can be the
-    /// network's fault; this many in a row are the answer.
+    /// A broker that cannot say no (MQTT 3.1.1 has no code for it) closes the connection. One close can have
+    /// another reason; this many in a row are the answer.
     const CLOSES: u32 = 3;
 
     /// The sequence of renewed subscriptions.
     const RENEWED: u64 = 0;
+
+    /// The least number of waiting actions to look through.
+    const PRUNE: usize = 64;
 
     pub(super) fn new(options: Arc<ClientOptions>) -> Self {
         Self {
@@ -66,36 +81,33 @@ impl Outbox {
             next_sequence: Self::RENEWED + 1,
             subscriptions: Vec::new(),
             suspect: None,
-            poisoned: false,
+            prune_at: Self::PRUNE,
         }
     }
 
     pub(super) fn push(&mut self, action: Action, reply: Reply) {
+        if self.waiting.len() >= self.prune_at {
+            self.waiting.retain(|entry| !entry.is_abandoned());
+            self.prune_at = (2 * self.waiting.len()).max(Self::PRUNE);
+        }
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.waiting.push_back(Entry { sequence, action, reply: Some(reply), sent: false });
+        self.waiting.push_back(Entry { sequence, action, reply: Some(reply) });
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Whether the next connection must not resume paho's session.
-    pub(super) fn is_poisoned(&self) -> bool {
-        self.poisoned
-    }
-
     /// Sends what waits, as far as `window` reaches.
     pub(super) fn send(&mut self, client: &paho::AsyncClient, window: usize) {
         while self.in_flight.len() < window {
-            let Some(mut entry) = self.waiting.pop_front() else { return };
-            // Nobody waits for it any more: its time is over.
-            if entry.reply.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            let Some(entry) = self.waiting.pop_front() else { return };
+            if entry.is_abandoned() {
                 continue;
             }
             let id = self.next_id;
             self.next_id += 1;
-            entry.sent = true;
             self.answers.push(send(client, &entry.action, id));
             self.in_flight.insert(id, entry);
         }
@@ -113,95 +125,64 @@ impl Outbox {
         }
     }
 
-    /// A connection has ended. Publishes stay with paho, which sends them again if the session is still there.
-    /// `code` is what the broker said, if it said anything.
-    pub(super) fn connection_lost(&mut self, code: Option<ReasonCode>) {
-        // Only QoS 1 publishes belong to a session's state (MQTT 5.0 §4.1).
-        self.requeue(|action| !matches!(action, Action::Publish(Message { qos: QoS::AtLeastOnce, .. })));
-
-        let waiting = self.waiting.front().filter(|entry| entry.sent).map(|entry| entry.sequence);
-        let in_flight = self.in_flight.values().next().map(|entry| entry.sequence);
-        let oldest = match (waiting, in_flight) {
-            (Some(one), Some(other)) => Some(one.min(other)),
-            (one, other) => one.or(other),
-        };
-        self.suspect = oldest.map(|sequence| match self.suspect.take() {
-            Some(Suspect { sequence: known, closes }) if known == sequence => {
-                Suspect { sequence, closes: closes + 1 }
+    /// A connection has ended: what has no answer waits for the next one.
+    pub(super) fn connection_lost(&mut self, error: &Error) {
+        // Answers that came before the end count.
+        while let Some(Some((id, outcome))) = self.answers.next().now_or_never() {
+            if let Err(error) = self.settle(id, outcome) {
+                log::warn!("a subscription was not renewed: {error}");
             }
-            _ => Suspect { sequence, closes: 1 },
-        });
-        if let Some(Suspect { sequence, closes: Self::CLOSES }) = self.suspect {
-            self.refuse(sequence, code);
+        }
+        self.answers.clear();
+        let oldest = self.in_flight.values().map(|entry| entry.sequence).min();
+        for entry in std::mem::take(&mut self.in_flight).into_values() {
+            self.wait_again(entry);
+        }
+        if let Some(sequence) = oldest.filter(|_| blames_an_action(error)) {
+            self.blame(sequence, error);
         }
     }
 
-    /// Answers an action that the broker closes the connection on.
-    fn refuse(&mut self, sequence: u64, code: Option<ReasonCode>) {
-        let id = self.in_flight.iter().find(|(_, entry)| entry.sequence == sequence).map(|(id, _)| *id);
-        let entry = match id {
-            Some(id) => {
-                self.poisoned = true;
-                self.in_flight.remove(&id)
-            }
-            // It is the first: see `connection_lost`.
-            None => self.waiting.pop_front(),
+    /// The broker has closed the connection while the action with this sequence was the oldest without an answer.
+    fn blame(&mut self, sequence: u64, error: &Error) {
+        let closes = match &self.suspect {
+            Some(suspect) if suspect.sequence == sequence => suspect.closes + 1,
+            _ => 1,
         };
-        if let Some(entry) = entry {
-            let error = Error::OperationClosesConnection {
-                target: self.options.dialer.target(),
-                operation: entry.action.operation(),
-                code,
-            };
-            entry.answer(Err(error));
+        self.suspect = Some(Suspect { sequence, closes });
+        if closes < Self::CLOSES {
+            return;
         }
+        // It is among the first: it has been put back in its place.
+        let Some(place) = self.waiting.iter().position(|entry| entry.sequence == sequence) else { return };
+        let Some(entry) = self.waiting.remove(place) else { return };
+        let operation = entry.action.operation();
+        let code = if let Error::Disconnected { code, .. } = error { *code } else { None };
+        let target = self.options.dialer.target();
+        entry.answer(Err(Error::OperationClosesConnection { target, operation, code }));
     }
 
-    /// A connection has been made. Without the session all that was in flight is sent again, after the
-    /// subscriptions: what the application publishes may be what it listens for.
+    /// A connection has been made. Without the session the subscriptions are renewed, before anything else: what
+    /// the application publishes may be what it listens for.
     pub(super) fn connected(&mut self, session_present: bool) {
-        for entry in &mut self.waiting {
-            if !entry.sent {
-                break;
-            }
-            entry.sent = false;
-        }
         if session_present {
             return;
         }
-        self.poisoned = false;
-        self.requeue(|_| true);
-        self.answers.clear();
+        self.waiting.retain(|entry| entry.reply.is_some());
         for (filter, qos) in self.subscriptions.iter().rev() {
             let action = Action::Subscribe { filter: filter.clone(), qos: *qos };
-            let renewed = Entry { sequence: Self::RENEWED, action, reply: None, sent: false };
-            self.waiting.push_front(renewed);
-        }
-    }
-
-    /// Takes actions back from what is in flight.
-    fn requeue(&mut self, which: impl Fn(&Action) -> bool) {
-        let taken: Vec<u64> =
-            self.in_flight.iter().filter(|(_, entry)| which(&entry.action)).map(|(id, _)| *id).collect();
-        for id in taken {
-            if let Some(entry) = self.in_flight.remove(&id) {
-                self.wait_again(entry);
-            }
+            self.waiting.push_front(Entry { sequence: Self::RENEWED, action, reply: None });
         }
     }
 
     /// Puts an action back in its place, to be sent on the next connection.
     fn wait_again(&mut self, entry: Entry) {
         if matches!(entry.action, Action::Publish(Message { qos: QoS::AtMostOnce, .. })) {
-            let operation = entry.action.operation();
-            let source = "the connection ended, and QoS 0 is sent once".into();
-            return entry.answer(Err(Error::OperationInvalid { operation, source }));
+            let (target, operation) = (self.options.dialer.target(), entry.action.operation());
+            return entry.answer(Err(Error::OperationLost { target, operation }));
         }
-        // Subscriptions are renewed by each new session.
-        if entry.reply.is_some() {
-            let place = self.waiting.partition_point(|other| other.sequence < entry.sequence);
-            self.waiting.insert(place, entry);
-        }
+        let place = self.waiting.partition_point(|other| other.sequence <= entry.sequence);
+        self.waiting.insert(place, entry);
     }
 
     fn settle(&mut self, id: u64, outcome: Result<(), paho::Error>) -> Result<(), Error> {
@@ -209,10 +190,12 @@ impl Outbox {
         let Some(entry) = self.in_flight.remove(&id) else { return Ok(()) };
         let target = self.options.dialer.target();
         let operation = entry.action.operation();
+        if matches!(outcome, Ok(()) | Err(paho::Error::ReasonCode(..))) {
+            // The connection works: it was not the oldest action that ended the ones before.
+            self.suspect = None;
+        }
         let error = match outcome {
             Ok(()) => {
-                // The connection works: it was not the oldest action that ended the ones before.
-                self.suspect = None;
                 self.remember(&entry.action);
                 entry.answer(Ok(()));
                 return Ok(());
@@ -223,8 +206,9 @@ impl Outbox {
                 code: ReasonCode::new(code as u8, self.options.mqtt_version),
                 reason_string: properties.get_string(paho::PropertyCode::ReasonString),
             },
+            // The end of the connection follows, and then all that is in flight is taken back.
             Err(error) if is_connection_loss(&error) => {
-                self.wait_again(entry);
+                self.in_flight.insert(id, entry);
                 return Ok(());
             }
             Err(error) => match refused_on_v311(&entry.action, &error, self.options.mqtt_version) {
@@ -233,6 +217,10 @@ impl Outbox {
             },
         };
         if entry.reply.is_none() {
+            // What may be taken later is asked for again.
+            if !error.is_permanent() {
+                self.wait_again(entry);
+            }
             return Err(error);
         }
         entry.answer(Err(error));
@@ -251,18 +239,20 @@ impl Outbox {
     }
 }
 
-impl Entry {
-    fn answer(self, outcome: Result<(), Error>) {
-        if let Some(reply) = self.reply {
-            // The caller may have stopped waiting.
-            let _ = reply.send(outcome);
-        }
+/// Whether the end of a connection may be the broker's answer to what it was sent, rather than the network's
+/// doing or the broker's own.
+fn blames_an_action(error: &Error) -> bool {
+    match error {
+        Error::Disconnected { code: Some(code), .. } => code.blames_a_packet(),
+        Error::Disconnected { code: None, source, .. } => source.is_none(),
+        _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::MqttVersion;
     use crate::endpoint::Endpoint;
     use crate::transport::{Auth, Roots};
     use crate::{CredentialSource, StaticCredentials};
@@ -289,8 +279,7 @@ mod tests {
 
         /// Sends all that waits, without a broker.
         fn send(&mut self) {
-            while let Some(mut entry) = self.outbox.waiting.pop_front() {
-                entry.sent = true;
+            while let Some(entry) = self.outbox.waiting.pop_front() {
                 self.outbox.in_flight.insert(self.outbox.next_id, entry);
                 self.outbox.next_id += 1;
             }
@@ -299,6 +288,16 @@ mod tests {
         fn waiting(&self) -> Vec<String> {
             self.outbox.waiting.iter().map(|entry| entry.action.operation().to_string()).collect()
         }
+    }
+
+    fn lost(code: Option<ReasonCode>, source: Option<&str>) -> Error {
+        let source = source.map(Into::into);
+        Error::Disconnected { target: "localhost:1".to_owned(), code, reason_string: None, source }
+    }
+
+    /// The broker's way to refuse without a code.
+    fn closed() -> Error {
+        lost(None, None)
     }
 
     fn publish(topic: &str) -> Action {
@@ -323,22 +322,59 @@ mod tests {
         // paho gives up some of them by itself, in any order.
         fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
         fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
-        fixture.outbox.connection_lost(None);
+        fixture.outbox.connection_lost(&closed());
         fixture.outbox.connected(false);
         let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
         assert_eq!(fixture.waiting(), expected);
     }
 
     #[test]
-    fn a_session_that_is_still_there_keeps_its_publishes() {
+    fn a_session_that_is_still_there_needs_no_subscriptions() {
         let mut fixture = Fixture::new();
-        fixture.push(publish("a"));
         fixture.push(subscribe("s"));
         fixture.send();
-        fixture.outbox.connection_lost(None);
+        fixture.outbox.settle(0, Ok(())).unwrap();
+        fixture.push(publish("a"));
+        fixture.push(subscribe("t"));
+        fixture.send();
+        fixture.outbox.connection_lost(&closed());
         fixture.outbox.connected(true);
-        assert_eq!(fixture.waiting(), ["subscribe to s"]);
-        assert_eq!(fixture.outbox.in_flight.len(), 1);
+        assert_eq!(fixture.waiting(), ["publish to a", "subscribe to t"]);
+    }
+
+    #[test]
+    fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
+        let mut fixture = Fixture::new();
+        fixture.push(subscribe("s"));
+        fixture.send();
+        fixture.outbox.settle(0, Ok(())).unwrap();
+        for session_present in [false, false, true] {
+            fixture.outbox.connected(session_present);
+            assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
+            fixture.send();
+            fixture.outbox.connection_lost(&closed());
+        }
+    }
+
+    #[test]
+    fn an_answer_before_the_end_counts() {
+        let mut fixture = Fixture::new();
+        fixture.push(publish("a"));
+        fixture.send();
+        fixture.outbox.answers.push(Box::pin(async { (0, Ok(())) }));
+        fixture.outbox.connection_lost(&closed());
+        fixture.answers[0].try_recv().unwrap().unwrap();
+        assert!(fixture.outbox.is_empty());
+    }
+
+    #[test]
+    fn what_nobody_waits_for_does_not_pile_up() {
+        let mut fixture = Fixture::new();
+        for _ in 0..1000 {
+            fixture.push(publish("a"));
+            fixture.answers.clear();
+        }
+        assert!(fixture.outbox.waiting.len() <= 2 * Outbox::PRUNE);
     }
 
     #[test]
@@ -348,30 +384,40 @@ mod tests {
         message.qos = QoS::AtMostOnce;
         fixture.push(Action::Publish(message));
         fixture.send();
-        fixture.outbox.connection_lost(None);
+        fixture.outbox.connection_lost(&closed());
         assert!(fixture.answers[0].try_recv().unwrap().is_err());
         assert!(fixture.outbox.is_empty());
     }
 
     #[test]
     fn the_action_that_ends_three_connections_in_a_row_is_refused() {
-        for session_present in [true, false] {
-            let mut fixture = Fixture::new();
-            fixture.push(publish("bad"));
-            fixture.push(publish("good"));
-            for _ in 0..3 {
-                fixture.outbox.connected(session_present);
-                fixture.send();
-                fixture.outbox.connection_lost(None);
-            }
-            let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
-            assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
-            assert!(fixture.answers[1].try_recv().is_err(), "the other still waits");
-            // paho would send it again with its session.
-            assert!(fixture.outbox.is_poisoned());
-            fixture.outbox.connected(false);
-            assert_eq!(fixture.waiting(), ["publish to good"]);
+        let mut fixture = Fixture::new();
+        fixture.push(publish("bad"));
+        fixture.push(publish("good"));
+        for _ in 0..3 {
+            fixture.outbox.connected(true);
+            fixture.send();
+            fixture.outbox.connection_lost(&closed());
         }
+        let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
+        assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
+        assert_eq!(fixture.waiting(), ["publish to good"]);
+    }
+
+    #[test]
+    fn a_network_that_fails_is_nobodys_fault() {
+        let mut fixture = Fixture::new();
+        fixture.push(publish("a"));
+        for _ in 0..10 {
+            fixture.outbox.connected(true);
+            fixture.send();
+            fixture.outbox.connection_lost(&lost(None, Some("reset")));
+            fixture.outbox.connected(true);
+            fixture.send();
+            let maintenance = ReasonCode::new(0x98, MqttVersion::V5);
+            fixture.outbox.connection_lost(&lost(Some(maintenance), None));
+        }
+        assert_eq!(fixture.waiting(), ["publish to a"]);
     }
 
     #[test]
@@ -384,7 +430,7 @@ mod tests {
             fixture.send();
             let quick = fixture.outbox.next_id - 1;
             fixture.outbox.settle(quick, Ok(())).unwrap();
-            fixture.outbox.connection_lost(None);
+            fixture.outbox.connection_lost(&closed());
             assert!(fixture.answers[0].try_recv().is_err(), "round {round}");
         }
     }

@@ -45,7 +45,7 @@ mod tests {
         let own = TcpStream::connect(address).unwrap();
         assert!(is_own(own.local_addr().unwrap(), address).unwrap());
         // The same local name with another peer is not this connection; a whole foreign process is tried in
-        // tests/link.rs.
+        // the link's tests.
         let elsewhere = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(!is_own(own.local_addr().unwrap(), elsewhere.local_addr().unwrap()).unwrap());
     }

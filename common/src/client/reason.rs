@@ -70,6 +70,11 @@ impl ReasonCode {
         }
     }
 
+    /// Whether a DISCONNECT with this code answers a packet of ours, which the next connection would see again.
+    pub(super) fn blames_a_packet(self) -> bool {
+        matches!(self.code, 0x81 | 0x82 | 0x87 | 0x8f | 0x90 | 0x94 | 0x95 | 0x99..=0x9b)
+    }
+
     fn name(self) -> &'static str {
         match (self.version, self.code) {
             (MqttVersion::V311, 1) => "unacceptable protocol version",

@@ -70,29 +70,33 @@ impl SigV4Args {
     ///
     /// Flags that do not fit together; `exit()` on the error shows it and ends the process with code 2.
     pub fn auth(&self, endpoint: &Endpoint) -> Result<Auth, clap::Error> {
-        let ambient = || env::var("AWS_REGION").or_else(|_| env::var("AWS_DEFAULT_REGION")).ok();
-        let region = self.signing_region(endpoint, ambient)?;
+        let region = self.signing_region(endpoint, |name| env::var(name).ok())?;
         Ok(Auth::SigV4 { credentials: self.source()?, region })
     }
 
     fn signing_region(
         &self,
         endpoint: &Endpoint,
-        ambient: impl FnOnce() -> Option<String>,
+        variable: impl Fn(&str) -> Option<String>,
     ) -> Result<String, clap::Error> {
         match (self.region.as_deref(), endpoint.region()) {
             (Some(flag), Some(named)) if flag != named => Err(usage(format!(
                 "--region {flag} contradicts the region in the name of --endpoint {}, which is {named}",
                 endpoint.host()
             ))),
-            (Some(region), _) | (None, Some(region)) => check_region(region),
-            (None, None) => match ambient().filter(|region| !region.is_empty()) {
-                Some(region) => check_region(&region),
-                None => Err(usage(format!(
-                    "--region (or AWS_REGION) is needed: the name of --endpoint {} does not tell it",
-                    endpoint.host()
-                ))),
-            },
+            (Some(region), _) => check_region("--region", region),
+            (None, Some(region)) => Ok(region.to_owned()),
+            (None, None) => {
+                let set =
+                    |name| variable(name).filter(|region| !region.is_empty()).map(|region| (name, region));
+                match set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")) {
+                    Some((name, region)) => check_region(name, &region),
+                    None => Err(usage(format!(
+                        "--region (or AWS_REGION) is needed: the name of --endpoint {} does not tell it",
+                        endpoint.host()
+                    ))),
+                }
+            }
         }
     }
 
@@ -149,15 +153,13 @@ fn non_empty(value: &Option<String>) -> Option<String> {
 }
 
 /// A region becomes part of what is signed; a typing error would come back as a wrong signature.
-fn check_region(region: &str) -> Result<String, clap::Error> {
+fn check_region(from: &str, region: &str) -> Result<String, clap::Error> {
     let plausible = region.split('-').count() >= 3
         && region.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
         && region.ends_with(|last: char| last.is_ascii_digit());
     match plausible {
         true => Ok(region.to_owned()),
-        false => {
-            Err(usage(format!("--region {region:?} is not the name of an AWS region, such as us-east-1")))
-        }
+        false => Err(usage(format!("{from} {region:?} is not the name of an AWS region, such as us-east-1"))),
     }
 }
 
@@ -179,9 +181,12 @@ mod tests {
 
     fn region(host: &str, flags: &[&str], ambient: Option<&str>) -> Result<String, String> {
         let endpoint = Endpoint::parse(host).unwrap();
-        args(flags)
-            .signing_region(&endpoint, || ambient.map(str::to_owned))
-            .map_err(|error| error.to_string())
+        // An empty variable counts as unset.
+        let variable = |name: &str| match name {
+            "AWS_REGION" => Some(String::new()),
+            _ => ambient.map(str::to_owned),
+        };
+        args(flags).signing_region(&endpoint, variable).map_err(|error| error.to_string())
     }
 
     const AWS: &str = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
@@ -195,6 +200,7 @@ mod tests {
         let error = region(AWS, &["--region", "us-east-1"], None).unwrap_err();
         assert!(error.contains("us-east-1") && error.contains("eu-west-1"), "{error}");
         assert!(region("localhost", &[], None).unwrap_err().contains("--region"));
+        assert!(region("localhost", &[], Some("foo")).unwrap_err().contains("AWS_DEFAULT_REGION"));
         for bad in ["", "us east 1", "US-EAST-1", "localhost"] {
             assert!(region("localhost", &["--region", bad], None).is_err(), "{bad:?}");
         }

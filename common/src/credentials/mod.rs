@@ -100,9 +100,6 @@ impl fmt::Display for CredentialSource {
     }
 }
 
-/// How long credentials without an expiry are kept, as in the AWS SDK's own cache.
-const KEEP: Duration = Duration::from_secs(15 * 60);
-
 /// How long before their expiry credentials are no longer used: the signature has to arrive, too.
 const MARGIN: Duration = Duration::from_secs(10);
 
@@ -136,7 +133,8 @@ impl Provider {
             match credentials.expiry() {
                 Some(expiry) if expiry <= now => Err(self.failure("they have expired already".into())),
                 Some(expiry) => Ok((credentials, expiry)),
-                None => Ok((credentials, now + KEEP)),
+                // They come from this machine: looking again is cheap, and they may have been rotated.
+                None => Ok((credentials, now)),
             }
         };
         self.cache.get_or_load(load).await

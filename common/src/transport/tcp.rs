@@ -155,12 +155,21 @@ mod tests {
         assert!(stream.nodelay().expect("readable"));
     }
 
-    /// 192.0.2.0/24 is documentation space (RFC 5737): nothing answers, or the network refuses at once.
     #[tokio::test]
+    #[cfg(target_os = "linux")]
     async fn a_silent_address_does_not_hold_up_the_next() {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let here = listener.local_addr().expect("has an address");
-        let silent = "192.0.2.1:9".parse().expect("an address");
+        // A full accept queue: Linux drops further SYNs, as a firewall does.
+        let full =
+            socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        full.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("binds");
+        full.listen(0).expect("listens");
+        let silent = full.local_addr().ok().and_then(|address| address.as_socket()).expect("has an address");
+        let patience = Duration::from_millis(200);
+        let filling: Vec<_> =
+            (0..4).map(|_| std::net::TcpStream::connect_timeout(&silent, patience)).collect();
+        assert!(filling.iter().any(Result::is_err), "the queue is full");
         let addresses = [silent, here];
         let connecting = connect(&addresses, "localhost:1");
         let (_, address) = tokio::time::timeout(Duration::from_secs(5), connecting)

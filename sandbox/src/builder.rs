@@ -1,10 +1,12 @@
 //! Sets up a sandbox.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use parking_lot::Mutex;
@@ -27,6 +29,9 @@ use crate::tls::Configurations;
 
 /// The thing whose certificate is made at the start.
 const DEVICE: &str = "sandbox-thing";
+
+/// How long a restart waits for a port that another has.
+const PORT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The settings of a sandbox.
 #[derive(Clone, Debug)]
@@ -97,7 +102,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// A port in use ([`ListenError`]), a directory that cannot be written, policies that are missing or not valid.
+    /// A port in use ([`ListenError`]), a directory that cannot be written or that another sandbox uses, policies that
+    /// are missing or not valid.
     pub fn start(self) -> anyhow::Result<Sandbox> {
         let policies = Arc::new(PolicyStore::new(REGION, ACCOUNT_ID));
         policies.attach_directory(&self.policies_dir)?;
@@ -164,4 +170,18 @@ pub struct ListenError {
 /// while connections of an earlier run linger.
 pub(crate) fn listen(port: u16) -> Result<TcpListener, ListenError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| ListenError { port, source })
+}
+
+/// As [`listen`], for a port that was the sandbox's own: while it was free, the system may have given it to someone else
+/// for a moment.
+pub(crate) fn listen_again(port: u16) -> Result<TcpListener, ListenError> {
+    let deadline = Instant::now() + PORT_TIMEOUT;
+    loop {
+        match listen(port) {
+            Err(error) if error.source.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
+                thread::sleep(Duration::from_millis(20));
+            }
+            result => return result,
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! What the sandbox remembers of the connections made to it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -59,35 +60,75 @@ impl Connection {
     }
 }
 
-/// All attempts since the start.
+/// How many attempts are remembered.
+const CAPACITY: usize = 10_000;
+
+/// The latest attempts.
 #[derive(Debug, Default)]
-pub(crate) struct ConnectionLog(Arc<Mutex<Vec<Connection>>>);
+pub(crate) struct ConnectionLog(Arc<Mutex<Latest>>);
+
+#[derive(Debug, Default)]
+struct Latest {
+    /// How many attempts were before those that are kept.
+    forgotten: usize,
+    kept: VecDeque<Connection>,
+}
 
 impl ConnectionLog {
     pub(crate) fn snapshot(&self) -> Vec<Connection> {
-        self.0.lock().clone()
+        self.0.lock().kept.iter().cloned().collect()
     }
 
     /// Adds an attempt; the entry returned fills in what is learned later.
     pub(crate) fn add(&self, connection: Connection) -> LogEntry {
         let mut log = self.0.lock();
-        log.push(connection);
-        LogEntry { log: Arc::clone(&self.0), index: log.len() - 1 }
+        if log.kept.len() == CAPACITY {
+            log.kept.pop_front();
+            log.forgotten += 1;
+        }
+        log.kept.push_back(connection);
+        LogEntry { log: Arc::clone(&self.0), number: log.forgotten + log.kept.len() - 1 }
     }
 }
 
 /// The place of one attempt in the log.
 #[derive(Debug)]
 pub(crate) struct LogEntry {
-    log: Arc<Mutex<Vec<Connection>>>,
-    index: usize,
+    log: Arc<Mutex<Latest>>,
+    /// Counts from the first attempt of all.
+    number: usize,
 }
 
 impl LogEntry {
     pub(crate) fn update(&self, change: impl FnOnce(&mut Connection)) {
-        // Entries are never removed; `get_mut` keeps a panic out of reach all the same.
-        if let Some(connection) = self.log.lock().get_mut(self.index) {
+        let mut log = self.log.lock();
+        let index = self.number.checked_sub(log.forgotten);
+        // An old one may be forgotten by now.
+        if let Some(connection) = index.and_then(|index| log.kept.get_mut(index)) {
             change(connection);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_latest_are_kept() {
+        let log = ConnectionLog::default();
+        let add = || log.add(Connection::new(Transport::MutualTls, Principal::Device, None, None));
+        let (first, second) = (add(), add());
+        let mut last = add();
+        for _ in 3..=CAPACITY {
+            last = add();
+        }
+        for (entry, code) in [(first, 1), (second, 2), (last, 3)] {
+            entry.update(|connection| connection.connack = Some(code));
+        }
+        let kept = log.snapshot();
+        assert_eq!(kept.len(), CAPACITY);
+        assert_eq!((kept[0].connack, kept[CAPACITY - 1].connack), (Some(2), Some(3)));
+        assert!(kept[1..CAPACITY - 1].iter().all(|connection| connection.connack.is_none()));
     }
 }

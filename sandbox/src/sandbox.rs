@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 
 use crate::account::{ACCOUNT_ID, Account, REGION};
-use crate::builder::{Builder, listen};
+use crate::builder::{Builder, listen_again};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
@@ -18,7 +18,7 @@ use crate::running::Running;
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
 
 /// The host name to connect to.
-const ENDPOINT: &str = "localhost";
+pub(crate) const ENDPOINT: &str = "localhost";
 
 /// A local AWS IoT Core. It runs on a thread of its own, so it can be used from synchronous and asynchronous code
 /// alike, and stops on drop: listeners and connections are closed, the thread is joined.
@@ -118,8 +118,8 @@ impl Sandbox {
         self.account.policies.replace(principal, documents)
     }
 
-    /// Every authenticated connection attempt since the start, oldest first. What TLS or HTTP has refused is not here.
-    /// What clients had sent before the call is taken into account.
+    /// Every authenticated connection attempt since the start, oldest first; of more than 10,000, the latest. What TLS
+    /// or HTTP has refused is not here. What clients had sent before the call is taken into account.
     pub fn connections(&self) -> Vec<Connection> {
         if let Some(running) = &self.running {
             running.settle();
@@ -184,10 +184,10 @@ impl Sandbox {
     ///
     /// # Errors
     ///
-    /// When another process has taken a port in the meantime.
+    /// When another process has taken a port in the meantime and keeps it for two seconds.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
-        let (mqtt, https) = (listen(self.mqtt_port)?, listen(self.https_port)?);
+        let (mqtt, https) = (listen_again(self.mqtt_port)?, listen_again(self.https_port)?);
         self.running = Some(Running::start(Arc::clone(&self.account), mqtt, https)?);
         Ok(())
     }

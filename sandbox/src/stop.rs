@@ -1,4 +1,4 @@
-//! What ends the sandbox: Ctrl-C, SIGTERM, the end of standard input.
+//! What ends the sandbox: Ctrl-C, SIGTERM, the end of its terminal (SIGHUP), the end of standard input.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 pub(crate) struct Stop {
     stdin: Option<oneshot::Receiver<()>>,
     #[cfg(unix)]
-    signals: [tokio::signal::unix::Signal; 2],
+    signals: [tokio::signal::unix::Signal; 3],
 }
 
 impl Stop {
@@ -19,7 +19,7 @@ impl Stop {
         let signals = {
             use tokio::signal::unix::{SignalKind, signal};
             let catch = |kind| signal(kind).context("cannot catch signals");
-            [catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?]
+            [catch(SignalKind::interrupt())?, catch(SignalKind::terminate())?, catch(SignalKind::hangup())?]
         };
         let stdin = if until_stdin_closes { Some(stdin_end()?) } else { None };
         Ok(Stop {
@@ -40,10 +40,11 @@ impl Stop {
         };
         #[cfg(unix)]
         let signals = async {
-            let [interrupt, terminate] = &mut self.signals;
+            let [interrupt, terminate, hangup] = &mut self.signals;
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
+                _ = hangup.recv() => {}
             }
         };
         #[cfg(not(unix))]

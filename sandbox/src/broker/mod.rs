@@ -52,7 +52,7 @@ pub(crate) struct Broker {
 struct Client {
     connection: u64,
     version: Version,
-    to_client: mpsc::UnboundedSender<ToClient>,
+    to_client: mpsc::Sender<ToClient>,
 }
 
 impl Broker {
@@ -114,7 +114,7 @@ impl Broker {
         self: &Arc<Self>,
         client_id: &str,
         version: Version,
-        to_client: mpsc::UnboundedSender<ToClient>,
+        to_client: mpsc::Sender<ToClient>,
     ) -> Registration {
         let connection = self.next_connection.fetch_add(1, Ordering::Relaxed);
         self.clients.lock().insert(client_id.to_owned(), Client { connection, version, to_client });
@@ -129,7 +129,7 @@ impl Broker {
             Version::V5 => reply::disconnect(reason, reason_string),
             Version::V311 => Vec::new(),
         };
-        client.to_client.send(ToClient { packet, after_pubacks: 0, last: true }).is_ok()
+        client.to_client.try_send(ToClient { packet, after_pubacks: 0, last: true }).is_ok()
     }
 }
 

@@ -48,6 +48,15 @@ pub(crate) fn admit(body: &[u8], client: Authenticated, account: &Account) -> Re
         Err(ConnectError::Malformed) => {
             return Err(Refusal { packet: Vec::new(), why: "malformed".to_owned() });
         }
+        // Only MQTT 5 has properties.
+        Err(ConnectError::DuplicateProperty) => {
+            let code = reason::PROTOCOL_ERROR;
+            client.entry.update(|entry| {
+                (entry.protocol_level, entry.connack) = (Some(Version::V5.level()), Some(code));
+            });
+            let packet = reply::connack_refusal(Version::V5, code, None);
+            return Err(Refusal { packet, why: "a property occurs twice".to_owned() });
+        }
         Err(ConnectError::UnsupportedVersion { level }) => {
             let (version, code) = match level {
                 0..=4 => (Version::V311, return_code::UNACCEPTABLE_VERSION),
@@ -142,7 +151,11 @@ fn judge_will(will: &Will<'_>) -> Result<(), Fault> {
         return Err((reason::QOS_NOT_SUPPORTED, "the will asks for QoS 2"));
     }
     // Its payload cannot be too large: the packet counts it with two bytes.
-    limits::topic_name(will.topic).map_err(|code| (code, "the will's topic is not valid"))
+    limits::topic_name(will.topic).map_err(|code| (code, "the will's topic is not valid"))?;
+    if will.retain && will.topic.starts_with('$') {
+        return Err((reason::RETAIN_NOT_SUPPORTED, "the will has RETAIN on a reserved topic"));
+    }
+    Ok(())
 }
 
 /// The return code of MQTT 3.1.1 that comes nearest.

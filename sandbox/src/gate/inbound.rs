@@ -9,7 +9,7 @@ use crate::mqtt::frame::{Frame, kind};
 use crate::mqtt::properties::{SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS};
 use crate::mqtt::publish::Publish;
 use crate::mqtt::subscribe::{Subscribe, unsubscribed};
-use crate::mqtt::{Malformed, Version, reason, reply};
+use crate::mqtt::{PacketError, Version, reason, reply};
 use crate::policy::Action;
 
 /// The judge of one connection.
@@ -28,9 +28,14 @@ pub(crate) struct Routed {
     pub(crate) to_client: Vec<ToClient>,
 }
 
-impl From<Malformed> for Closing {
-    fn from(_: Malformed) -> Self {
-        Closing::new(reason::MALFORMED_PACKET, "a malformed packet")
+impl From<PacketError> for Closing {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Malformed => Closing::new(reason::MALFORMED_PACKET, "a malformed packet"),
+            PacketError::DuplicateProperty => {
+                Closing::new(reason::PROTOCOL_ERROR, "a property that occurs twice")
+            }
+        }
     }
 }
 
@@ -50,6 +55,15 @@ impl Inbound {
 
     /// Judges one packet; an error ends the connection.
     pub(crate) fn judge(&mut self, frame: &Frame, routed: &mut Routed) -> Result<(), Closing> {
+        // The flags that each packet type has (MQTT 5 §2.1.3).
+        let flags = match frame.kind() {
+            kind::SUBSCRIBE | kind::UNSUBSCRIBE => 0b0010,
+            kind::PUBACK | kind::PINGREQ | kind::DISCONNECT => 0,
+            _ => frame.flags(),
+        };
+        if frame.flags() != flags {
+            return Err(PacketError::Malformed.into());
+        }
         match frame.kind() {
             kind::PUBLISH => self.publish(frame, routed),
             kind::SUBSCRIBE => self.subscribe(frame, routed),

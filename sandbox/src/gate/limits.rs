@@ -14,6 +14,8 @@ pub(crate) const PACKET: usize = 149_504;
 pub(crate) const CLIENT_ID: usize = 128;
 /// A topic or topic filter, in bytes.
 pub(crate) const TOPIC: usize = 256;
+/// A rule of Basic Ingest, or a group of shared subscriptions, in bytes.
+pub(crate) const NAME: usize = 256;
 /// Slashes of a topic or topic filter.
 pub(crate) const SLASHES: usize = 7;
 /// Filters of one SUBSCRIBE.
@@ -37,7 +39,13 @@ pub(crate) fn silence(keep_alive: u16, second: Duration) -> Duration {
 
 /// Judges the name of a topic to publish to; the reason code of a refusal.
 pub(crate) fn topic_name(topic: &str) -> Result<(), u8> {
-    let valid = !topic.is_empty() && !topic.contains(['+', '#']) && fits(topic);
+    // The prefix of Basic Ingest, `$aws/rules/<rule>/`, does not count.
+    let (counted, whole) = match topic.strip_prefix("$aws/rules/").map(|rest| rest.split_once('/')) {
+        Some(Some((rule, topic))) => (topic, !rule.is_empty() && rule.len() <= NAME),
+        Some(None) => ("", false),
+        None => (topic, true),
+    };
+    let valid = whole && !counted.is_empty() && !topic.contains(['+', '#']) && fits(counted);
     if valid { Ok(()) } else { Err(reason::TOPIC_NAME_INVALID) }
 }
 
@@ -45,7 +53,11 @@ pub(crate) fn topic_name(topic: &str) -> Result<(), u8> {
 pub(crate) fn topic_filter(filter: &str) -> Result<(), u8> {
     let topic = match filter.strip_prefix("$share/") {
         Some(shared) => match shared.split_once('/') {
-            Some((group, topic)) if !group.is_empty() && !group.contains(['+', '#']) => topic,
+            Some((group, topic))
+                if !group.is_empty() && group.len() <= NAME && !group.contains(['+', '#']) =>
+            {
+                topic
+            }
             _ => return Err(reason::TOPIC_FILTER_INVALID),
         },
         None => filter,
@@ -62,13 +74,8 @@ pub(crate) fn topic_filter(filter: &str) -> Result<(), u8> {
     if valid { Ok(()) } else { Err(reason::TOPIC_FILTER_INVALID) }
 }
 
-/// The prefix of Basic Ingest (`$aws/rules/<rule>/`) does not count.
 fn fits(topic: &str) -> bool {
-    let counted = match topic.strip_prefix("$aws/rules/") {
-        Some(rest) => rest.split_once('/').map_or("", |(_, topic)| topic),
-        None => topic,
-    };
-    counted.len() <= TOPIC && counted.matches('/').count() <= SLASHES
+    topic.len() <= TOPIC && topic.matches('/').count() <= SLASHES
 }
 
 #[cfg(test)]
@@ -87,10 +94,19 @@ mod tests {
             ("1/2/3/4/5/6/7/8/9", false),
             ("$aws/rules/rule/1/2/3/4/5/6/7/8", true),
             ("$aws/rules/rule/1/2/3/4/5/6/7/8/9", false),
+            ("$aws/rules/rule/", false),
+            ("$aws/rules/rule", false),
+            ("$aws/rules/", false),
+            ("$aws/rules//a", false),
+            ("$aws/rules", true),
         ] {
             assert_eq!(topic_name(topic).is_ok(), valid, "{topic}");
         }
         assert!(topic_name(&"x".repeat(256)).is_ok() && topic_name(&"x".repeat(257)).is_err());
+        for (rule, topic, valid) in [(256, 256, true), (257, 1, false), (1, 257, false)] {
+            let topic = format!("$aws/rules/{}/{}", "r".repeat(rule), "t".repeat(topic));
+            assert_eq!(topic_name(&topic).is_ok(), valid, "{topic}");
+        }
     }
 
     #[test]
@@ -110,6 +126,11 @@ mod tests {
         ] {
             assert_eq!(topic_filter(filter).is_ok(), valid, "{filter}");
         }
+        for (group, topic, valid) in [(256, 256, true), (257, 1, false), (1, 257, false)] {
+            let filter = format!("$share/{}/{}", "g".repeat(group), "t".repeat(topic));
+            assert_eq!(topic_filter(&filter).is_ok(), valid, "{filter}");
+        }
+        assert!(topic_filter(&format!("$aws/rules/{}", "r".repeat(257))).is_err());
     }
 
     #[test]

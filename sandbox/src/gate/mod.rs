@@ -36,18 +36,27 @@ use self::outbound::Outbound;
 pub(crate) struct Patience {
     /// How long a client may take for its CONNECT.
     pub(crate) connect: Duration,
+    /// How long a client may take to read what it is sent.
+    pub(crate) send: Duration,
     /// How long a second of the keep-alive lasts; tests have short ones.
     pub(crate) keep_alive_second: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(10), keep_alive_second: Duration::from_secs(1) }
+        Self {
+            connect: Duration::from_secs(10),
+            send: Duration::from_secs(30),
+            keep_alive_second: Duration::from_secs(1),
+        }
     }
 }
 
 /// How long the last packet may take to reach a client, and how long its end of the stream is waited for.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Packets of the gate's own that wait for a client to read: far more than a client may leave unanswered.
+const QUEUE: usize = 1024;
 
 /// Who is at the other end of a stream, as the gateway found out.
 #[derive(Debug)]
@@ -106,7 +115,8 @@ where
     if let Err(error) = to_broker.write_all(&connect).await {
         return log::warn!("{peer}: the broker took no CONNECT: {error}");
     }
-    let (packets, to_send) = mpsc::unbounded_channel();
+    let (packets, to_send) = mpsc::channel(QUEUE);
+    // Holds no more than the messages that the broker leaves unacknowledged.
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
     let inbound = pump::Inward {
         judge: Inbound::new(Arc::clone(&session)),
@@ -125,6 +135,7 @@ where
         packets: packets.clone(),
         to_send,
         acknowledge,
+        patience: account.patience.send,
     };
     pump::run(inbound, outbound, &packets).await;
     pump::drain(&mut from_client).await;

@@ -3,15 +3,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::gate::ToClient;
 use crate::gate::session::Session;
+use crate::gate::{QUEUE, ToClient};
 use crate::mqtt::frame::{Frame, kind, packet};
 use crate::mqtt::properties::{
     ASSIGNED_CLIENT_IDENTIFIER, Properties, REASON_STRING, SERVER_KEEP_ALIVE, USER_PROPERTY, string_value,
 };
 use crate::mqtt::publish::Publish;
 use crate::mqtt::reader::Reader;
-use crate::mqtt::{Malformed, Version, reply};
+use crate::mqtt::{PacketError, Version, reply};
 use crate::policy::Action;
 
 /// The broker adds the publisher's client ID to each message; AWS IoT does not.
@@ -52,6 +52,11 @@ impl Outbound {
         self.connected
     }
 
+    /// Whether more packets may be queued: those that wait for the broker are bounded too.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.len() < QUEUE
+    }
+
     /// Takes a packet that is not the broker's.
     pub(crate) fn queue(&mut self, message: ToClient) {
         self.waiting.push_back(message);
@@ -71,13 +76,13 @@ impl Outbound {
     }
 
     /// Judges one packet of the broker, and releases what has waited for it.
-    pub(crate) fn judge(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), Malformed> {
+    pub(crate) fn judge(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), PacketError> {
         self.pass(frame, delivered)?;
         self.release(delivered);
         Ok(())
     }
 
-    fn pass(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), Malformed> {
+    fn pass(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), PacketError> {
         match (frame.kind(), self.session.version) {
             (kind::CONNACK, _) => self.connack(frame, delivered),
             (kind::PUBLISH, _) => self.publish(frame, delivered),
@@ -92,7 +97,7 @@ impl Outbound {
         }
     }
 
-    fn connack(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), Malformed> {
+    fn connack(&mut self, frame: &Frame, delivered: &mut Delivered) -> Result<(), PacketError> {
         let session = &self.session;
         let mut reader = Reader::new(frame.body());
         let (flags, code) = (reader.u8()?, reader.u8()?);
@@ -118,7 +123,7 @@ impl Outbound {
         Ok(())
     }
 
-    fn publish(&self, frame: &Frame, delivered: &mut Delivered) -> Result<(), Malformed> {
+    fn publish(&self, frame: &Frame, delivered: &mut Delivered) -> Result<(), PacketError> {
         let session = &self.session;
         let mut publish = Publish::parse(frame, session.version)?;
         let covered = {
@@ -144,7 +149,7 @@ impl Outbound {
 }
 
 /// AWS IoT gives no reason strings.
-fn suback(frame: &Frame, delivered: &mut Delivered) -> Result<(), Malformed> {
+fn suback(frame: &Frame, delivered: &mut Delivered) -> Result<(), PacketError> {
     let mut reader = Reader::new(frame.body());
     let packet_id = reader.u16()?;
     let mut properties = Properties::read(&mut reader)?;

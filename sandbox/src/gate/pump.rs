@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::broker::{Broker, Registration};
@@ -27,7 +28,7 @@ pub(super) struct Inward<'a, S> {
     pub(super) from_client: &'a mut ReadHalf<S>,
     pub(super) to_broker: WriteHalf<DuplexStream>,
     /// Answers of the gate to the client.
-    pub(super) packets: UnboundedSender<ToClient>,
+    pub(super) packets: Sender<ToClient>,
     /// Acknowledgements of the gate to the broker.
     pub(super) acknowledged: UnboundedReceiver<Vec<u8>>,
 }
@@ -39,9 +40,11 @@ pub(super) struct Outward<'a, S> {
     pub(super) from_broker: ReadHalf<DuplexStream>,
     pub(super) to_client: WriteHalf<S>,
     /// What a registered client is reached by.
-    pub(super) packets: UnboundedSender<ToClient>,
-    pub(super) to_send: UnboundedReceiver<ToClient>,
+    pub(super) packets: Sender<ToClient>,
+    pub(super) to_send: Receiver<ToClient>,
     pub(super) acknowledge: UnboundedSender<Vec<u8>>,
+    /// How long the client may take to read what it is sent.
+    pub(super) patience: Duration,
 }
 
 /// How the inward direction ends.
@@ -55,11 +58,8 @@ enum End {
 }
 
 /// Runs both directions until the connection is over.
-pub(super) async fn run<S>(
-    inward: Inward<'_, S>,
-    outward: Outward<'_, S>,
-    packets: &UnboundedSender<ToClient>,
-) where
+pub(super) async fn run<S>(inward: Inward<'_, S>, outward: Outward<'_, S>, packets: &Sender<ToClient>)
+where
     S: AsyncRead + AsyncWrite,
 {
     let client_id = inward.judge.session().client_id.clone();
@@ -68,17 +68,19 @@ pub(super) async fn run<S>(
         end = inward.run() => end,
         () = &mut outward => return,
     };
-    match end {
-        End::ClientGone => return,
-        End::BrokerGone => {}
-        End::Closing(Closing { reason, why }, farewell) => {
-            log::info!("{client_id:?} is disconnected: {why} (0x{reason:02X})");
-            // The receiver is part of `outward`, which is still there.
-            let _ = packets.send(farewell);
+    let rest = async {
+        match end {
+            End::ClientGone => {}
+            End::BrokerGone => outward.await,
+            End::Closing(Closing { reason, why }, farewell) => {
+                log::info!("{client_id:?} is disconnected: {why} (0x{reason:02X})");
+                // The queue may be full until `outward` goes on; when that ends first, the client is gone.
+                let _ = tokio::join!(packets.send(farewell), outward);
+            }
         }
-    }
+    };
     // What the client does not take in time, it does not get.
-    let _ = timeout(CLOSE_TIMEOUT, outward).await;
+    let _ = timeout(CLOSE_TIMEOUT, rest).await;
 }
 
 /// Reads until the client closes its side: closing a socket with unread bytes would reset the connection, and the
@@ -112,8 +114,13 @@ impl<S: AsyncRead> Inward<'_, S> {
                 }
             }
             for answer in routed.to_client {
-                if self.packets.send(answer).is_err() {
-                    return End::ClientGone;
+                match self.packets.try_send(answer) {
+                    Ok(()) => {}
+                    Err(TrySendError::Full(_)) => {
+                        end = Some(Closing::new(reason::QUOTA_EXCEEDED, "a client that does not read"));
+                        break;
+                    }
+                    Err(TrySendError::Closed(_)) => return End::ClientGone,
                 }
             }
             if !routed.to_broker.is_empty() && self.to_broker.write_all(&routed.to_broker).await.is_err() {
@@ -156,7 +163,7 @@ impl<S: AsyncWrite> Outward<'_, S> {
         let mut open = true;
         while open {
             tokio::select! {
-                Some(message) = self.to_send.recv() => self.judge.queue(message),
+                Some(message) = self.to_send.recv(), if self.judge.has_room() => self.judge.queue(message),
                 read = frames.fill(&mut self.from_broker) => open = matches!(read, Ok(1..)),
             }
             open &= matches!(self.deliver(&mut frames, &mut registration).await, Ok(false));
@@ -173,7 +180,9 @@ impl<S: AsyncWrite> Outward<'_, S> {
         registration: &mut Option<Registration>,
     ) -> Result<bool, Gone> {
         // The answers to packets that the broker has seen are here before the broker's own.
-        while let Ok(message) = self.to_send.try_recv() {
+        while self.judge.has_room()
+            && let Ok(message) = self.to_send.try_recv()
+        {
             self.judge.queue(message);
         }
         let mut delivered = Delivered::default();
@@ -196,7 +205,11 @@ impl<S: AsyncWrite> Outward<'_, S> {
             // What the client does not take in time, it does not get.
             timeout(CLOSE_TIMEOUT, self.send(&delivered.to_client)).await.map_err(|_| Gone)??;
         } else if !delivered.to_client.is_empty() {
-            self.send(&delivered.to_client).await?;
+            let sent = timeout(self.patience, self.send(&delivered.to_client)).await;
+            sent.map_err(|_| {
+                log::info!("{:?} does not read: disconnected", self.judge.session().client_id);
+                Gone
+            })??;
         }
         Ok(delivered.last)
     }

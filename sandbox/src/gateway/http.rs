@@ -6,23 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, DATE, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, DATE, HOST, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{Empty, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::clock::http_date;
 use crate::connections::{Connection, Transport};
@@ -31,12 +33,17 @@ use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::websocket::WebSocketBytes;
 use crate::gateway::{Gateway, with_source};
 use crate::policy::{Principal, Variables};
-use crate::sigv4::SignedRequest;
+use crate::sandbox::ENDPOINT;
+use crate::sigv4::{Refusal, SignedRequest};
 
 /// The subprotocol of MQTT over WebSocket (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
 /// How long a client may take for the head of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The longest WebSocket message and frame taken, in bytes: far more than a packet, so that the gate can tell a client
+/// that its packet is too large.
+const MESSAGE: usize = 4 * 1024 * 1024;
 
 /// A whole answer in memory.
 pub(super) type Body = BoxBody<Bytes, Infallible>;
@@ -104,8 +111,10 @@ fn upgrade(
     tokio::spawn(async move {
         match upgraded.await {
             Ok(stream) => {
-                // A message may be longer than a packet: the gate says so to the client.
-                let stream = WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, None).await;
+                let config =
+                    WebSocketConfig::default().max_message_size(Some(MESSAGE)).max_frame_size(Some(MESSAGE));
+                let stream =
+                    WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
                 gateway.mqtt(WebSocketBytes::new(stream), client).await;
             }
             Err(error) => log::info!("{peer}: the upgrade failed: {error}"),
@@ -123,6 +132,17 @@ fn upgrade(
 
 /// Checks everything about the request but who sends it; returns `Sec-WebSocket-Accept` (RFC 6455 §4.2).
 fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefusal> {
+    let bad = |message: &str| HttpRefusal::new(StatusCode::BAD_REQUEST, "BadRequestException", message);
+    if request.version() != Version::HTTP_11 {
+        return Err(bad("HTTP/1.1 is required"));
+    }
+    // What a target of absolute form names would outdo the header (RFC 9112 §3.2.2), and is not signed.
+    if request.uri().authority().is_some() {
+        return Err(bad("The request target must be a path"));
+    }
+    if request.headers().get_all(HOST).iter().count() != 1 {
+        return Err(bad("Exactly one Host header is required"));
+    }
     if request.uri().path() != "/mqtt" {
         return Err(HttpRefusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", "Not found"));
     }
@@ -134,26 +154,32 @@ fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefu
         ));
     }
     let headers = request.headers();
-    if !lists(headers, CONNECTION.as_str(), "upgrade") || !lists(headers, UPGRADE.as_str(), "websocket") {
+    let lists = |name, token| tokens(headers, name).any(|listed| listed.eq_ignore_ascii_case(token));
+    if !lists(CONNECTION.as_str(), "upgrade") || !lists(UPGRADE.as_str(), "websocket") {
         return Err(HttpRefusal::new(
             StatusCode::UPGRADE_REQUIRED,
             "UpgradeRequiredException",
             "Upgrade required",
         ));
     }
-    let bad = |message: &str| HttpRefusal::new(StatusCode::BAD_REQUEST, "BadRequestException", message);
+    if !request.body().is_end_stream() {
+        return Err(bad("A WebSocket request has no body"));
+    }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err(bad("Sec-WebSocket-Version must be 13"));
     }
     let key = headers.get(SEC_WEBSOCKET_KEY).ok_or_else(|| bad("Sec-WebSocket-Key is missing"))?;
-    if !lists(headers, SEC_WEBSOCKET_PROTOCOL.as_str(), SUBPROTOCOL) {
+    if STANDARD.decode(key).ok().is_none_or(|nonce| nonce.len() != 16) {
+        return Err(bad("Sec-WebSocket-Key must be 16 bytes in Base64"));
+    }
+    if !tokens(headers, SEC_WEBSOCKET_PROTOCOL.as_str()).any(|offered| offered == SUBPROTOCOL) {
         return Err(bad("Sec-WebSocket-Protocol must offer mqtt"));
     }
     HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| bad("Sec-WebSocket-Key is not valid"))
 }
 
-/// Verifies the signature; returns its `X-Amz-Date`.
+/// Verifies the signature and the host it is for; returns its `X-Amz-Date`.
 fn authenticate(gateway: &Gateway, request: &Request<Incoming>) -> Result<String, HttpRefusal> {
     let account = &gateway.account;
     let headers: Vec<_> = request
@@ -169,22 +195,55 @@ fn authenticate(gateway: &Gateway, request: &Request<Incoming>) -> Result<String
         query: request.uri().query().unwrap_or_default(),
         headers: &headers,
     };
-    account.verifier.verify(signed, account.clock.now()).map(|verified| verified.amz_date).map_err(
-        |refusal| HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string()),
-    )
+    let verified = account.verifier.verify(signed, account.clock.now()).and_then(|verified| {
+        // AWS IoT takes a signature for another host as a wrong one.
+        let own = request.headers().get(HOST).is_some_and(is_own_host);
+        if own { Ok(verified) } else { Err(Refusal::WrongSignature) }
+    });
+    verified.map(|verified| verified.amz_date).map_err(|refusal| {
+        HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string())
+    })
 }
 
-/// Whether a header holds a token in one of its comma-separated lists.
-fn lists(headers: &HeaderMap, name: &str, token: &str) -> bool {
+/// Whether a `Host` names this machine. Its port may be that of a relay or a proxy in between.
+fn is_own_host(host: &HeaderValue) -> bool {
+    let Ok(host) = host.to_str() else { return false };
+    let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
+    name.eq_ignore_ascii_case(ENDPOINT) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+/// The tokens of a header's comma-separated lists.
+fn tokens<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .any(|candidate| candidate.trim().eq_ignore_ascii_case(token))
+        .map(str::trim)
 }
 
 /// A body of JSON.
 pub(super) fn full(bytes: Vec<u8>) -> Body {
     Full::new(Bytes::from(bytes)).boxed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_own_host_is_known_by_its_name() {
+        for (host, own) in [
+            ("localhost", true),
+            ("LocalHost:8443", true),
+            ("localhost:", false),
+            ("localhost:x", false),
+            ("localhost.example.com", false),
+            ("127.0.0.1:8443", false),
+            ("[::1]:8443", false),
+            ("", false),
+        ] {
+            assert_eq!(is_own_host(&HeaderValue::from_static(host)), own, "{host}");
+        }
+    }
 }

@@ -3,13 +3,15 @@
 use crate::mqtt::frame::packet;
 use crate::mqtt::properties::{AUTHENTICATION_METHOD, Properties};
 use crate::mqtt::reader::{Reader, put_binary};
-use crate::mqtt::{Malformed, Version};
+use crate::mqtt::{Malformed, PacketError, Version};
 
 /// Why a CONNECT cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ConnectError {
     /// Not a CONNECT of any version.
     Malformed,
+    /// A property that may occur once occurs again.
+    DuplicateProperty,
     /// A protocol level other than 4 and 5.
     UnsupportedVersion {
         /// The level that was asked for.
@@ -20,6 +22,15 @@ pub(crate) enum ConnectError {
 impl From<Malformed> for ConnectError {
     fn from(_: Malformed) -> Self {
         ConnectError::Malformed
+    }
+}
+
+impl From<PacketError> for ConnectError {
+    fn from(error: PacketError) -> Self {
+        match error {
+            PacketError::Malformed => ConnectError::Malformed,
+            PacketError::DuplicateProperty => ConnectError::DuplicateProperty,
+        }
     }
 }
 
@@ -107,7 +118,7 @@ impl<'a> Connect<'a> {
     }
 }
 
-fn read_will<'a>(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Will<'a>, Malformed> {
+fn read_will<'a>(reader: &mut Reader<'a>, flags: u8, version: Version) -> Result<Will<'a>, PacketError> {
     if version == Version::V5 {
         Properties::read(reader)?;
     }

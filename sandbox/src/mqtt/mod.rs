@@ -32,6 +32,21 @@ impl Version {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed;
 
+/// Why a packet with properties cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PacketError {
+    /// Bytes that do not follow the specification.
+    Malformed,
+    /// A property that may occur once occurs again: a protocol error (MQTT 5 §3.1.2.11 and others).
+    DuplicateProperty,
+}
+
+impl From<Malformed> for PacketError {
+    fn from(_: Malformed) -> Self {
+        PacketError::Malformed
+    }
+}
+
 /// Reason codes of MQTT 5 (§2.4) that the gate uses.
 pub(crate) mod reason {
     pub(crate) const MALFORMED_PACKET: u8 = 0x81;

@@ -1,7 +1,9 @@
 //! The properties of MQTT 5 packets (§2.2.2).
 
-use crate::mqtt::Malformed;
+use std::collections::HashSet;
+
 use crate::mqtt::reader::{Reader, put_binary, put_varint};
+use crate::mqtt::{Malformed, PacketError};
 
 pub(crate) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0B;
 pub(crate) const ASSIGNED_CLIENT_IDENTIFIER: u8 = 0x12;
@@ -36,14 +38,19 @@ pub(crate) struct Properties<'a>(Vec<Property<'a>>);
 
 impl<'a> Properties<'a> {
     /// Reads the length and as many properties as it holds.
-    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, Malformed> {
+    pub(crate) fn read(reader: &mut Reader<'a>) -> Result<Self, PacketError> {
         let length = reader.varint()?;
         let mut block = Reader::new(reader.take(length)?);
         let mut properties = Vec::new();
+        let mut seen = HashSet::new();
         while !block.is_empty() {
             let id = block.u8()?;
             let start = block.rest();
             skip_value(id, &mut block)?;
+            let repeatable = matches!(id, USER_PROPERTY | SUBSCRIPTION_IDENTIFIER);
+            if !repeatable && !seen.insert(id) {
+                return Err(PacketError::DuplicateProperty);
+            }
             let value = &start[..start.len() - block.rest().len()];
             properties.push(Property { id, value });
         }
@@ -118,7 +125,15 @@ mod tests {
     #[test]
     fn refuses_unknown_identifiers_and_short_values() {
         for bytes in [&[2, 0x7E, 0][..], &[2, 0x23, 0], &[3, 0x23, 0]] {
-            assert_eq!(Properties::read(&mut Reader::new(bytes)).err(), Some(Malformed));
+            assert_eq!(Properties::read(&mut Reader::new(bytes)).err(), Some(PacketError::Malformed));
         }
+    }
+
+    #[test]
+    fn refuses_what_may_occur_once_and_occurs_twice() {
+        let read = |bytes| Properties::read(&mut Reader::new(bytes)).map(|properties| properties.0.len());
+        assert_eq!(read(&[6, 0x23, 0, 5, 0x23, 0, 5]), Err(PacketError::DuplicateProperty));
+        assert_eq!(read(&[4, 0x0B, 1, 0x0B, 2]), Ok(2));
+        assert_eq!(read(&[10, 0x26, 0, 0, 0, 0, 0x26, 0, 0, 0, 0]), Ok(2));
     }
 }

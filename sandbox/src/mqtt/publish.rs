@@ -3,7 +3,7 @@
 use crate::mqtt::frame::{Frame, packet};
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reader::{Reader, put_binary};
-use crate::mqtt::{Malformed, Version};
+use crate::mqtt::{Malformed, PacketError, Version};
 
 /// A PUBLISH, its parts borrowed from the frame.
 #[derive(Clone, Debug)]
@@ -20,7 +20,7 @@ pub(crate) struct Publish<'a> {
 }
 
 impl<'a> Publish<'a> {
-    pub(crate) fn parse(frame: &'a Frame, version: Version) -> Result<Self, Malformed> {
+    pub(crate) fn parse(frame: &'a Frame, version: Version) -> Result<Self, PacketError> {
         let flags = frame.flags();
         let qos = flags >> 1 & 0x03;
         let mut reader = Reader::new(frame.body());
@@ -28,7 +28,7 @@ impl<'a> Publish<'a> {
         let packet_id = match qos {
             0 => None,
             1 | 2 => Some(reader.u16()?).filter(|id| *id != 0).ok_or(Malformed).map(Some)?,
-            _ => return Err(Malformed),
+            _ => return Err(PacketError::Malformed),
         };
         let properties = match version {
             Version::V5 => Properties::read(&mut reader)?,

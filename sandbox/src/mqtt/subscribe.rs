@@ -3,7 +3,7 @@
 use crate::mqtt::frame::packet;
 use crate::mqtt::properties::Properties;
 use crate::mqtt::reader::{Reader, put_binary};
-use crate::mqtt::{Malformed, Version};
+use crate::mqtt::{PacketError, Version};
 
 /// Retain Handling 2 (MQTT 5 §3.8.3.1): send no retained messages.
 const NO_RETAINED_MESSAGES: u8 = 0x20;
@@ -18,7 +18,7 @@ pub(crate) struct Subscribe<'a> {
 }
 
 impl<'a> Subscribe<'a> {
-    pub(crate) fn parse(body: &'a [u8], version: Version) -> Result<Self, Malformed> {
+    pub(crate) fn parse(body: &'a [u8], version: Version) -> Result<Self, PacketError> {
         let mut reader = Reader::new(body);
         let packet_id = reader.u16()?;
         let properties = match version {
@@ -30,7 +30,7 @@ impl<'a> Subscribe<'a> {
             filters.push((reader.string()?, reader.u8()?));
         }
         if filters.is_empty() || packet_id == 0 {
-            Err(Malformed)
+            Err(PacketError::Malformed)
         } else {
             Ok(Subscribe { filters, properties, packet_id })
         }
@@ -60,7 +60,7 @@ impl<'a> Subscribe<'a> {
 }
 
 /// The filters of an UNSUBSCRIBE.
-pub(crate) fn unsubscribed(body: &[u8], version: Version) -> Result<Vec<&str>, Malformed> {
+pub(crate) fn unsubscribed(body: &[u8], version: Version) -> Result<Vec<&str>, PacketError> {
     let mut reader = Reader::new(body);
     reader.u16()?;
     if version == Version::V5 {
@@ -70,5 +70,5 @@ pub(crate) fn unsubscribed(body: &[u8], version: Version) -> Result<Vec<&str>, M
     while !reader.is_empty() {
         filters.push(reader.string()?);
     }
-    if filters.is_empty() { Err(Malformed) } else { Ok(filters) }
+    if filters.is_empty() { Err(PacketError::Malformed) } else { Ok(filters) }
 }

@@ -9,9 +9,18 @@ const EMPTY_PAYLOAD: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca49
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_IN_PATH: &AsciiSet = &ENCODED.remove(b'/');
 
-/// The parameters of a query, decoded, in the order they came in.
+/// The parameters of a query, in the order they came in.
 #[derive(Clone, Debug)]
-pub(crate) struct Query(Vec<(String, String)>);
+pub(crate) struct Query(Vec<Parameter>);
+
+/// One parameter, decoded.
+#[derive(Clone, Debug)]
+struct Parameter {
+    /// The name as it was sent: a name of AWS's own is known only without encoding.
+    raw_name: String,
+    name: String,
+    value: String,
+}
 
 impl Query {
     /// `None` when a parameter is not UTF-8.
@@ -21,14 +30,26 @@ impl Query {
             .filter(|pair| !pair.is_empty())
             .map(|pair| {
                 let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-                Some((decode(name)?, decode(value)?))
+                Some(Parameter { raw_name: name.to_owned(), name: decode(name)?, value: decode(value)? })
             })
             .collect::<Option<_>>()
             .map(Query)
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(candidate, _)| candidate == name).map(|(_, value)| value.as_str())
+        self.0.iter().find(|parameter| parameter.raw_name == name).map(|parameter| parameter.value.as_str())
+    }
+
+    /// Whether a parameter of AWS's own is there more than once, encoded or not: which of them counts would be a guess.
+    pub(crate) fn is_ambiguous(&self) -> bool {
+        let mut names: Vec<_> = self
+            .0
+            .iter()
+            .map(|parameter| parameter.name.as_str())
+            .filter(|name| name.starts_with("X-Amz-"))
+            .collect();
+        names.sort_unstable();
+        names.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// Encoded anew and sorted, without the signature and the token, which is appended after signing.
@@ -36,8 +57,10 @@ impl Query {
         let mut pairs: Vec<_> = self
             .0
             .iter()
-            .filter(|(name, _)| name != "X-Amz-Signature" && name != "X-Amz-Security-Token")
-            .map(|(name, value)| (encode(name), encode(value)))
+            .filter(|parameter| {
+                !matches!(parameter.raw_name.as_str(), "X-Amz-Signature" | "X-Amz-Security-Token")
+            })
+            .map(|parameter| (encode(&parameter.name), encode(&parameter.value)))
             .collect();
         pairs.sort();
         pairs.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("&")
@@ -94,5 +117,20 @@ mod tests {
         let query = Query::parse("b=%7e&X-Amz-Signature=x&a=2&a=1%2f+&X-Amz-Security-Token=t&c").unwrap();
         assert_eq!(query.canonical(), "a=1%2F%2B&a=2&b=~&c=");
         assert!(Query::parse("a=%ff").is_none());
+    }
+
+    #[test]
+    fn names_of_aws_are_known_as_they_are_and_occur_once() {
+        let query = Query::parse("X%2DAmz-Signature=x").unwrap();
+        assert_eq!(query.value("X-Amz-Signature"), None);
+        assert_eq!(query.canonical(), "X-Amz-Signature=x");
+        for (raw, ambiguous) in [
+            ("X-Amz-Date=1&X-Amz-Expires=2&a=1&a=2", false),
+            ("X-Amz-Date=1&a=1&X-Amz-Date=1", true),
+            ("X-Amz-Date=1&X%2dAmz-Date=2", true),
+            ("X-Amz-Other=1&X-Amz-Other", true),
+        ] {
+            assert_eq!(Query::parse(raw).unwrap().is_ambiguous(), ambiguous, "{raw}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The state directory: the files that clients of the sandbox need.
 
 mod contract;
+mod lock;
 
 use std::fs;
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, ensure};
@@ -14,18 +15,21 @@ use crate::pki::Identity;
 
 pub(crate) use contract::{Contract, DeviceFiles, Keys};
 
+use self::lock::Lock;
+
 /// The file by which other programs find the sandbox.
 pub(crate) const CONTRACT_FILE: &str = "sandbox.json";
 
-/// The directory; a temporary one goes away with it.
+/// The directory, for one sandbox at a time; a temporary one goes away with it.
 #[derive(Debug)]
 pub(crate) struct StateDirectory {
     path: PathBuf,
+    _lock: Lock,
     _temporary: Option<TempDir>,
 }
 
 impl StateDirectory {
-    /// A directory of the caller's, made if it is not there, or a private one.
+    /// A directory of the caller's, made if it is not there, or a private one. No other sandbox may use it.
     pub(crate) fn open(path: Option<&Path>) -> anyhow::Result<Self> {
         let (path, temporary) = match path {
             Some(path) => (path.to_owned(), None),
@@ -34,12 +38,10 @@ impl StateDirectory {
                 (temporary.path().join("sandbox"), Some(temporary))
             }
         };
-        private(&mut fs::DirBuilder::new())
-            .recursive(true)
-            .create(&path)
-            .with_context(|| format!("cannot make the state directory {}", path.display()))?;
+        make(&path).with_context(|| format!("cannot make the state directory {}", path.display()))?;
         let path = fs::canonicalize(&path).with_context(|| format!("cannot resolve {}", path.display()))?;
-        Ok(StateDirectory { path, _temporary: temporary })
+        let lock = Lock::take(&path)?;
+        Ok(StateDirectory { path, _lock: lock, _temporary: temporary })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -88,9 +90,14 @@ impl StateDirectory {
     }
 }
 
-/// Makes directories for the owner only, where the system knows of modes.
-fn private(builder: &mut fs::DirBuilder) -> &mut fs::DirBuilder {
+/// Makes a directory for the owner only, where the system knows of modes. Those above it are as any others.
+fn make(path: &Path) -> io::Result<()> {
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent)?;
+    }
+    let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(builder, 0o700);
-    builder
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    // Recursive only so that it may be there.
+    builder.recursive(true).create(path)
 }

@@ -59,14 +59,30 @@ fn prints_a_table_and_ends_with_standard_input() {
 
 #[cfg(unix)]
 #[test]
-fn ends_with_sigterm() {
+fn ends_with_a_signal() {
     let directory = tempfile::tempdir().unwrap();
-    let mut child = command(directory.path()).spawn().unwrap();
-    ready(&mut child);
-    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
-    assert!(killed.success());
-    assert!(child.wait().unwrap().success());
-    assert!(!directory.path().join("sandbox.json").exists());
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut child = command(directory.path()).spawn().unwrap();
+        ready(&mut child);
+        let killed = Command::new("kill").args([signal, &child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        assert!(child.wait().unwrap().success(), "{signal}");
+        assert!(!directory.path().join("sandbox.json").exists());
+    }
+}
+
+#[test]
+fn a_second_one_in_the_same_directory_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = command(directory.path()).arg("--until-stdin-closes").spawn().unwrap();
+    ready(&mut first);
+    let second = command(directory.path()).output().unwrap();
+    assert_eq!(second.status.code(), Some(1));
+    let words = String::from_utf8(second.stderr).unwrap();
+    assert!(words.contains("another sandbox uses ") && !words.contains("panicked"), "{words}");
+    assert!(directory.path().join("sandbox.json").exists(), "the first one's file stays");
+    drop(first.stdin.take());
+    assert!(first.wait().unwrap().success());
 }
 
 #[test]

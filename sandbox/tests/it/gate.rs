@@ -36,6 +36,7 @@ fn a_will_is_judged_at_connect() {
         (("closed/will", 0, false), 0x87),
         (("open/will", 2, false), 0x9B),
         (("open/#", 0, false), 0x90),
+        (("$aws/x", 0, true), 0x9A),
     ] {
         let (_, connack) = open(&sandbox, &Connect { will: Some(will), ..Connect::v5("dev") });
         assert_eq!(connack.body[1], code, "{will:?}");
@@ -70,6 +71,11 @@ fn what_is_not_spoken() {
     // Authentication Method.
     let (_, connack) = open(&sandbox, &Connect { properties: b"\x15\0\x01x", ..Connect::v5("x") });
     assert_eq!(connack.body, [0, 0x8C, 0]);
+    // Session Expiry Interval, twice.
+    let twice = [0x11, 0, 0, 0, 1, 0x11, 0, 0, 0, 1];
+    let (_, connack) = open(&sandbox, &Connect { properties: &twice, ..Connect::v5("x") });
+    assert_eq!(connack.body, [0, 0x82, 0]);
+    assert_eq!(sandbox.connections().last().unwrap().connack, Some(0x82));
 }
 
 #[test]
@@ -226,6 +232,14 @@ fn packets_that_end_the_connection() {
         ("subscription identifier", subscribe(5, &["a"], &[0x0B, 1]), 0xA1),
         ("second CONNECT", Connect::v5("x").packet(), 0x82),
         ("SUBACK", packet(0x90, &[0, 1, 0, 0]), 0x82),
+        ("flags of SUBSCRIBE", packet(0x80, &subscribe(5, &["a"], &[])[2..]), 0x81),
+        ("flags of UNSUBSCRIBE", packet(0xA0, b"\0\x01\0\0\x01a"), 0x81),
+        ("flags of PINGREQ", packet(0xC1, b""), 0x81),
+        (
+            "a property twice",
+            publish(Publish { properties: &[0x01, 1, 0x01, 1], ..Publish::new("a", 0) }, 5),
+            0x82,
+        ),
         ("broken length", vec![0x30, 0xFF, 0xFF, 0xFF, 0xFF], 0x81),
     ];
     for (name, bytes, reason) in cases {

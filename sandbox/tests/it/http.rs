@@ -74,6 +74,19 @@ fn a_packet_that_is_too_large_is_told_of() {
 }
 
 #[test]
+fn a_message_that_no_packet_needs_ends_the_connection() {
+    let sandbox = start();
+    let mut socket = open(&sandbox);
+    socket.send(Message::binary(Connect::v5("large").packet())).unwrap();
+    assert_eq!(receive(&mut socket)[3], 0);
+    // The sandbox may be gone before all of it is sent.
+    let _ = socket.send(Message::binary(packet(0x30, &vec![0; 5_000_000])));
+    while let Ok(message) = socket.read() {
+        assert!(!message.is_binary(), "{message:?}");
+    }
+}
+
+#[test]
 fn the_policies_of_the_iam_identity_hold() {
     let sandbox = start();
     sandbox.set_policies(Principal::Iam, &[]).unwrap();
@@ -128,6 +141,12 @@ fn signatures_are_refused_with_the_reason() {
     ));
     let other_host = upgrade_request(&Signer { host: "localhost".to_owned(), ..right() }.target(), &host);
     cases.push((other_host, "signature we calculated does not match"));
+    for host in ["example.com", "127.0.0.1", "localhost.example.com:8443"] {
+        let other = Signer { host: host.to_owned(), ..right() };
+        cases.push((other.request(), "signature we calculated does not match"));
+    }
+    let twice = upgrade_request(&format!("{}&X-Amz-Security-Token=x", right().target()), &host);
+    cases.push((twice, "must not occur more than once"));
     let old = right().time - SignedDuration::from_secs(310);
     cases.push((Signer { time: old, ..right() }.request(), "Signature expired: "));
     let early = right().time + SignedDuration::from_secs(310);
@@ -136,6 +155,15 @@ fn signatures_are_refused_with_the_reason() {
         assert_forbidden(&http(&sandbox, &request), words);
     }
     assert!(sandbox.connections().is_empty());
+}
+
+#[test]
+fn the_host_may_have_another_port_or_none() {
+    let sandbox = start();
+    for host in ["localhost", "LOCALHOST:1"] {
+        let signer = Signer { host: host.to_owned(), ..Signer::new(&sandbox) };
+        assert_eq!(http(&sandbox, &signer.request()).status, 101, "{host}");
+    }
 }
 
 #[test]
@@ -150,6 +178,14 @@ fn requests_that_are_no_upgrade_are_refused() {
         (right.replace("GET", "PUT"), 405, "MethodNotAllowedException:"),
         (right.replace("Sec-WebSocket-Protocol: mqtt\r\n", ""), 400, "BadRequestException:"),
         (right.replace("Protocol: mqtt", "Protocol: wamp"), 400, "BadRequestException:"),
+        (right.replace("Protocol: mqtt", "Protocol: MQTT"), 400, "BadRequestException:"),
+        (right.replace("HTTP/1.1", "HTTP/1.0"), 400, "BadRequestException:"),
+        (right.replace("GET /mqtt", &format!("GET https://{host}/mqtt")), 400, "BadRequestException:"),
+        (right.replace(&format!("Host: {host}\r\n"), ""), 400, "BadRequestException:"),
+        (right.replace("Host: ", &format!("Host: {host}\r\nHost: ")), 400, "BadRequestException:"),
+        (right.replace("Key: dGhl", "Key: "), 400, "BadRequestException:"),
+        (right.replace("Key: dGhl", "Key: !!!!"), 400, "BadRequestException:"),
+        (right.replace("\r\n\r\n", "\r\nContent-Length: 1\r\n\r\nx"), 400, "BadRequestException:"),
         (right.replace("Version: 13", "Version: 8"), 400, "BadRequestException:"),
     ];
     for (request, status, error_type) in cases {

@@ -1,7 +1,9 @@
 //! Start, stop, restart, and the files.
 
 use std::io::ErrorKind;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
 
 use sandbox::{ListenError, Sandbox};
 
@@ -47,6 +49,47 @@ fn a_contract_of_an_earlier_run_is_removed() {
     std::fs::write(directory.path().join("sandbox.json"), "{}").unwrap();
     let _sandbox = builder().state_dir(directory.path()).start().unwrap();
     assert!(!directory.path().join("sandbox.json").exists());
+}
+
+#[test]
+fn a_state_directory_is_for_one_sandbox_at_a_time() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = builder().state_dir(directory.path()).start().unwrap();
+    let contract = first.write_contract().unwrap();
+    // A stopped one may be started again.
+    first.stop();
+    let error = builder().state_dir(directory.path()).start().unwrap_err().to_string();
+    assert_eq!(error, format!("another sandbox uses {}", first.state_dir().display()));
+    assert!(contract.exists());
+    drop(first);
+    builder().state_dir(directory.path()).start().unwrap();
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_last_folder_is_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let mode = |name: &str| directory.path().join(name).metadata().unwrap().permissions().mode() & 0o777;
+    std::fs::create_dir(directory.path().join("default")).unwrap();
+    let _sandbox = builder().state_dir(directory.path().join("parent/state")).start().unwrap();
+    assert_eq!((mode("parent"), mode("parent/state")), (mode("default"), 0o700));
+}
+
+#[test]
+fn a_restart_waits_for_its_ports() {
+    let mut sandbox = start();
+    sandbox.stop();
+    let taken = TcpListener::bind(("127.0.0.1", sandbox.mqtt_port())).unwrap();
+    let error = sandbox.restart().unwrap_err();
+    assert_eq!(error.downcast_ref::<ListenError>().map(|error| error.port), Some(sandbox.mqtt_port()));
+    let freed = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(100));
+        drop(taken);
+    });
+    sandbox.restart().unwrap();
+    freed.join().unwrap();
+    connected(&sandbox, &Connect::v5("again")).ping();
 }
 
 #[test]

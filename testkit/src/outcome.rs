@@ -1,4 +1,5 @@
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
@@ -16,8 +17,11 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// No command of a test takes longer, so that a hang is a failure with a name.
+    /// No program of a test takes longer, so that a hang is a failure with a name.
     const LIMIT: Duration = Duration::from_secs(120);
+
+    /// The same for a command that may have to compile the workspace first, and to wait for another cargo.
+    pub const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
 
     /// Runs `command` to its end.
     ///
@@ -25,13 +29,17 @@ impl Outcome {
     ///
     /// When it cannot be started, or is still running after two minutes.
     pub fn of(command: &mut Command) -> Self {
-        let child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        Self::of_child(child, &format!("{command:?}"))
+        Self::of_within(command, Self::LIMIT)
+    }
+
+    /// Runs `command` to its end, which has to come within `limit`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started, or is still running after `limit`: it and what it has started are killed then.
+    pub fn of_within(command: &mut Command, limit: Duration) -> Self {
+        let child = start(command);
+        Self::of_child_within(child, &format!("{command:?}"), limit)
     }
 
     /// Waits for `child`, whose outputs are piped, to end.
@@ -39,14 +47,18 @@ impl Outcome {
     /// # Panics
     ///
     /// When it is still running after two minutes.
-    pub fn of_child(mut child: Child, name: &str) -> Self {
+    pub fn of_child(child: Child, name: &str) -> Self {
+        Self::of_child_within(child, name, Self::LIMIT)
+    }
+
+    fn of_child_within(mut child: Child, name: &str, limit: Duration) -> Self {
         let (done, ended) = mpsc::channel();
         let stdout = drain(child.stdout.take(), done.clone());
         let stderr = drain(child.stderr.take(), done);
         // Both pipes are closed when the process is gone: the channel then has no sender left.
-        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(Self::LIMIT) {
-            child.kill().expect("a child that has not been waited for can be killed");
-            panic!("{name} was still running after {:?}", Self::LIMIT);
+        if let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(limit) {
+            kill_group(&mut child);
+            panic!("{name} was still running after {limit:?}");
         }
         let status = child.wait().expect("a child can be waited for once");
         let text = |reader: thread::JoinHandle<Vec<u8>>| {
@@ -84,6 +96,26 @@ impl Outcome {
     }
 }
 
+/// Starts `command` with its outputs piped, in a process group of its own.
+pub(crate) fn start(command: &mut Command) -> Child {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"))
+}
+
+/// Kills `child` and its group: to kill cargo alone would leave the compilers it has started.
+fn kill_group(child: &mut Child) {
+    let group = format!("-{}", child.id());
+    // It has no group of its own when something else than `start` started it.
+    let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();
+    child.kill().expect("a child that has not been waited for can be killed");
+    let _ = child.wait();
+}
+
 fn drain(pipe: Option<impl Read + Send + 'static>, done: mpsc::Sender<()>) -> thread::JoinHandle<Vec<u8>> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
@@ -94,4 +126,26 @@ fn drain(pipe: Option<impl Read + Send + 'static>, done: mpsc::Sender<()>) -> th
         drop(done);
         bytes
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+
+    use super::*;
+
+    #[test]
+    fn a_hang_ends_with_everything_that_was_started() {
+        let mut command = Command::new("sh");
+        // What is in the background holds the pipes as well.
+        command.args(["-c", "sleep 600 & echo started; wait"]);
+        let mut child = start(&mut command);
+        let mut stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        let mut line = String::new();
+        stdout.read_line(&mut line).expect("it says so");
+        let hang = thread::spawn(|| Outcome::of_child_within(child, "sh", Duration::from_millis(10)));
+        assert!(hang.join().is_err(), "a hang is a panic");
+        // The end of the output is that of the last process that held it.
+        assert_eq!(stdout.read_line(&mut line).expect("a pipe can be read"), 0);
+    }
 }

@@ -54,7 +54,7 @@ pub fn xtask(args: &[&str]) -> Outcome {
             command.env_remove(name);
         }
     }
-    Outcome::of(&mut command)
+    Outcome::of_within(&mut command, Outcome::BUILD_LIMIT)
 }
 
 /// The commands in the `sh` blocks of a Markdown text, with continued lines joined.

@@ -1,12 +1,12 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
 use sandbox::{Credentials, Device, Sandbox};
 use tempfile::TempDir;
 
-use crate::Outcome;
+use crate::outcome::{self, Outcome};
 
 /// A sample's binary, to be run with flags, an environment of its own and an empty home.
 #[derive(Debug)]
@@ -93,12 +93,7 @@ impl Sample {
     /// When it cannot be started.
     #[must_use]
     pub fn spawn(mut self) -> Child {
-        self.command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the sample can be started")
+        outcome::start(&mut self.command)
     }
 
     fn connection(self, sandbox: &Sandbox, port: u16) -> Self {

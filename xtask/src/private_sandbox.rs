@@ -1,12 +1,12 @@
 //! A sandbox of one's own: started for one task, on free ports, and stopped with it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
-use std::{process, thread};
+use std::{io, process, thread};
 
 use anyhow::{Context, Result};
 use serde_json::Value;
@@ -39,7 +39,7 @@ impl From<Value> for State {
 pub(crate) struct PrivateSandbox {
     state: State,
     child: Child,
-    /// The sandbox runs until this closes, so it ends even when this process is killed.
+    /// The sandbox runs until this closes, so it ends even when this process is killed. `None` once it was passed on.
     stdin: Option<ChildStdin>,
     /// After the process, so that it is removed last.
     _scratch: Scratch,
@@ -50,8 +50,8 @@ impl PrivateSandbox {
     pub(crate) fn start(workspace: &Workspace, program: &Path) -> Result<Self> {
         let scratch = Scratch::new(&workspace.scratch("xtask"))?;
         let state_dir = scratch.folder.join("state");
-        let log = scratch.folder.join("sandbox.log");
-        let log_file = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+        let log = scratch.log();
+        let log_file = scratch.locked_log.try_clone().context("cannot share the sandbox's log")?;
 
         let mut command = Command::new(program);
         command.arg("--state-dir").arg(&state_dir).arg("--policies-dir").arg(workspace.policies());
@@ -80,6 +80,14 @@ impl PrivateSandbox {
 
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Lets the sandbox run as long as the process that `command` starts, or that this one becomes with it: that
+    /// process holds, as its standard input, the pipe whose end the sandbox waits for.
+    pub(crate) fn follow(&mut self, command: &mut Command) {
+        if let Some(stdin) = self.stdin.take() {
+            command.stdin(stdin);
+        }
     }
 }
 
@@ -131,25 +139,54 @@ fn detach_from_terminal(command: &mut Command) {
     let _ = command;
 }
 
-/// A folder that goes away with this value, or, should this process be killed, with the next one's start.
+/// How long a folder without a log may be one that is just being made.
+const UNFINISHED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A folder that goes away with this value, or, should this process be killed or become another, with the next one's
+/// start.
 struct Scratch {
     folder: PathBuf,
-    /// Locked for as long as the folder is in use; the system frees it with the process.
-    _lock: File,
+    /// Locked for as long as the folder is in use. The sandbox shares the lock with its stderr, and the system frees
+    /// it when both processes are gone.
+    locked_log: File,
 }
 
 impl Scratch {
+    const LOG: &str = "sandbox.log";
+
     fn new(parent: &Path) -> Result<Self> {
         remove_abandoned(parent);
-        let folder = parent.join(process::id().to_string());
-        let create = || {
-            fs::create_dir_all(&folder)?;
-            let lock = File::create(folder.join("lock"))?;
-            lock.lock()?;
-            Ok::<_, std::io::Error>(lock)
-        };
-        let lock = create().with_context(|| format!("cannot create {}", folder.display()))?;
-        Ok(Self { folder, _lock: lock })
+        Self::create(parent).with_context(|| format!("cannot make a folder in {}", parent.display()))
+    }
+
+    /// Takes a name that nobody has: another thread of this process may be here, too, and process IDs come again.
+    fn create(parent: &Path) -> io::Result<Self> {
+        fs::create_dir_all(parent)?;
+        for number in 0_u32.. {
+            let folder = parent.join(format!("{}-{number}", process::id()));
+            match fs::create_dir(&folder) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                Err(error) => return Err(error),
+            }
+            let locked_log = File::create(folder.join(Self::LOG))?;
+            match locked_log.try_lock() {
+                Ok(()) => {}
+                // Another start takes the folder for abandoned, and is removing it.
+                Err(TryLockError::WouldBlock) => continue,
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            let scratch = Self { folder, locked_log };
+            // If not, another start was faster still, and the lock is that of a file that is gone.
+            if scratch.log().exists() {
+                return Ok(scratch);
+            }
+        }
+        Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.join(Self::LOG)
     }
 }
 
@@ -160,37 +197,77 @@ impl Drop for Scratch {
     }
 }
 
-/// Removes the folders whose process is gone.
+/// Removes the folders whose processes are gone.
 fn remove_abandoned(parent: &Path) {
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        let abandoned = File::open(entry.path().join("lock")).is_ok_and(|lock| lock.try_lock().is_ok());
-        if abandoned {
-            let _ = fs::remove_dir_all(entry.path());
+        match File::open(entry.path().join(Scratch::LOG)) {
+            // Held until the folder is gone, so that nobody moves in meanwhile.
+            Ok(log) if log.try_lock().is_ok() => drop((fs::remove_dir_all(entry.path()), log)),
+            Ok(_) => {}
+            Err(_) if age(&entry).is_some_and(|age| age > UNFINISHED) => {
+                let _ = fs::remove_dir_all(entry.path());
+            }
+            Err(_) => {}
         }
     }
 }
 
+/// `None` when it cannot be told, or lies in the future.
+fn age(entry: &fs::DirEntry) -> Option<Duration> {
+    entry.metadata().and_then(|metadata| metadata.modified()).ok()?.elapsed().ok()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::env;
+    use std::time::SystemTime;
 
     use super::*;
 
     #[test]
     fn only_abandoned_folders_are_removed() {
-        let parent = env::temp_dir().join(format!("xtask-scratch-{}", process::id()));
+        let parent = parent("abandoned");
         let abandoned = parent.join("0");
         fs::create_dir_all(&abandoned).unwrap();
-        File::create(abandoned.join("lock")).unwrap();
+        File::create(abandoned.join(Scratch::LOG)).unwrap();
+        let (fresh, old) = (parent.join("fresh"), parent.join("old"));
+        fs::create_dir(&fresh).unwrap();
+        fs::create_dir(&old).unwrap();
+        let two_days_ago = SystemTime::now() - 2 * UNFINISHED;
+        File::open(&old).unwrap().set_modified(two_days_ago).unwrap();
 
         let scratch = Scratch::new(&parent).unwrap();
         assert!(!abandoned.exists());
+        assert!(!old.exists(), "without a log, and old");
+        assert!(fresh.exists(), "may be one that is just being made");
         remove_abandoned(&parent);
         assert!(scratch.folder.exists());
         let folder = scratch.folder.clone();
         drop(scratch);
         assert!(!folder.exists());
         fs::remove_dir_all(parent).unwrap();
+    }
+
+    #[test]
+    fn starts_at_the_same_time_have_folders_of_their_own() {
+        let parent = parent("same-time");
+        let starts: Vec<_> = (0..8)
+            .map(|_| {
+                let parent = parent.clone();
+                thread::spawn(move || Scratch::new(&parent).unwrap())
+            })
+            .collect();
+        let scratches: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
+        let folders: BTreeSet<_> = scratches.iter().map(|scratch| &scratch.folder).collect();
+        assert_eq!(folders.len(), 8);
+        assert!(folders.iter().all(|folder| folder.exists()));
+        drop(scratches);
+        fs::remove_dir_all(parent).unwrap();
+    }
+
+    fn parent(test: &str) -> PathBuf {
+        env::temp_dir().join(format!("xtask-scratch-{test}-{}", process::id()))
     }
 
     #[test]

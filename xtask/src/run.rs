@@ -2,7 +2,7 @@
 
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
 use crate::cargo::{self, Progress};
 use crate::connection::{self, Connection};
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     pub(crate) flags: Vec<String>,
 }
 
-/// Runs the sample and ends with its exit code.
+/// Becomes the sample, so that signals and the exit code are its own.
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let sample = workspace.sample(&args.sample)?;
     setup::ensure(workspace, Need::Build)?;
@@ -38,12 +38,13 @@ fn plainly(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<E
 
 fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
     let executables = cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
-    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
     let connection = Connection::to_sandbox(&sample.folder, sandbox.state())?.give_way_to(flags);
     let mut command = Command::new(executables.path(&sample.package)?);
     connection.apply(&mut command);
-    let status = command.args(flags).status().with_context(|| format!("cannot run {}", sample.package))?;
-    Ok(cargo::exit_code(status))
+    // No sample reads its standard input.
+    sandbox.follow(&mut command);
+    cargo::become_command(command.args(flags))
 }
 
 fn asks_for_help(flags: &[String]) -> bool {

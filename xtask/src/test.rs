@@ -14,9 +14,12 @@ use crate::{cargo, python};
 /// The flags of `cargo xtask test`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Passed on to `cargo test`
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGS")]
-    args: Vec<OsString>,
+    /// Passed on to `cargo test`, such as -p common endpoint
+    #[arg(allow_hyphen_values = true, value_name = "ARGS")]
+    cargo: Vec<OsString>,
+    /// Passed on to the test binaries, such as --nocapture
+    #[arg(last = true, value_name = "ARGS")]
+    binaries: Vec<OsString>,
 }
 
 /// Runs the tests of the whole workspace, and ends with cargo's exit code.
@@ -24,15 +27,28 @@ pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
     let mut command = cargo::cargo(workspace);
     command.args(["test", "--locked"]);
-    // cargo would overlook a package beside --workspace.
-    if !args.args.iter().any(names_package) {
-        command.arg("--workspace");
-    }
-    command.args(&args.args);
+    command.args(cargo_words(args));
     command.env(python::VARIABLE, python::interpreter(workspace));
     command.env("PATH", with_server_folders(&env::var_os("PATH").unwrap_or_default())?);
     let status = command.status().context("cannot run cargo")?;
     Ok(cargo::exit_code(status))
+}
+
+/// What follows `cargo test`.
+fn cargo_words(args: &Args) -> Vec<&OsStr> {
+    let mut words = Vec::new();
+    // cargo would overlook a package beside --workspace.
+    let mut flags = args.cargo.iter().take_while(|word| *word != "--");
+    if !flags.any(names_package) {
+        words.push(OsStr::new("--workspace"));
+    }
+    words.extend(args.cargo.iter().map(OsString::as_os_str));
+    // Behind a flag for cargo clap leaves the `--` where it is, among cargo's words.
+    if !args.binaries.is_empty() {
+        words.push(OsStr::new("--"));
+    }
+    words.extend(args.binaries.iter().map(OsString::as_os_str));
+    words
 }
 
 /// Whether the argument selects a package: `-p common`, `-pcommon`, `--package=common`.
@@ -54,7 +70,26 @@ fn with_server_folders(path: &OsStr) -> Result<OsString> {
 
 #[cfg(test)]
 mod tests {
+    use clap::{Args as _, Command, FromArgMatches};
+
     use super::*;
+
+    #[test]
+    fn words_reach_cargo_and_the_test_binaries_as_with_cargo_test() {
+        for (line, expected) in [
+            ("test", "--workspace"),
+            ("test endpoint", "--workspace endpoint"),
+            ("test -p common endpoint", "-p common endpoint"),
+            ("test endpoint -p common -- --exact", "endpoint -p common -- --exact"),
+            ("test --lib -- -p", "--workspace --lib -- -p"),
+            ("test -- --nocapture", "--workspace -- --nocapture"),
+            ("test -p common --lib -- --exact a::b", "-p common --lib -- --exact a::b"),
+        ] {
+            let matches = Args::augment_args(Command::new("test")).get_matches_from(line.split(' '));
+            let args = Args::from_arg_matches(&matches).unwrap();
+            assert_eq!(cargo_words(&args).join(OsStr::new(" ")), expected, "{line}");
+        }
+    }
 
     #[test]
     fn package_selection_is_recognised() {

@@ -1,6 +1,6 @@
 //! Installs packages by apt, or names the command that would.
 
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -18,8 +18,9 @@ if [ ! -e "$guard" ]; then
     chmod 755 "$guard"
 fi
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq || echo "warning: apt-get update failed; trying with the lists at hand" >&2
-apt-get install --yes --quiet --no-install-recommends "$@" >&2
+# Waits for another apt, such as the system's own update; keeps configuration files that were edited.
+apt-get -o DPkg::Lock::Timeout=120 update -qq || echo "warning: apt-get update failed; trying with the lists at hand" >&2
+apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install --yes --quiet --no-install-recommends "$@" >&2
 for package in "$@"; do
     if [ "$package" = mosquitto ] && command -v systemctl >/dev/null; then
         systemctl disable mosquitto.service >/dev/null 2>&1 ||
@@ -38,7 +39,7 @@ pub(super) fn install(missing: &[&Tool]) -> Result<()> {
     eprintln!("Installing by apt: {}", packages.join(" "));
     let mut words = root.iter().chain(&["sh", "-c", APT_INSTALL, "sh"]).chain(&packages);
     let mut command = Command::new(words.next().context("no command")?);
-    let status = command.args(words).status().context("cannot run apt-get")?;
+    let status = command.args(words).stdin(Stdio::null()).status().context("cannot run apt-get")?;
     if !status.success() {
         return Err(hint::error(
             format!("apt-get could not install {}", packages.join(" ")),

@@ -117,10 +117,10 @@ fn a_shared_subscription_gives_each_message_to_one() {
     let sandbox = start();
     let mut readers = ["one", "two"].map(|id| connected(&sandbox, &Connect::v5(id)));
     for reader in &mut readers {
-        assert_eq!(reader.subscribe(&["$share/group/work/+"]), [1]);
+        assert_eq!(reader.subscribe(&["$share/group/jobs/+"]), [1]);
     }
     for number in 0..4_u8 {
-        sandbox.publish("work/x", &[number]).unwrap();
+        sandbox.publish("jobs/x", &[number]).unwrap();
     }
     let mut numbers: Vec<u8> =
         readers.iter_mut().flat_map(|reader| [reader.message().1[0], reader.message().1[0]]).collect();

@@ -104,13 +104,13 @@ fn granted(response: paho::ServerResponse) -> Result<(), paho::Error> {
 
 /// Whether an action failed because its connection ended, so that the next connection may carry it.
 pub(super) fn is_connection_loss(error: &paho::Error) -> bool {
-    matches!(
-        error,
-        paho::Error::OperationIncomplete | paho::Error::Disconnected | paho::Error::MaxBufferedMessages
-    ) || matches!(error, paho::Error::Publish(code, _) if matches!(
-        paho::Error::from_return_code(*code),
-        paho::Error::OperationIncomplete | paho::Error::Disconnected | paho::Error::MaxBufferedMessages
-    ))
+    match error {
+        paho::Error::OperationIncomplete | paho::Error::Disconnected | paho::Error::MaxBufferedMessages => {
+            true
+        }
+        paho::Error::Publish(code, _) => is_connection_loss(&paho::Error::from_return_code(*code)),
+        _ => false,
+    }
 }
 
 /// On MQTT 3.1.1 paho reports a refused subscription as a nameless failure.

@@ -101,10 +101,6 @@ impl Driver {
         loop {
             let since = Instant::now();
             let error = match self.serve(&connection).await {
-                Ended::Lost(Some(error)) => {
-                    drop(connection);
-                    error
-                }
                 Ended::Lost(None) => connection.lost(&self.options).await,
                 Ended::Asked(asked) => {
                     self.drain(&connection).await;
@@ -115,8 +111,8 @@ impl Driver {
                     self.disconnect(connection).await;
                     return Exit::GaveUp(Arc::new(error));
                 }
-                // A broker that is busy may take it on the next connection.
-                Ended::Refused(error) => {
+                // A broker that is busy may take on the next connection what it has refused.
+                Ended::Lost(Some(error)) | Ended::Refused(error) => {
                     drop(connection);
                     error
                 }

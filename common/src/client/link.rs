@@ -272,10 +272,8 @@ async fn upstream(
                 Err(violation) => return LinkEnd::Violation(violation),
             };
             // A PINGREQ would wait behind what cannot be sent, so this has a limit of its own.
-            match timeout(patience, broker.write_all(&segment.bytes)).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => return LinkEnd::Transport(error),
-                Err(_) => return LinkEnd::Silence(patience),
+            if let Err(end) = within(patience, broker.write_all(&segment.bytes)).await {
+                return end;
             }
             // While nothing is read from the broker its PINGRESP cannot come through, and paho would take the
             // silence for a dead connection. The broker still gets the PINGREQ.
@@ -290,11 +288,17 @@ async fn upstream(
                 return LinkEnd::Local(error);
             }
         }
-        match timeout(patience, broker.flush()).await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return LinkEnd::Transport(error),
-            Err(_) => return LinkEnd::Silence(patience),
+        if let Err(end) = within(patience, broker.flush()).await {
+            return end;
         }
+    }
+}
+
+/// A write to the broker, which must not take longer than an answer of its may.
+async fn within(patience: Duration, write: impl Future<Output = io::Result<()>>) -> Result<(), LinkEnd> {
+    match timeout(patience, write).await {
+        Ok(outcome) => outcome.map_err(LinkEnd::Transport),
+        Err(_) => Err(LinkEnd::Silence(patience)),
     }
 }
 
@@ -305,68 +309,73 @@ const READ_SIZE: usize = 16 * 1024;
 mod tests {
     use std::process::{Command, Stdio};
 
-    use tokio::io::duplex;
+    use tokio::io::{DuplexStream, duplex};
+    use tokio::task::JoinHandle;
 
     use super::*;
 
     const PATIENCE: Duration = Duration::from_secs(60);
 
+    /// A link that runs, with a broker that the test plays.
+    struct Running {
+        address: SocketAddr,
+        broker: DuplexStream,
+        end: JoinHandle<LinkEnd>,
+        _stop: oneshot::Sender<Infallible>,
+    }
+
+    impl Running {
+        async fn start(patience: Duration, backlog: &Arc<Backlog>) -> Self {
+            let link = Link::open().await.unwrap();
+            let address = link.address;
+            let (near_end, broker) = duplex(1 << 20);
+            let (connack, _) = oneshot::channel();
+            let (stop, stopped) = oneshot::channel();
+            let run = link.run(Box::new(near_end), Arc::clone(backlog), patience, connack, stopped);
+            Self { address, broker, end: tokio::spawn(run), _stop: stop }
+        }
+    }
+
     #[tokio::test]
     async fn a_broker_that_does_not_answer_a_ping_is_given_up() {
-        let link = Link::open().await.unwrap();
-        let address = link.address;
-        let (broker, mut far_end) = duplex(1024);
-        let (connack, _) = oneshot::channel();
-        let (_running, stop) = oneshot::channel();
-        let patience = Duration::from_millis(300);
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), patience, connack, stop));
-        let mut paho = TcpStream::connect(address).await.unwrap();
+        let mut link = Running::start(Duration::from_millis(300), &Arc::default()).await;
+        let mut paho = TcpStream::connect(link.address).await.unwrap();
         let mut ping = [0; 2];
         // Answered, twice: the link lives on.
         for _ in 0..2 {
             paho.write_all(&[0xc0, 0]).await.unwrap();
-            far_end.read_exact(&mut ping).await.unwrap();
-            far_end.write_all(&PINGRESP).await.unwrap();
+            link.broker.read_exact(&mut ping).await.unwrap();
+            link.broker.write_all(&PINGRESP).await.unwrap();
             paho.read_exact(&mut ping).await.unwrap();
         }
         paho.write_all(&[0xc0, 0]).await.unwrap();
         assert_eq!(paho.read(&mut ping).await.unwrap(), 0);
         drop(paho);
-        assert!(matches!(running.await.unwrap(), LinkEnd::Silence(_)));
+        assert!(matches!(link.end.await.unwrap(), LinkEnd::Silence(_)));
     }
 
     #[tokio::test]
     async fn paho_can_write_until_it_closes() {
-        let link = Link::open().await.unwrap();
-        let address = link.address;
-        let (broker, far_end) = duplex(1024);
-        let (connack, _) = oneshot::channel();
-        let (_running, stop) = oneshot::channel();
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack, stop));
-        let mut paho = TcpStream::connect(address).await.unwrap();
+        let link = Running::start(PATIENCE, &Arc::default()).await;
+        let mut paho = TcpStream::connect(link.address).await.unwrap();
         // The broker goes, and paho learns of it by the end of its input.
-        drop(far_end);
+        drop(link.broker);
         assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
         // What it writes meanwhile, several times over what a socket buffers, is taken.
         for _ in 0..1000 {
             paho.write_all(&[0; 16 * 1024]).await.unwrap();
         }
-        assert!(!running.is_finished());
+        assert!(!link.end.is_finished());
         drop(paho);
-        assert!(matches!(running.await.unwrap(), LinkEnd::BrokerClosed));
+        assert!(matches!(link.end.await.unwrap(), LinkEnd::BrokerClosed));
     }
 
     #[tokio::test]
     async fn another_process_is_dropped_and_this_one_served() {
-        let link = Link::open().await.unwrap();
-        let address = link.address;
-        let (broker, mut far_end) = duplex(1024);
-        let (connack, _) = oneshot::channel();
-        let (_running, stop) = oneshot::channel();
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::default(), PATIENCE, connack, stop));
+        let mut link = Running::start(PATIENCE, &Arc::default()).await;
 
         // A real other process connects first and reads until it is dropped.
-        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{} && cat <&3", address.port());
+        let script = format!("exec 3<>/dev/tcp/127.0.0.1/{} && cat <&3", link.address.port());
         let foreign = tokio::task::spawn_blocking(move || {
             Command::new("bash").args(["-c", &script]).stdin(Stdio::null()).output()
         });
@@ -375,31 +384,26 @@ mod tests {
         assert!(output.status.success() || stderr.contains("reset"), "it did connect: {stderr}");
         assert!(output.stdout.is_empty());
 
-        let mut own = TcpStream::connect(address).await.unwrap();
+        let mut own = TcpStream::connect(link.address).await.unwrap();
         own.write_all(&[0xc0, 0]).await.unwrap();
         let mut seen = [0; 2];
-        far_end.read_exact(&mut seen).await.unwrap();
+        link.broker.read_exact(&mut seen).await.unwrap();
         assert_eq!(seen, [0xc0, 0]);
         drop(own);
-        assert!(matches!(running.await.unwrap(), LinkEnd::Paho));
+        assert!(matches!(link.end.await.unwrap(), LinkEnd::Paho));
     }
 
     #[tokio::test]
     async fn a_ping_is_answered_while_the_application_lags() {
-        let link = Link::open().await.unwrap();
-        let address = link.address;
-        let (broker, mut far_end) = duplex(1 << 20);
-        let (connack, _) = oneshot::channel();
-        let (_running, stop) = oneshot::channel();
         let backlog = Arc::new(Backlog::default());
-        let running = tokio::spawn(link.run(Box::new(broker), Arc::clone(&backlog), PATIENCE, connack, stop));
-        let mut paho = TcpStream::connect(address).await.unwrap();
+        let mut link = Running::start(PATIENCE, &backlog).await;
+        let mut paho = TcpStream::connect(link.address).await.unwrap();
 
         // One message more than may wait, then a PINGRESP that waits behind it.
         const MESSAGE: [u8; 6] = [0x30, 4, 0, 1, b't', b'x'];
         let mut sent = MESSAGE.repeat(Backlog::LIMIT + 1);
         sent.extend(PINGRESP);
-        far_end.write_all(&sent).await.unwrap();
+        link.broker.write_all(&sent).await.unwrap();
         let mut received = vec![0; MESSAGE.len() * Backlog::LIMIT];
         paho.read_exact(&mut received).await.unwrap();
         assert!(backlog.is_full());
@@ -408,7 +412,7 @@ mod tests {
         let mut pingresp = [0; 2];
         paho.read_exact(&mut pingresp).await.unwrap();
         assert_eq!(pingresp, PINGRESP);
-        far_end.read_exact(&mut pingresp).await.unwrap();
+        link.broker.read_exact(&mut pingresp).await.unwrap();
         assert_eq!(pingresp, [0xc0, 0], "the broker gets the PINGREQ");
 
         // The application takes one message, and the next comes through.
@@ -419,6 +423,6 @@ mod tests {
         assert_eq!(next, MESSAGE);
         paho.read_exact(&mut pingresp).await.unwrap();
         drop(paho);
-        assert!(matches!(running.await.unwrap(), LinkEnd::Paho));
+        assert!(matches!(link.end.await.unwrap(), LinkEnd::Paho));
     }
 }

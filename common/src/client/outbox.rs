@@ -186,10 +186,8 @@ impl Outbox {
     }
 
     fn settle(&mut self, id: u64, outcome: Result<(), paho::Error>) -> Result<(), Error> {
-        // An answer to something that has been queued again does not count.
+        // The two are filled and emptied together.
         let Some(entry) = self.in_flight.remove(&id) else { return Ok(()) };
-        let target = self.options.dialer.target();
-        let operation = entry.action.operation();
         if matches!(outcome, Ok(()) | Err(paho::Error::ReasonCode(..))) {
             // The connection works: it was not the oldest action that ended the ones before.
             self.suspect = None;
@@ -201,8 +199,8 @@ impl Outbox {
                 return Ok(());
             }
             Err(paho::Error::ReasonCode(code, properties)) => Error::OperationRefused {
-                target,
-                operation,
+                target: self.options.dialer.target(),
+                operation: entry.action.operation(),
                 code: ReasonCode::new(code as u8, self.options.mqtt_version),
                 reason_string: properties.get_string(paho::PropertyCode::ReasonString),
             },
@@ -211,10 +209,13 @@ impl Outbox {
                 self.in_flight.insert(id, entry);
                 return Ok(());
             }
-            Err(error) => match refused_on_v311(&entry.action, &error, self.options.mqtt_version) {
-                Some(code) => Error::OperationRefused { target, operation, code, reason_string: None },
-                None => Error::OperationInvalid { operation, source: Box::new(error) },
-            },
+            Err(error) => {
+                let (target, operation) = (self.options.dialer.target(), entry.action.operation());
+                match refused_on_v311(&entry.action, &error, self.options.mqtt_version) {
+                    Some(code) => Error::OperationRefused { target, operation, code, reason_string: None },
+                    None => Error::OperationInvalid { operation, source: Box::new(error) },
+                }
+            }
         };
         if entry.reply.is_none() {
             // What may be taken later is asked for again.
@@ -271,6 +272,14 @@ mod tests {
             Self { outbox: Outbox::new(Arc::new(options)), answers: Vec::new() }
         }
 
+        fn subscribed(filter: &str) -> Self {
+            let mut fixture = Self::new();
+            fixture.push(subscribe(filter));
+            fixture.send();
+            fixture.outbox.settle(0, Ok(())).unwrap();
+            fixture
+        }
+
         fn push(&mut self, action: Action) {
             let (reply, answer) = oneshot::channel();
             self.outbox.push(action, reply);
@@ -310,10 +319,7 @@ mod tests {
 
     #[test]
     fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
-        let mut fixture = Fixture::new();
-        fixture.push(subscribe("s"));
-        fixture.send();
-        fixture.outbox.settle(0, Ok(())).unwrap();
+        let mut fixture = Fixture::subscribed("s");
         for topic in ["a", "b", "c"] {
             fixture.push(publish(topic));
         }
@@ -330,10 +336,7 @@ mod tests {
 
     #[test]
     fn a_session_that_is_still_there_needs_no_subscriptions() {
-        let mut fixture = Fixture::new();
-        fixture.push(subscribe("s"));
-        fixture.send();
-        fixture.outbox.settle(0, Ok(())).unwrap();
+        let mut fixture = Fixture::subscribed("s");
         fixture.push(publish("a"));
         fixture.push(subscribe("t"));
         fixture.send();
@@ -344,10 +347,7 @@ mod tests {
 
     #[test]
     fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
-        let mut fixture = Fixture::new();
-        fixture.push(subscribe("s"));
-        fixture.send();
-        fixture.outbox.settle(0, Ok(())).unwrap();
+        let mut fixture = Fixture::subscribed("s");
         for session_present in [false, false, true] {
             fixture.outbox.connected(session_present);
             assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
@@ -437,10 +437,7 @@ mod tests {
 
     #[test]
     fn a_refused_renewal_is_the_applications_business() {
-        let mut fixture = Fixture::new();
-        fixture.push(subscribe("s"));
-        fixture.send();
-        fixture.outbox.settle(0, Ok(())).unwrap();
+        let mut fixture = Fixture::subscribed("s");
         fixture.outbox.connected(false);
         fixture.send();
         let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());

@@ -15,7 +15,7 @@ use crate::workspace::Workspace;
 use crate::{hint, python};
 
 /// Where servers live that a user's `PATH` may not name.
-pub(crate) const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
+const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
 
 /// The flags of `cargo xtask setup`.
 #[derive(clap::Args)]

@@ -1,8 +1,6 @@
 //! `cargo xtask test`: the prerequisites, then every test.
 
-use std::env;
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -29,7 +27,6 @@ pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     command.args(["test", "--locked"]);
     command.args(cargo_words(args));
     command.env(python::VARIABLE, python::interpreter(workspace));
-    command.env("PATH", with_server_folders(&env::var_os("PATH").unwrap_or_default())?);
     let status = command.status().context("cannot run cargo")?;
     Ok(cargo::exit_code(status))
 }
@@ -55,17 +52,6 @@ fn cargo_words(args: &Args) -> Vec<&OsStr> {
 fn names_package(argument: &OsString) -> bool {
     let argument = argument.to_string_lossy();
     argument.starts_with("-p") || argument == "--package" || argument.starts_with("--package=")
-}
-
-/// `PATH` and the folders of servers: Debian has no `sbin` on a user's path, and Homebrew keeps its own.
-fn with_server_folders(path: &OsStr) -> Result<OsString> {
-    let mut folders: Vec<PathBuf> = env::split_paths(path).collect();
-    for folder in setup::SERVER_FOLDERS.iter().map(PathBuf::from) {
-        if !folders.contains(&folder) {
-            folders.push(folder);
-        }
-    }
-    env::join_paths(folders).context("cannot extend PATH")
 }
 
 #[cfg(test)]
@@ -99,14 +85,5 @@ mod tests {
         for argument in ["--release", "--profile", "common"] {
             assert!(!names_package(&argument.into()), "{argument}");
         }
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn server_folders_come_last_and_once() {
-        let path = with_server_folders(OsStr::new("/usr/bin:/usr/sbin")).unwrap();
-        let path = path.to_str().unwrap();
-        assert!(path.starts_with("/usr/bin:/usr/sbin:"), "{path}");
-        assert_eq!(path.matches("/usr/sbin").count(), 1);
     }
 }

@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use rustls::pki_types::ServerName;
 
+use crate::region;
+
 /// A broker's host, and its port where that is not the authentication method's default.
 ///
 /// [`parse`](Endpoint::parse) takes the bare host name that `aws iot describe-endpoint --endpoint-type
@@ -45,6 +47,25 @@ impl Endpoint {
         let name = text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase();
         check_name(text, &name)?;
         Ok(Self { host: name, port: None })
+    }
+
+    /// Reads what [`parse`](Self::parse) does, or the same with a port behind it: `host:port`, `[address]:port`.
+    ///
+    /// # Errors
+    /// [`InvalidEndpoint`] for everything else.
+    pub fn parse_with_port(text: &str) -> Result<Self, InvalidEndpoint> {
+        let text = text.trim();
+        match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') || host.ends_with(']') => {
+                let port = port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(|| {
+                    refuse_url(text).err().unwrap_or_else(|| {
+                        InvalidEndpoint(format!("\"{port}\" is not a port: expected 1 to 65535"))
+                    })
+                })?;
+                Ok(Self::parse(host)?.with_port(port))
+            }
+            _ => Self::parse(text),
+        }
     }
 
     /// This host with another port than the authentication method's default.
@@ -97,7 +118,7 @@ impl Endpoint {
         let name = name.strip_suffix(".vpce").unwrap_or(name);
         let (name, region) = name.rsplit_once('.')?;
         let prefix = name.strip_suffix(".iot").or_else(|| name.strip_suffix(".iot-fips"))?;
-        is_region(region).then_some((prefix, region))
+        region::is_name(region).then_some((prefix, region))
     }
 }
 
@@ -194,16 +215,6 @@ fn check_name(text: &str, name: &str) -> Result<(), InvalidEndpoint> {
         return refuse(format!("\"{text}\" is not a host name"));
     }
     Ok(())
-}
-
-/// `us-east-1`, `us-gov-west-1`, `cn-north-1`: words and a number, joined by hyphens.
-fn is_region(label: &str) -> bool {
-    let mut parts = label.split('-').rev();
-    let number =
-        parts.next().is_some_and(|last| !last.is_empty() && last.bytes().all(|b| b.is_ascii_digit()));
-    number
-        && label.matches('-').count() >= 2
-        && parts.all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()))
 }
 
 #[cfg(test)]

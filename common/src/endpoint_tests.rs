@@ -68,6 +68,24 @@ fn knows_aws_endpoints() {
 }
 
 #[test]
+fn a_port_may_follow_where_that_is_wanted() {
+    for (text, host, port) in [
+        ("a.example", "a.example", None),
+        ("a.example:8443", "a.example", Some(8443)),
+        ("[::1]:8443", "::1", Some(8443)),
+        ("::1", "::1", None),
+        ("[::1]", "::1", None),
+    ] {
+        let endpoint = Endpoint::parse_with_port(text).expect(text);
+        assert_eq!((endpoint.host(), endpoint.port()), (host, port), "{text}");
+    }
+    for bad in ["", ":8443", "a.example:", "a.example:0", "a.example:65536", "https://a.example:443", "a:b:1"]
+    {
+        assert!(Endpoint::parse_with_port(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn prints_with_its_port() {
     let endpoint = Endpoint::parse("::1").expect("an address");
     assert_eq!(endpoint.to_string(), "[::1]");

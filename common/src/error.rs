@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Operation, ReasonCode};
+use crate::credentials::CredentialSource;
 
 /// A cause below one of our own errors.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -46,11 +47,22 @@ pub enum Error {
         source: Option<Cause>,
     },
 
+    /// A secret that is needed was given nowhere.
+    #[error("the {what} was not given")]
+    SecretMissing {
+        /// The secret, in the user's terms ("password of the private key").
+        what: &'static str,
+        /// The flag that takes it; with `-file` behind it, the flag that takes a file.
+        flag: &'static str,
+        /// The environment variable that may hold it.
+        variable: &'static str,
+    },
+
     /// No credentials could be had from the source that was asked.
     #[error("no AWS credentials from {from}")]
     Credentials {
-        /// The source, in the user's terms ("the environment", "profile \"dev\"").
-        from: String,
+        /// The source.
+        from: Box<CredentialSource>,
         /// Why.
         source: Cause,
     },
@@ -91,6 +103,15 @@ pub enum Error {
         source: Cause,
     },
 
+    /// The device that holds the private key made no signature.
+    #[error("the {key} does not sign")]
+    Signature {
+        /// Which key, on which device.
+        key: String,
+        /// Why.
+        source: Cause,
+    },
+
     /// The server ended the handshake because of our certificate, or because we had none.
     #[error("{target} rejected the client certificate")]
     CertificateRejected {
@@ -107,6 +128,8 @@ pub enum Error {
         target: String,
         /// The server's answer.
         refusal: Box<UpgradeRefusal>,
+        /// Who asked for the upgrade.
+        auth: AuthKind,
     },
 
     /// The WebSocket upgrade failed for another reason than an HTTP refusal.
@@ -129,6 +152,8 @@ pub enum Error {
         code: ReasonCode,
         /// The CONNACK's Reason String, if the broker sent one.
         reason_string: Option<String>,
+        /// Who was refused.
+        auth: AuthKind,
     },
 
     /// The broker ended the connection between CONNECT and CONNACK.
@@ -138,6 +163,8 @@ pub enum Error {
         target: String,
         /// The client ID that was sent.
         client_id: String,
+        /// Who was turned away.
+        auth: AuthKind,
     },
 
     /// The deadline of a connection attempt passed.
@@ -237,6 +264,24 @@ pub enum Error {
     Interrupted,
 }
 
+/// How a refused client had authenticated, and as whom where that is known: what there is to check follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum AuthKind {
+    /// With an X.509 client certificate.
+    Certificate,
+    /// With AWS credentials that signed the WebSocket upgrade.
+    Credentials {
+        /// The identity ID, where a Cognito identity pool issued the credentials.
+        cognito_identity: Option<String>,
+    },
+    /// With the user name and password, or token, that a custom authorizer looks at.
+    CustomAuthorizer {
+        /// The authorizer's name; `None` is the account's default authorizer.
+        name: Option<String>,
+    },
+}
+
 /// One step of a connection, from the bottom up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -303,13 +348,15 @@ impl Error {
     #[must_use]
     pub fn layer(&self) -> Layer {
         match self {
-            Error::Settings(_) | Error::File { .. } | Error::Identity { .. } | Error::Interrupted => {
-                Layer::Settings
-            }
+            Error::Settings(_)
+            | Error::File { .. }
+            | Error::Identity { .. }
+            | Error::SecretMissing { .. }
+            | Error::Interrupted => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::Resolve { .. } => Layer::Dns,
             Error::Tcp { .. } => Layer::Tcp,
-            Error::Tls { .. } | Error::CertificateRejected { .. } => Layer::Tls,
+            Error::Tls { .. } | Error::Signature { .. } | Error::CertificateRejected { .. } => Layer::Tls,
             Error::UpgradeRefused { .. } | Error::WebSocket { .. } => Layer::WebSocket,
             Error::ConnectTimeout { waiting_for, .. } => *waiting_for,
             Error::ConnectRefused { .. }
@@ -332,8 +379,13 @@ impl Error {
         match self {
             Error::Settings(_)
             | Error::Identity { .. }
+            | Error::SecretMissing { .. }
             | Error::Signing { .. }
             | Error::CertificateRejected { .. } => true,
+            // An error of our own below the handshake: the private key's.
+            Error::Tls { source, .. } => {
+                source.downcast_ref::<Arc<Error>>().is_some_and(|error| error.is_permanent())
+            }
             Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
             Error::ConnectRefused { code, .. } => code.is_permanent(),
             Error::OperationRefused { code, .. } => code.is_permanent(),

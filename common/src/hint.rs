@@ -2,11 +2,12 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::iter::successors;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
 use crate::client::{Operation, ReasonCode};
-use crate::error::{Error, Layer, UpgradeRefusal};
+use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
 use crate::transport::tls::tls_cause;
 
 /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
@@ -19,7 +20,12 @@ impl Error {
         match self {
             Error::File { source, .. } => file(source),
             Error::Identity { hint, .. } => hint.clone(),
-            Error::Credentials { from, source } => credentials(from, &**source),
+            Error::SecretMissing { flag, variable, .. } => Some(format!(
+                "name a file that holds it ({flag}-file), set {variable}, or run this in a terminal to be asked"
+            )),
+            Error::Credentials { from, source } => {
+                Some(below_credentials(&**source).unwrap_or_else(|| from.hint(&**source)))
+            }
             Error::Signing { .. } => Some("check the endpoint, the region and the access key".to_owned()),
             Error::Resolve { .. } => Some(
                 "check the spelling and the network; your account's endpoint is what \
@@ -28,19 +34,27 @@ impl Error {
             ),
             Error::Tcp { source, .. } => tcp(source),
             Error::Tls { source, .. } => tls(&**source),
+            // Below may be one of our own, with a better hint.
+            Error::Signature { source, .. } if !source.is::<Error>() => {
+                Some("is the token plugged in, and does it answer? --list shows it".to_owned())
+            }
             Error::CertificateRejected { source, .. } => Some(certificate(&**source)),
-            Error::UpgradeRefused { refusal, .. } => upgrade(refusal),
+            Error::UpgradeRefused { refusal, auth, .. } => upgrade(refusal, auth),
             Error::WebSocket { source, .. } => match tls_cause(&**source) {
                 Some(_) => tls(&**source),
                 None => Some("check that the port serves MQTT over WebSocket at /mqtt".to_owned()),
             },
-            Error::ConnectRefused { client_id, code, .. } if code.is_not_authorized() => {
-                Some(connect_policy(client_id))
+            Error::ConnectRefused { client_id, code, auth, .. } if code.is_not_authorized() => {
+                Some(connect_policy(client_id, auth))
             }
-            Error::ClosedBeforeConnack { client_id, .. } => Some(format!(
-                "{}; over TLS with a client certificate, the certificate must be active, too",
-                connect_policy(client_id)
-            )),
+            // Only an authorizer looks at them.
+            Error::ConnectRefused {
+                client_id, code, auth: auth @ AuthKind::CustomAuthorizer { .. }, ..
+            } if code.is_bad_login() => Some(connect_policy(client_id, auth)),
+            Error::ClosedBeforeConnack { client_id, auth: auth @ AuthKind::Certificate, .. } => {
+                Some(format!("{}, and the certificate must be active", connect_policy(client_id, auth)))
+            }
+            Error::ClosedBeforeConnack { client_id, auth, .. } => Some(connect_policy(client_id, auth)),
             Error::ConnectTimeout { waiting_for, .. } => timeout(*waiting_for),
             Error::OperationRefused { operation, code, .. } if code.is_not_authorized() => policy(operation),
             // MQTT 3.1.1 has one code for every refused subscription (§3.9.3).
@@ -75,8 +89,42 @@ impl Error {
     }
 }
 
-fn connect_policy(client_id: &str) -> String {
-    format!("the policy must allow iot:Connect on client/{client_id}")
+fn connect_policy(client_id: &str, auth: &AuthKind) -> String {
+    match auth {
+        AuthKind::Credentials { cognito_identity: Some(identity) } => {
+            cognito_policies(identity, &format!("iot:Connect on client/{client_id}"))
+        }
+        AuthKind::CustomAuthorizer { name } => authorizer(name.as_deref(), client_id),
+        _ => format!("the policy must allow iot:Connect on client/{client_id}"),
+    }
+}
+
+/// An authenticated identity may do what its pool's role and a policy of its own both allow
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/cognito-identities.html>).
+fn cognito_policies(identity: &str, permission: &str) -> String {
+    format!(
+        "the role of the identity pool must allow {permission}; the Cognito identity {identity}, if it is an \
+         authenticated one, needs an AWS IoT policy of its own that allows the same: `aws iot attach-policy \
+         --policy-name … --target {identity}`"
+    )
+}
+
+/// What can be wrong with a custom authorizer, in the order in which AWS IoT Core comes to it
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-troubleshooting.html>).
+fn authorizer(name: Option<&str>, client_id: &str) -> String {
+    let exists = match name {
+        Some(name) => format!(
+            "that the authorizer {name} exists and is active (`aws iot describe-authorizer --authorizer-name {name}`)"
+        ),
+        None => "that the account has a default authorizer, since none was named (`aws iot \
+                 describe-default-authorizer`)"
+            .to_owned(),
+    };
+    format!(
+        "check in this order: {exists}; unless its signing is disabled, the token's key name, the token and its \
+         signature; the user name and the password; that the policy it answers with allows iot:Connect on \
+         client/{client_id}. `aws iot test-invoke-authorizer` and the CloudWatch log of its function show the answer"
+    )
 }
 
 /// The action and the resource that a policy must allow
@@ -101,29 +149,21 @@ fn file(source: &io::Error) -> Option<String> {
     }
 }
 
-/// `from` is how [`CredentialSource`](crate::credentials::CredentialSource) names itself.
-fn credentials(from: &str, source: &(dyn StdError + 'static)) -> Option<String> {
-    if let Some(hint) = tls_cause(source).and_then(|_| tls(source)) {
-        return Some(hint);
+/// The source's server may be one that TLS does not get along with, as any other.
+fn below_credentials(cause: &(dyn StdError + 'static)) -> Option<String> {
+    let own = successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source())
+        .find_map(<dyn StdError>::downcast_ref);
+    match own {
+        Some(error @ (Error::Tls { .. } | Error::CertificateRejected { .. })) => error.hint(),
+        _ => tls_cause(cause).and_then(|_| tls(cause)),
     }
-    let hint = if from.starts_with("the environment") {
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials"
-    } else if from.starts_with("profile") || from.contains("profile") {
-        "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; for IAM Identity Center, run \
-         `aws sso login`"
-    } else if from.starts_with("the default chain") {
-        "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`; check with \
-         `aws sts get-caller-identity`"
-    } else {
-        "give both the access key ID and the secret access key"
-    };
-    Some(hint.to_owned())
 }
 
 fn tcp(source: &io::Error) -> Option<String> {
     match source.kind() {
         io::ErrorKind::ConnectionRefused => Some(
-            "nothing listens on that port: AWS IoT Core uses 8883 for client certificates and 443 for WebSocket"
+            "nothing listens on that port: AWS IoT Core uses 8883 for client certificates, 443 for WebSocket and custom \
+             authorizers"
                 .to_owned(),
         ),
         io::ErrorKind::TimedOut => timeout(Layer::Tcp),
@@ -166,7 +206,7 @@ fn tls(source: &(dyn StdError + 'static)) -> Option<String> {
         TlsError::AlertReceived(AlertDescription::NoApplicationProtocol)
         | TlsError::NoApplicationProtocol => {
             "the server does not speak this protocol on this port: AWS IoT Core takes client certificates on 8883 and \
-             443, WebSocket on 443"
+             443, WebSocket and custom authorizers on 443"
         }
         TlsError::AlertReceived(AlertDescription::UnrecognisedName) => {
             "the server does not know this endpoint's name: connect by the name that AWS IoT gave you"
@@ -205,7 +245,9 @@ fn certificate(source: &(dyn StdError + 'static)) -> String {
     let hint = match tls_cause(source) {
         Some(TlsError::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::NoCertificate,
-        )) => "this port wants a client certificate; WebSocket has a port of its own, 443 at AWS IoT Core",
+        )) => {
+            "this port wants a client certificate; AWS IoT Core has WebSocket and custom authorizers on 443"
+        }
         Some(TlsError::AlertReceived(AlertDescription::CertificateExpired)) => {
             "the certificate has expired: create a new one"
         }
@@ -223,7 +265,11 @@ fn certificate(source: &(dyn StdError + 'static)) -> String {
     hint.to_owned()
 }
 
-fn upgrade(refusal: &UpgradeRefusal) -> Option<String> {
+fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
+    // Nothing is signed for an authorizer, so neither the clock nor a key of AWS's can be wrong.
+    if let (AuthKind::CustomAuthorizer { name }, 401 | 403) = (auth, refusal.status) {
+        return Some(authorizer(name.as_deref(), "<client ID>"));
+    }
     if let (400..=499, Some(skew)) = (refusal.status, refusal.clock_skew)
         && skew.unsigned_abs() > MAX_SKEW
     {
@@ -242,16 +288,19 @@ fn upgrade(refusal: &UpgradeRefusal) -> Option<String> {
     } else if says(&["missing authentication token"]) {
         "the request reached AWS without its signature: does a proxy cut the query off?"
     } else {
-        match refusal.status {
-            401 | 403 => {
+        match (refusal.status, auth) {
+            (401 | 403, AuthKind::Credentials { cognito_identity: Some(identity) }) => {
+                return Some(cognito_policies(identity, "iot:Connect"));
+            }
+            (401 | 403, _) => {
                 "check the access key, the secret key and the session token, the signing region (it must be the \
                  endpoint's), and that the identity's policy allows iot:Connect"
             }
-            200..=399 => "what answers is not AWS IoT Core: a captive portal, or another web server?",
-            404 => "this server has no /mqtt: is it the endpoint for MQTT?",
-            407 => "a proxy wants a user name and password",
-            426 => "a proxy in between may not let WebSocket through",
-            429 | 500..=599 => "the service is busy: try again in a while",
+            (200..=399, _) => "what answers is not AWS IoT Core: a captive portal, or another web server?",
+            (404, _) => "this server has no /mqtt: is it the endpoint for MQTT?",
+            (407, _) => "a proxy wants a user name and password",
+            (426, _) => "a proxy in between may not let WebSocket through",
+            (429 | 500..=599, _) => "the service is busy: try again in a while",
             _ => return None,
         }
     };

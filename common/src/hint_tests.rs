@@ -1,9 +1,11 @@
 use super::*;
 use crate::client::{MqttVersion, ReasonCode};
+use crate::credentials::{CredentialSource, StaticCredentials};
+use crate::error::AuthKind;
 
 fn refusal(status: u16, message: &str, clock_skew: Option<i64>) -> String {
     let refusal = UpgradeRefusal { status, error_type: None, message: Some(message.to_owned()), clock_skew };
-    upgrade(&refusal).unwrap_or_default()
+    upgrade(&refusal, &AuthKind::Credentials { cognito_identity: None }).unwrap_or_default()
 }
 
 #[test]
@@ -56,24 +58,121 @@ fn refused_operations_name_action_and_resource() {
         client_id: "me".to_owned(),
         code: not_authorized,
         reason_string: None,
+        auth: AuthKind::Certificate,
     };
     assert_eq!(refused.hint().as_deref(), Some("the policy must allow iot:Connect on client/me"));
-    let closed = Error::ClosedBeforeConnack { target: target(), client_id: "me".to_owned() };
+    let closed = Error::ClosedBeforeConnack {
+        target: target(),
+        client_id: "me".to_owned(),
+        auth: AuthKind::Certificate,
+    };
     assert!(
         closed.hint().is_some_and(|hint| hint.starts_with("the policy must allow iot:Connect on client/me"))
     );
 }
 
+/// Everything that an authorizer can refuse for is named, the first cause first.
+#[test]
+fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
+    let auth = |name: Option<&str>| AuthKind::CustomAuthorizer { name: name.map(str::to_owned) };
+    let target = || "a.example:443".to_owned();
+    let refused = |code, version| Error::ConnectRefused {
+        target: target(),
+        client_id: "me".to_owned(),
+        code: ReasonCode::new(code, version),
+        reason_string: None,
+        auth: auth(Some("mine")),
+    };
+    let forbidden = UpgradeRefusal {
+        status: 403,
+        error_type: None,
+        message: Some("Signature expired".to_owned()),
+        clock_skew: Some(9_000),
+    };
+    for (error, resource) in [
+        (refused(0x87, MqttVersion::V5), "client/me"),
+        (refused(0x86, MqttVersion::V5), "client/me"),
+        (refused(5, MqttVersion::V311), "client/me"),
+        (refused(4, MqttVersion::V311), "client/me"),
+        (
+            Error::ClosedBeforeConnack {
+                target: target(),
+                client_id: "me".to_owned(),
+                auth: auth(Some("mine")),
+            },
+            "client/me",
+        ),
+        (
+            Error::UpgradeRefused {
+                target: target(),
+                refusal: Box::new(forbidden),
+                auth: auth(Some("mine")),
+            },
+            "client/<client ID>",
+        ),
+    ] {
+        let hint = error.hint().unwrap_or_default();
+        let words = [
+            "that the authorizer mine exists and is active",
+            "token's key name",
+            "signature",
+            "user name",
+            "password",
+            "iot:Connect on",
+            resource,
+            "aws iot test-invoke-authorizer",
+            "CloudWatch",
+        ];
+        let places: Vec<_> = words.iter().map(|word| hint.find(word)).collect();
+        assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {hint}");
+    }
+    assert_eq!(refused(0x97, MqttVersion::V5).hint(), None);
+    let default =
+        Error::ClosedBeforeConnack { target: target(), client_id: "me".to_owned(), auth: auth(None) };
+    assert!(default.hint().is_some_and(|hint| hint.contains("default authorizer")));
+}
+
+#[test]
+fn a_cognito_identity_is_named_with_what_it_needs() {
+    let auth = || AuthKind::Credentials { cognito_identity: Some("us-east-1:1-2".to_owned()) };
+    let (target, client_id) = (|| "a.example:443".to_owned(), || "me".to_owned());
+    let code = ReasonCode::new(0x87, MqttVersion::V5);
+    let refusal = UpgradeRefusal { status: 403, error_type: None, message: None, clock_skew: None };
+    for (error, resource) in [
+        (
+            Error::ConnectRefused {
+                target: target(),
+                client_id: client_id(),
+                code,
+                reason_string: None,
+                auth: auth(),
+            },
+            "iot:Connect on client/me",
+        ),
+        (
+            Error::ClosedBeforeConnack { target: target(), client_id: client_id(), auth: auth() },
+            "iot:Connect on client/me",
+        ),
+        (Error::UpgradeRefused { target: target(), refusal: Box::new(refusal), auth: auth() }, "iot:Connect"),
+    ] {
+        let hint = error.hint().unwrap_or_default();
+        for words in [resource, "the role of the identity pool", "--target us-east-1:1-2"] {
+            assert!(hint.contains(words), "{error:?} gives {hint:?}");
+        }
+    }
+}
+
 #[test]
 fn each_source_of_credentials_has_its_own() {
+    let profile = |name| CredentialSource::Profile { name, config_file: None, credentials_file: None };
     for (from, words) in [
-        ("the environment", "set AWS_ACCESS_KEY_ID"),
-        ("profile \"dev\"", "list-profiles"),
-        ("the default profile", "list-profiles"),
-        ("the default chain", "AWS_PROFILE"),
-        ("the access key that was given", "both"),
+        (CredentialSource::Environment, "set AWS_ACCESS_KEY_ID"),
+        (profile(Some("dev".to_owned())), "list-profiles"),
+        (profile(None), "list-profiles"),
+        (CredentialSource::DefaultChain, "AWS_PROFILE"),
+        (CredentialSource::Static(StaticCredentials::new("", "", None)), "both"),
     ] {
-        let error = Error::Credentials { from: from.to_owned(), source: "none".into() };
+        let error = Error::Credentials { from: Box::new(from.clone()), source: "none".into() };
         assert!(error.hint().is_some_and(|hint| hint.contains(words)), "{from}");
     }
 }

@@ -22,10 +22,16 @@ pub async fn until_interrupted<T, E: From<Error>>(work: impl Future<Output = Res
     }
 }
 
+#[cfg(unix)]
 async fn interrupted() -> io::Result<()> {
     let mut terminate = signal::unix::signal(signal::unix::SignalKind::terminate())?;
     tokio::select! {
         signal = signal::ctrl_c() => signal,
         _ = terminate.recv() => Ok(()),
     }
+}
+
+#[cfg(not(unix))]
+async fn interrupted() -> io::Result<()> {
+    signal::ctrl_c().await
 }

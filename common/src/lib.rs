@@ -3,8 +3,8 @@
 //! The paved path, in the order in which a sample walks it:
 //!
 //! 1. [`args`] turns flags into settings. Each group is a clap struct to flatten into a sample's own.
-//! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, or a [`CredentialSource`] whose credentials sign
-//!    the WebSocket upgrade.
+//! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, a [`CredentialSource`] whose credentials sign the
+//!    WebSocket upgrade, or what a custom authorizer looks at ([`custom_auth`]).
 //! 3. [`Client::connect`] dials (TCP, TLS, WebSocket), speaks MQTT, and keeps the connection up.
 //! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
 //!
@@ -14,21 +14,29 @@
 pub mod args;
 pub mod client;
 mod credentials;
+pub mod custom_auth;
 mod endpoint;
 mod error;
 mod failure;
 mod hint;
 mod interrupt;
 mod logging;
+mod region;
 pub mod sigv4;
 mod timeline;
 mod transport;
 
 pub use client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
-pub use credentials::{CredentialSource, StaticCredentials};
+pub use credentials::{
+    CognitoId, CognitoIdentity, CredentialSource, InvalidCognitoId, InvalidName, RoleAlias,
+    StaticCredentials, ThingName, X509Credentials,
+};
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
+pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline};
-pub use transport::{Auth, Identity, Roots};
+pub use transport::{
+    Auth, CustomAuthTransport, Identity, KeySelector, Listing, Pkcs11Options, Roots, TokenSelector,
+};

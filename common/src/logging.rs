@@ -1,9 +1,70 @@
-use env_logger::{Env, Target};
+use env_logger::{Env, Logger, Target};
+use log::{LevelFilter, Log, Metadata, Record};
+
+/// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
+/// An application with a logger of its own has to do the same.
+const CAPS: [(&str, LevelFilter); 2] = [
+    // Frames with their payload, at trace.
+    ("tungstenite", LevelFilter::Debug),
+    // Connect options with user name and password, at debug. `paho_mqtt_c` is the C library's own trace.
+    ("paho_mqtt", LevelFilter::Info),
+];
 
 /// Starts logging to stderr: warnings by default, this project's steps with `verbose`. `RUST_LOG` overrides both
-/// (<https://docs.rs/env_logger>).
+/// (<https://docs.rs/env_logger>), except that nothing makes secrets show.
 pub(crate) fn start(filter: &str) {
     let env = Env::default().default_filter_or(filter);
+    let logger = env_logger::Builder::from_env(env).target(Target::Stderr).format_target(true).build();
+    let level = logger.filter();
     // A second start, in a test, keeps the first logger.
-    let _ = env_logger::Builder::from_env(env).target(Target::Stderr).format_target(true).try_init();
+    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
+        log::set_max_level(level);
+    }
+}
+
+/// A logger that is not told what [`CAPS`] keeps back. A filter of `env_logger`'s would give way to a directive of
+/// `RUST_LOG` that names a module below the crate.
+struct Capped(Logger);
+
+impl Log for Capped {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= cap(metadata.target()) && self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        if record.level() <= cap(record.target()) {
+            self.0.log(record);
+        }
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
+}
+
+fn cap(target: &str) -> LevelFilter {
+    let capped = CAPS.into_iter().find(|(prefix, _)| target.starts_with(prefix));
+    capped.map_or(LevelFilter::Trace, |(_, cap)| cap)
+}
+
+#[cfg(test)]
+mod tests {
+    use log::Level;
+
+    use super::*;
+
+    #[test]
+    fn no_directive_lifts_a_cap() {
+        let directives = "trace,tungstenite::protocol=trace,paho_mqtt::async_client=trace";
+        let logger = Capped(env_logger::Builder::new().parse_filters(directives).build());
+        let enabled =
+            |target, level| logger.enabled(&Metadata::builder().target(target).level(level).build());
+        assert!(!enabled("tungstenite::protocol", Level::Trace));
+        assert!(enabled("tungstenite::protocol", Level::Debug));
+        for target in ["paho_mqtt", "paho_mqtt::async_client", "paho_mqtt_c"] {
+            assert!(!enabled(target, Level::Debug), "{target}");
+            assert!(enabled(target, Level::Info), "{target}");
+        }
+        assert!(enabled("common::transport", Level::Trace));
+    }
 }

@@ -16,7 +16,7 @@ use crate::endpoint::bracketed;
 use crate::error::Cause;
 
 /// The path that AWS IoT Core serves MQTT over WebSocket on.
-const PATH: &str = "/mqtt";
+pub(crate) const PATH: &str = "/mqtt";
 
 /// The name of AWS IoT Core's data plane in a signature.
 const SERVICE: &str = "iotdevicegateway";

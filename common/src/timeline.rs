@@ -22,7 +22,7 @@ pub struct Step {
     pub layer: Layer,
     /// When it began, since the attempt began.
     pub began: Duration,
-    /// When it ended; `None` while it is under way and when it failed.
+    /// When it ended; `None` while it is under way, and when the attempt failed with it.
     pub ended: Option<Duration>,
     /// What came of it: an address, a protocol version.
     pub detail: String,
@@ -45,6 +45,15 @@ impl Timeline {
         let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
         steps.push(Step { layer, began: self.began.elapsed(), ended: None, detail: String::new() });
         Running { timeline: self.clone(), index: steps.len() - 1 }
+    }
+
+    /// Ends the steps that have failed, before they are tried again within the same attempt.
+    pub(crate) fn end_failed(&self) {
+        let mut steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        for step in steps.iter_mut().filter(|step| step.ended.is_none()) {
+            step.ended = Some(self.began.elapsed());
+            step.detail = "failed".to_owned();
+        }
     }
 
     /// The steps so far, in the order in which they began.

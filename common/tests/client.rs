@@ -52,7 +52,7 @@ fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
     let credentials = StaticCredentials::new(
         credentials.access_key_id.clone(),
         credentials.secret_access_key.clone(),
-        Some(credentials.session_token.clone()),
+        Some(credentials.session_token.clone().into()),
     );
     let region = sandbox.region().to_owned();
     let auth = Auth::SigV4 { credentials: CredentialSource::Static(credentials), region };

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::authorizer::AuthorizerTable;
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
 use crate::gate::Patience;
 use crate::policy::PolicyStore;
+use crate::services::Services;
 use crate::sigv4::Verifier;
 use crate::things::Things;
 use crate::tls::Configurations;
@@ -25,7 +27,9 @@ pub(crate) struct Account {
     pub(crate) tls: Configurations,
     pub(crate) policies: Arc<PolicyStore>,
     pub(crate) things: Things,
+    pub(crate) authorizers: AuthorizerTable,
     pub(crate) verifier: Verifier,
+    pub(crate) services: Services,
     pub(crate) connections: ConnectionLog,
     pub(crate) patience: Patience,
     /// CONNECTs to refuse, for tests: code and reason string.

@@ -14,18 +14,21 @@ use thiserror::Error;
 use uuid::Uuid;
 
 use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::authorizer::{self, AuthorizerTable, Examples};
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
-use crate::credentials::Credentials;
+use crate::credentials::{CredentialStore, Credentials, Holder, Known};
 use crate::gate::Patience;
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::PolicyStore;
-use crate::running::Running;
+use crate::running::{Listeners, Running};
 use crate::sandbox::Sandbox;
-use crate::sigv4::{KnownCredentials, Verifier};
+use crate::secret;
+use crate::services::{Places, Services, Settings};
+use crate::sigv4::Verifier;
 use crate::state::StateDirectory;
 use crate::things::Things;
-use crate::tls::Configurations;
+use crate::tls::{Configurations, TlsVersions};
 
 /// The thing whose certificate is made at the start.
 const DEVICE: &str = "sandbox-thing";
@@ -43,6 +46,9 @@ pub struct Builder {
     policies_dir: PathBuf,
     clock_offset_seconds: i64,
     server_certificate: ServerCertificate,
+    tls_versions: TlsVersions,
+    services: Settings,
+    authorizer_second: Duration,
 }
 
 impl Default for Builder {
@@ -54,6 +60,9 @@ impl Default for Builder {
             policies_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies")),
             clock_offset_seconds: 0,
             server_certificate: ServerCertificate::default(),
+            tls_versions: TlsVersions::default(),
+            services: Settings::default(),
+            authorizer_second: Patience::default().authorizer_second,
         }
     }
 }
@@ -65,7 +74,7 @@ impl Builder {
         self
     }
 
-    /// The port for WebSockets, and for mutual TLS by ALPN; 0, the default, takes a free one.
+    /// The port for WebSockets, and by ALPN for mutual TLS and custom authorizers; 0, the default, takes a free one.
     pub fn https_port(mut self, port: u16) -> Self {
         self.https_port = port;
         self
@@ -98,6 +107,33 @@ impl Builder {
         self
     }
 
+    /// The versions of TLS to speak.
+    pub fn tls_versions(mut self, versions: TlsVersions) -> Self {
+        self.tls_versions = versions;
+        self
+    }
+
+    /// For how long credentials are good that Cognito, STS, SSO, the metadata services and the credentials provider give
+    /// out; by default an hour. It holds whatever a request asks for.
+    pub fn credentials_lifetime(mut self, lifetime: Duration) -> Self {
+        self.services.lifetime = lifetime;
+        self
+    }
+
+    /// How long the metadata services (IMDSv2 and the endpoint of containers) wait before each of their answers; by
+    /// default they do not.
+    pub fn metadata_delay(mut self, delay: Duration) -> Self {
+        self.services.metadata_delay = delay;
+        self
+    }
+
+    /// How long a second of a custom authorizer's `disconnectAfterInSeconds` and `refreshAfterInSeconds` lasts; by
+    /// default a second. The least that AWS IoT allows is 300 of them, which is long for a test.
+    pub fn authorizer_second(mut self, second: Duration) -> Self {
+        self.authorizer_second = second;
+        self
+    }
+
     /// Starts the sandbox; it accepts connections when this returns.
     ///
     /// # Errors
@@ -106,9 +142,15 @@ impl Builder {
     /// are missing or not valid.
     pub fn start(self) -> anyhow::Result<Sandbox> {
         let policies = Arc::new(PolicyStore::new(REGION, ACCOUNT_ID));
-        policies.attach_directory(&self.policies_dir)?;
-        let mqtt = listen(self.mqtt_port)?;
-        let https = listen(self.https_port)?;
+        let documents = policies.attach_directory(&self.policies_dir)?;
+        let listeners = Listeners {
+            mqtt: listen(self.mqtt_port)?,
+            https: listen(self.https_port)?,
+            metadata: listen(0)?,
+        };
+        let mqtt_port = listeners.mqtt.local_addr().context("cannot learn the port")?.port();
+        let https_port = listeners.https.local_addr().context("cannot learn the port")?.port();
+        let metadata_port = listeners.metadata.local_addr().context("cannot learn the port")?.port();
 
         let authority = Authority::new(&format!("Sandbox CA {}", Uuid::new_v4()))?;
         let server = authority.issue_server(self.server_certificate)?;
@@ -124,22 +166,35 @@ impl Builder {
         let credentials = Credentials::generate()?;
         let expired_credentials = Credentials::generate()?;
         let credentials_file = state.write("credentials", credentials.to_ini().as_bytes())?;
-        let known = [(&credentials, false), (&expired_credentials, true)]
-            .map(|(credentials, expired)| KnownCredentials { credentials: credentials.clone(), expired });
+        let clock = Clock::offset_by(self.clock_offset_seconds);
+        let store = Arc::new(CredentialStore::default());
+        for (credentials, expires) in [(&credentials, None), (&expired_credentials, Some(clock.now()))] {
+            store.add(Known { credentials: credentials.clone(), holder: Holder::Iam, expires });
+        }
+        let web_identity_token = secret::token()?;
+        let web_identity_token_file = state.write("web_identity_token", web_identity_token.as_bytes())?;
+        let places = Places { https_port, metadata_port, web_identity_token_file };
+        let services = Services::new(self.services, places, web_identity_token, Arc::clone(&store))?;
+
+        let examples = Examples::generate(&authorizer::merge(&documents)?)?;
+        let authorizers = AuthorizerTable::default();
+        for authorizer in examples.table {
+            authorizers.set(authorizer)?;
+        }
 
         let account = Arc::new(Account {
-            clock: Clock::offset_by(self.clock_offset_seconds),
-            tls: Configurations::new(&authority, &server)?,
+            clock,
+            tls: Configurations::new(&authority, &server, self.tls_versions)?,
             policies,
             things,
-            verifier: Verifier { region: REGION.to_owned(), known: known.to_vec() },
+            authorizers,
+            verifier: Verifier { region: REGION.to_owned(), credentials: store },
+            services,
             connections: ConnectionLog::default(),
-            patience: Patience::default(),
+            patience: Patience { authorizer_second: self.authorizer_second, ..Patience::default() },
             refusals: Mutex::new(VecDeque::new()),
         });
-        let mqtt_port = mqtt.local_addr().context("cannot learn the port")?.port();
-        let https_port = https.local_addr().context("cannot learn the port")?.port();
-        let running = Running::start(Arc::clone(&account), mqtt, https)?;
+        let running = Running::start(Arc::clone(&account), listeners)?;
         Ok(Sandbox {
             running: Some(running),
             account,
@@ -147,11 +202,13 @@ impl Builder {
             state,
             mqtt_port,
             https_port,
+            metadata_port,
             ca_file,
             credentials_file,
             device,
             credentials,
             expired_credentials,
+            authorizers: examples.client,
         })
     }
 }

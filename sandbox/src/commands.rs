@@ -7,12 +7,14 @@ use sandbox::Sandbox;
 /// The whole text. It holds the sandbox's credentials, which are worth nothing elsewhere and end with it.
 pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
     let (endpoint, device, keys) = (sandbox.endpoint(), sandbox.device(), sandbox.credentials());
+    let (unsigned, signed) = (&sandbox.authorizers().unsigned, &sandbox.authorizers().signed);
     let (mqtt_port, https_port) = (sandbox.mqtt_port(), sandbox.https_port());
     let quoted = |path: &Path| quote(&path.display().to_string());
     let ca = quoted(sandbox.ca_file());
     let facts = [
         ("mutual TLS", format!("{endpoint}:{mqtt_port}")),
-        ("WebSocket, HTTPS", format!("{endpoint}:{https_port}")),
+        ("everything else", format!("{endpoint}:{https_port}")),
+        ("metadata, HTTP", sandbox.metadata().endpoint.clone()),
         ("region, account", format!("{}, {}", sandbox.region(), sandbox.account_id())),
         ("device", device.thing_name.clone()),
         ("CA", sandbox.ca_file().display().to_string()),
@@ -28,6 +30,38 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
             ),
         ),
         (
+            "pkcs12_connect: mutual TLS, certificate and key from a PKCS#12 file",
+            format!(
+                "AWS_IOT_PKCS12_PASSWORD={} cargo run -p pkcs12_connect -- --endpoint {endpoint} --port {mqtt_port} \
+                 --ca-file {ca} --pkcs12-file {}",
+                quote(&device.pkcs12_password),
+                quoted(&device.pkcs12_file),
+            ),
+        ),
+        (
+            "cognito_connect: signed WebSocket, credentials of a Cognito identity",
+            format!(
+                "AWS_ENDPOINT_URL_COGNITO_IDENTITY={} cargo run -p cognito_connect -- --endpoint {endpoint} \
+                 --port {https_port} --ca-file {ca} --region {} --cognito-identity {}",
+                quote(&sandbox.cognito().endpoint),
+                sandbox.region(),
+                quote(&sandbox.cognito().identity_id),
+            ),
+        ),
+        (
+            "x509_credentials_connect: signed WebSocket, credentials for a certificate",
+            format!(
+                "cargo run -p x509_credentials_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} \
+                 --region {} --x509-endpoint {} --x509-role-alias {} --x509-thing-name {} --x509-cert {} --x509-key {}",
+                sandbox.region(),
+                quote(&sandbox.credentials_provider().endpoint),
+                quote(&sandbox.credentials_provider().role_alias),
+                quote(&device.thing_name),
+                quoted(&device.cert_file),
+                quoted(&device.key_file),
+            ),
+        ),
+        (
             "sigv4_websocket_connect: signed WebSocket, static credentials",
             format!(
                 "cargo run -p sigv4_websocket_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} \
@@ -36,6 +70,30 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
                 quote(&keys.access_key_id),
                 quote(&keys.secret_access_key),
                 quote(&keys.session_token),
+            ),
+        ),
+        (
+            "custom_auth_connect: custom authorizer, unsigned, MQTT directly",
+            format!(
+                "AWS_IOT_AUTH_PASSWORD={} cargo run -p custom_auth_connect -- --endpoint {endpoint} --port {https_port} \
+                 --ca-file {ca} --authorizer-name {} --auth-username {}",
+                quote(&unsigned.password),
+                quote(&unsigned.name),
+                quote(&unsigned.username),
+            ),
+        ),
+        (
+            "custom_auth_connect: custom authorizer, signed, over WebSocket",
+            format!(
+                "AWS_IOT_AUTH_PASSWORD={} AWS_IOT_AUTH_TOKEN_VALUE={} AWS_IOT_AUTH_SIGNATURE={} cargo run -p \
+                 custom_auth_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} --websocket \
+                 --authorizer-name {} --auth-username {} --auth-token-key-name {}",
+                quote(&signed.password),
+                quote(&signed.token_value),
+                quote(&signed.token_signature),
+                quote(&signed.name),
+                quote(&signed.username),
+                quote(&signed.token_key_name),
             ),
         ),
         (

@@ -13,22 +13,27 @@ use crate::policy::Principal;
 pub enum Transport {
     /// MQTT over TLS with a client certificate.
     MutualTls,
+    /// MQTT over TLS without a client certificate, for a custom authorizer.
+    Tls,
     /// MQTT over a WebSocket.
     WebSocket,
 }
 
-/// One authenticated connection attempt.
+/// One connection attempt that TLS and HTTP let through.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Connection {
     /// How it came in.
     pub transport: Transport,
-    /// Who it acts as.
+    /// Who it acts as; with [`Principal::Authorizer`] it is the CONNECT that decides whether it may. An authenticated
+    /// identity of Cognito is [`Principal::CognitoIdentity`], although its role has to allow what it does as well.
     pub principal: Principal,
     /// The ALPN protocol that TLS agreed on.
     pub alpn: Option<String>,
     /// `X-Amz-Date` of a signed request.
     pub amz_date: Option<String>,
+    /// The access key ID that a signed request was signed with.
+    pub access_key_id: Option<String>,
     /// The protocol level of the CONNECT: 4 for MQTT 3.1.1, 5 for MQTT 5.
     pub protocol_level: Option<u8>,
     /// The client ID of the CONNECT, or the one that was assigned.
@@ -52,6 +57,7 @@ impl Connection {
             principal,
             alpn,
             amz_date,
+            access_key_id: None,
             protocol_level: None,
             client_id: None,
             connack: None,

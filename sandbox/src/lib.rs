@@ -9,8 +9,11 @@
 //!
 //! A connection goes through these layers, each a module of its own:
 //! - `gateway`: TLS (`tls`, `pki`), client certificates (`things`), WebSocket requests signed with Signature Version 4
-//!   (`sigv4`). It decides who the client is.
-//! - `gate`: looks at each MQTT packet (`mqtt`) both ways and enforces policies (`policy`) and the limits of AWS.
+//!   (`sigv4`). It decides who the client is, or leaves that to a custom authorizer.
+//! - `services`: Cognito, STS, SSO, the metadata services and the IoT credentials provider, which give out temporary
+//!   credentials to sign with (`credentials`).
+//! - `gate`: asks the custom authorizer (`authorizer`) at CONNECT, looks at each MQTT packet (`mqtt`) both ways, and
+//!   enforces policies (`policy`) and the limits of AWS.
 //! - `broker`: the crate `mqtt5`, without a TCP port of its own.
 //!
 //! [`Relay`] stands before any port and makes the way to it long, or breaks it.
@@ -18,6 +21,7 @@
 //! It shares no code with the crate `common`, so that a mistake in one is not hidden by the same mistake in the other.
 
 mod account;
+mod authorizer;
 mod broker;
 mod builder;
 mod clock;
@@ -32,11 +36,16 @@ mod policy;
 pub mod relay;
 mod running;
 mod sandbox;
+mod secret;
+mod services;
 mod sigv4;
 mod state;
 mod things;
 mod tls;
 
+pub use authorizer::{
+    Authorizer, AuthorizerCall, AuthorizerExample, Authorizers, SignedAuthorizerExample, TokenSigning,
+};
 pub use builder::{Builder, ListenError};
 pub use connections::{Connection, Transport};
 pub use credentials::Credentials;
@@ -45,3 +54,8 @@ pub use pki::ServerCertificate;
 pub use policy::Principal;
 pub use relay::Relay;
 pub use sandbox::Sandbox;
+pub use services::{
+    Cognito, CredentialEndpoint, CredentialOutcome, CredentialRequest, CredentialsProvider, Metadata, Sso,
+    Sts,
+};
+pub use tls::TlsVersions;

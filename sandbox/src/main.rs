@@ -23,7 +23,7 @@ struct Arguments {
     /// The port for MQTT with a client certificate; 0 takes a free one.
     #[arg(long, value_name = "N", default_value_t = 8883)]
     mqtt_port: u16,
-    /// The port for WebSockets, and for client certificates by ALPN; 0 takes a free one.
+    /// The port for WebSockets, and by ALPN for client certificates and custom authorizers; 0 takes a free one.
     #[arg(long, value_name = "N", default_value_t = 8443)]
     https_port: u16,
     /// The directory whose *.json are the policies of everyone who connects [default: policies of the workspace]

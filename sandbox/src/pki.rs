@@ -1,9 +1,10 @@
 //! The sandbox's certificates, made anew at each start.
 
 use anyhow::Context;
+use p12_keystore::{KeyStore, KeyStoreEntry, PrivateKey, PrivateKeyChain};
 use rcgen::{
     BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    KeyPair, KeyUsagePurpose, SubjectPublicKeyInfo,
 };
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::{Duration, OffsetDateTime};
@@ -27,6 +28,10 @@ pub enum ServerCertificate {
     UnknownIssuer,
 }
 
+/// How often a PKCS#12 file's password is hashed: OpenSSL's default. A random password gains nothing from more, and each
+/// start of a sandbox waits for it.
+const PKCS12_ITERATIONS: u32 = 2048;
+
 /// A certificate with its private key.
 pub(crate) struct Identity {
     certificate: rcgen::Certificate,
@@ -49,6 +54,23 @@ impl Identity {
     /// PKCS#8.
     pub(crate) fn key_pem(&self) -> String {
         self.key.serialize_pem()
+    }
+
+    /// Both as a PKCS#12 file, encrypted with AES-256 as OpenSSL 3 does.
+    pub(crate) fn pkcs12(&self, name: &str, password: &str) -> anyhow::Result<Vec<u8>> {
+        let write = || {
+            let key = PrivateKey::from_der(&self.key.serialize_der())?;
+            let certificate = p12_keystore::Certificate::from_der(self.certificate.der())?;
+            let mut store = KeyStore::new();
+            let chain = PrivateKeyChain::new(name, key, [certificate]);
+            store.add_entry(name, KeyStoreEntry::PrivateKeyChain(chain));
+            store
+                .writer(password)
+                .encryption_iterations(PKCS12_ITERATIONS)
+                .mac_iterations(PKCS12_ITERATIONS)
+                .write()
+        };
+        write().context("cannot make a PKCS#12 file")
     }
 }
 
@@ -79,10 +101,14 @@ impl Authority {
 
     /// A client certificate; `name` becomes its common name.
     pub(crate) fn issue_device(&self, name: &str) -> anyhow::Result<Identity> {
-        let mut params = params(name, Vec::new())?;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
+        self.sign(device_params(name)?)
+    }
+
+    /// The same for a key that its owner keeps: `public_key` is its SubjectPublicKeyInfo, DER.
+    pub(crate) fn certify(&self, name: &str, public_key: &[u8]) -> anyhow::Result<rcgen::Certificate> {
+        let public_key =
+            SubjectPublicKeyInfo::from_der(public_key).context("not a public key that can be certified")?;
+        device_params(name)?.signed_by(&public_key, &self.issuer).context("cannot sign a certificate")
     }
 
     /// A server certificate of the given kind.
@@ -117,6 +143,13 @@ impl Authority {
     }
 }
 
+fn device_params(name: &str) -> anyhow::Result<CertificateParams> {
+    let mut params = params(name, Vec::new())?;
+    params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    Ok(params)
+}
+
 /// Valid from two days ago, so that a clock a little off does no harm, for a year.
 fn params(common_name: &str, hosts: Vec<String>) -> anyhow::Result<CertificateParams> {
     let mut params = CertificateParams::new(hosts).context("not a host name for a certificate")?;
@@ -128,4 +161,24 @@ fn params(common_name: &str, hosts: Vec<String>) -> anyhow::Result<CertificatePa
     params.not_before = now - Duration::days(2);
     params.not_after = now + Duration::days(365);
     Ok(params)
+}
+
+#[cfg(test)]
+mod tests {
+    use p12_keystore::Pkcs12Archive;
+
+    use super::*;
+
+    #[test]
+    fn a_pkcs12_file_holds_the_identity() {
+        let identity = Authority::new("test").unwrap().issue_device("thing").unwrap();
+        let file = identity.pkcs12("thing", "password").unwrap();
+        let archive = Pkcs12Archive::from_pkcs12(&file, "password").unwrap();
+        let ([certificate], [key]) = (&archive.certs[..], &archive.keys[..]) else {
+            panic!("not one of each")
+        };
+        assert_eq!(certificate.cert.as_der(), identity.certificate_der().as_ref());
+        assert_eq!(key.key.as_der(), identity.key_der().secret_der());
+        assert!(Pkcs12Archive::from_pkcs12(&file, "wrong").is_err());
+    }
 }

@@ -11,7 +11,15 @@ use tokio::sync::oneshot;
 
 use crate::account::Account;
 use crate::broker::Broker;
-use crate::gateway::{Gateway, Port};
+use crate::gateway::{Gateway, Port, TlsPort};
+
+/// The sockets of the gateway, bound and not yet served.
+#[derive(Debug)]
+pub(crate) struct Listeners {
+    pub(crate) mqtt: TcpListener,
+    pub(crate) https: TcpListener,
+    pub(crate) metadata: TcpListener,
+}
 
 /// A running gateway with its broker. Dropping it closes the listeners and all connections, and joins the thread.
 pub(crate) struct Running {
@@ -22,21 +30,22 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Serves both ports; connections that came in since the listeners were bound are served too.
-    pub(crate) fn start(
-        account: Arc<Account>,
-        mqtt: TcpListener,
-        https: TcpListener,
-    ) -> anyhow::Result<Self> {
+    /// Serves all ports; connections that came in since the listeners were bound are served too.
+    pub(crate) fn start(account: Arc<Account>, listeners: Listeners) -> anyhow::Result<Self> {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
-        let (mqtt, https) = {
+        let ports = [
+            (listeners.mqtt, Port::Tls(TlsPort::Mqtt)),
+            (listeners.https, Port::Tls(TlsPort::Https)),
+            (listeners.metadata, Port::Metadata),
+        ];
+        let ports = {
             let _context = runtime.enter();
-            let listener = |listener: TcpListener| {
-                listener.set_nonblocking(true)?;
-                tokio::net::TcpListener::from_std(listener)
+            let listener = |(listener, port): (TcpListener, Port)| {
+                listener.set_nonblocking(true).context("cannot listen")?;
+                anyhow::Ok((tokio::net::TcpListener::from_std(listener).context("cannot listen")?, port))
             };
-            (listener(mqtt).context("cannot listen")?, listener(https).context("cannot listen")?)
+            ports.into_iter().map(listener).collect::<anyhow::Result<Vec<_>>>()?
         };
         let broker = Arc::new(Broker::new());
         let gateway = Arc::new(Gateway { account, broker: Arc::clone(&broker) });
@@ -45,8 +54,9 @@ impl Running {
         let sweeping = Arc::clone(&broker);
         let serve = move || {
             runtime.block_on(async move {
-                tokio::spawn(Arc::clone(&gateway).accept(mqtt, Port::Mqtt));
-                tokio::spawn(gateway.accept(https, Port::Https));
+                for (listener, port) in ports {
+                    tokio::spawn(Arc::clone(&gateway).accept(listener, port));
+                }
                 tokio::spawn(async move { sweeping.sweep().await });
                 // Both a message and a dropped sender mean to stop.
                 let _ = stopped.await;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 
 use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::authorizer::{Authorizer, AuthorizerCall, Authorizers};
 use crate::builder::{Builder, listen_again};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
@@ -14,7 +15,8 @@ use crate::device::Device;
 use crate::gate::limits;
 use crate::pki::Authority;
 use crate::policy::Principal;
-use crate::running::Running;
+use crate::running::{Listeners, Running};
+use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, Sso, Sts};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
 
 /// The host name to connect to.
@@ -30,11 +32,13 @@ pub struct Sandbox {
     pub(crate) state: StateDirectory,
     pub(crate) mqtt_port: u16,
     pub(crate) https_port: u16,
+    pub(crate) metadata_port: u16,
     pub(crate) ca_file: PathBuf,
     pub(crate) credentials_file: PathBuf,
     pub(crate) device: Device,
     pub(crate) credentials: Credentials,
     pub(crate) expired_credentials: Credentials,
+    pub(crate) authorizers: Authorizers,
 }
 
 impl Sandbox {
@@ -62,7 +66,8 @@ impl Sandbox {
         self.mqtt_port
     }
 
-    /// The port for MQTT over WebSocket, and with a client certificate by ALPN `x-amzn-mqtt-ca`.
+    /// The port for MQTT over WebSocket, by ALPN `x-amzn-mqtt-ca` with a client certificate, and by ALPN `mqtt` with a
+    /// custom authorizer.
     pub fn https_port(&self) -> u16 {
         self.https_port
     }
@@ -107,24 +112,100 @@ impl Sandbox {
         &self.expired_credentials
     }
 
+    /// The Amazon Cognito identity pool.
+    pub fn cognito(&self) -> &Cognito {
+        self.account.services.cognito()
+    }
+
+    /// AWS STS, for web identities.
+    pub fn sts(&self) -> &Sts {
+        &self.account.services.sts
+    }
+
+    /// The portal of IAM Identity Center.
+    pub fn sso(&self) -> &Sso {
+        &self.account.services.sso
+    }
+
+    /// The metadata services of EC2 and of containers.
+    pub fn metadata(&self) -> &Metadata {
+        &self.account.services.metadata
+    }
+
+    /// AWS IoT's credentials provider.
+    pub fn credentials_provider(&self) -> &CredentialsProvider {
+        &self.account.services.credentials_provider
+    }
+
+    /// Refuses from now on, as expired, all credentials that the services have given out so far. Connections that were
+    /// opened with them stay, and so do [`Sandbox::credentials`].
+    pub fn expire_credentials(&self) {
+        self.account.services.expire_issued();
+    }
+
+    /// Every request for credentials since the start, oldest first; of more than 10,000, the latest.
+    pub fn credential_requests(&self) -> Vec<CredentialRequest> {
+        self.account.services.log.snapshot()
+    }
+
+    /// The custom authorizers that were made at the start, and what a client needs to be let in by them.
+    pub fn authorizers(&self) -> &Authorizers {
+        &self.authorizers
+    }
+
+    /// Adds a custom authorizer, or replaces the one of that name; for connections that are open it holds from their
+    /// next refresh on. In its policy documents `${region}` and `${account}` are filled in.
+    ///
+    /// # Errors
+    ///
+    /// A name that AWS IoT does not allow, or a public key that is no RSA key of 2048 bits or more.
+    pub fn set_authorizer(&self, mut authorizer: Authorizer) -> anyhow::Result<()> {
+        for document in &mut authorizer.policy_documents {
+            *document = self.account.policies.fill(document);
+        }
+        self.account.authorizers.set(authorizer)
+    }
+
+    /// The invocations of custom authorizers since the start, oldest first; of more than 200, the latest. What clients
+    /// had sent before the call is taken into account.
+    pub fn authorizer_calls(&self) -> Vec<AuthorizerCall> {
+        self.settle();
+        self.account.authorizers.calls()
+    }
+
     /// Replaces the policies of a principal, for connections that are open too. In the documents `${region}` and
-    /// `${account}` are filled in.
+    /// `${account}` are filled in. Those of [`Principal::Authorizer`] are what the authorizers of
+    /// [`Sandbox::authorizers`] answer with.
     ///
     /// # Errors
     ///
     /// What AWS IoT would not store: JSON that is no policy, more than 10 documents, more than 2048 characters in one
     /// (white space aside). The policies stay as they were then.
     pub fn set_policies(&self, principal: Principal, documents: &[String]) -> anyhow::Result<()> {
-        self.account.policies.replace(principal, documents)
+        let account = &self.account;
+        if principal != Principal::Authorizer {
+            return account.policies.replace(principal, documents);
+        }
+        let policies = account.policies.parse(documents)?;
+        let documents: Vec<_> = documents.iter().map(|text| account.policies.fill(text)).collect();
+        for name in [&self.authorizers.unsigned.name, &self.authorizers.signed.name] {
+            account.authorizers.replace_policies(name, &documents, &policies);
+        }
+        Ok(())
     }
 
-    /// Every authenticated connection attempt since the start, oldest first; of more than 10,000, the latest. What TLS
-    /// or HTTP has refused is not here. What clients had sent before the call is taken into account.
+    /// Every connection attempt since the start, oldest first; of more than 10,000, the latest. What TLS or HTTP has
+    /// refused is not here. What clients had sent before the call is taken into account.
     pub fn connections(&self) -> Vec<Connection> {
+        self.settle();
+        self.account.connections.snapshot()
+    }
+
+    /// Waits until what has reached the sandbox's sockets is dealt with.
+    fn settle(&self) {
         if let Some(running) = &self.running {
             running.settle();
         }
-        self.account.connections.snapshot()
     }
 
     /// Makes a further device: a thing of that name with a certificate of the sandbox's CA.
@@ -137,6 +218,20 @@ impl Sandbox {
         let device = self.state.write_device(name, &identity)?;
         self.account.things.register(name, identity.certificate_der())?;
         Ok(device)
+    }
+
+    /// Registers a further device whose key its owner keeps, in a token say: a thing of that name with a certificate
+    /// of the sandbox's CA for `public_key`, which is a SubjectPublicKeyInfo in DER (RFC 5280 §4.1). Returns the
+    /// certificate's file, PEM.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::issue_device`], and what is no public key.
+    pub fn certify_device(&self, name: &str, public_key: &[u8]) -> anyhow::Result<PathBuf> {
+        let certificate = self.authority.certify(name, public_key)?;
+        let file = self.state.write_certificate(name, &certificate.pem())?;
+        self.account.things.register(name, certificate.der())?;
+        Ok(file)
     }
 
     /// Makes a device whose certificate is by another CA: refused in the TLS handshake.
@@ -187,8 +282,12 @@ impl Sandbox {
     /// When another process has taken a port in the meantime and keeps it for two seconds.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
-        let (mqtt, https) = (listen_again(self.mqtt_port)?, listen_again(self.https_port)?);
-        self.running = Some(Running::start(Arc::clone(&self.account), mqtt, https)?);
+        let listeners = Listeners {
+            mqtt: listen_again(self.mqtt_port)?,
+            https: listen_again(self.https_port)?,
+            metadata: listen_again(self.metadata_port)?,
+        };
+        self.running = Some(Running::start(Arc::clone(&self.account), listeners)?);
         Ok(())
     }
 
@@ -209,12 +308,20 @@ impl Sandbox {
                 thing_name: &self.device.thing_name,
                 cert_file: &self.device.cert_file,
                 key_file: &self.device.key_file,
+                pkcs12_file: &self.device.pkcs12_file,
+                pkcs12_password: &self.device.pkcs12_password,
             },
             credentials: Keys {
                 access_key_id: &self.credentials.access_key_id,
                 secret_access_key: &self.credentials.secret_access_key,
                 session_token: &self.credentials.session_token,
             },
+            cognito: self.cognito(),
+            sts: self.sts(),
+            sso: self.sso(),
+            metadata: self.metadata(),
+            credentials_provider: self.credentials_provider(),
+            authorizers: &self.authorizers,
         };
         let mut json = serde_json::to_vec_pretty(&contract).context("cannot describe the sandbox")?;
         json.push(b'\n');

@@ -6,12 +6,37 @@ use anyhow::Context;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::pki::{Authority, Identity};
 
 /// ALPN of MQTT with a client certificate on the HTTPS port.
 pub(crate) const ALPN_MQTT_CA: &str = "x-amzn-mqtt-ca";
+/// ALPN of MQTT with a custom authorizer.
+pub(crate) const ALPN_MQTT: &str = "mqtt";
+
+/// The versions of TLS that the sandbox speaks, for tests of the clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TlsVersions {
+    /// 1.2 and 1.3, as AWS IoT Core does.
+    #[default]
+    Both,
+    /// 1.2 alone.
+    Only12,
+    /// 1.3 alone.
+    Only13,
+}
+
+impl TlsVersions {
+    fn supported(self) -> Vec<&'static SupportedProtocolVersion> {
+        match self {
+            TlsVersions::Both => rustls::DEFAULT_VERSIONS.to_vec(),
+            TlsVersions::Only12 => vec![&rustls::version::TLS12],
+            TlsVersions::Only13 => vec![&rustls::version::TLS13],
+        }
+    }
+}
 
 /// One configuration for each way to connect.
 #[derive(Clone, Debug)]
@@ -20,12 +45,19 @@ pub(crate) struct Configurations {
     pub(crate) mqtt: Arc<ServerConfig>,
     /// A client certificate is required, and ALPN `x-amzn-mqtt-ca`.
     pub(crate) mqtt_by_alpn: Arc<ServerConfig>,
-    /// No client certificate is asked for; ALPN `http/1.1` or none.
+    /// No client certificate is asked for; ALPN `mqtt`.
+    pub(crate) custom_authorizer: Arc<ServerConfig>,
+    /// A client certificate is taken but not required, since only the IoT credentials provider needs one; one that is
+    /// not by the sandbox's CA ends the handshake. ALPN `http/1.1` or none.
     pub(crate) http: Arc<ServerConfig>,
 }
 
 impl Configurations {
-    pub(crate) fn new(authority: &Authority, server: &Identity) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        authority: &Authority,
+        server: &Identity,
+        versions: TlsVersions,
+    ) -> anyhow::Result<Self> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let key = provider
             .key_provider
@@ -34,20 +66,27 @@ impl Configurations {
         let certificate = Arc::new(CertifiedKey::new(vec![server.certificate_der().clone()], key));
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate_der().clone()).context("cannot trust the sandbox's CA")?;
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-            .build()
-            .context("cannot verify client certificates")?;
+        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let optional = clients.clone().allow_unauthenticated();
+        let required = clients.build().context("cannot verify client certificates")?;
+        let optional = optional.build().context("cannot verify client certificates")?;
         let resolver: Arc<dyn ResolvesServerCert> = Arc::new(RequireServerName(certificate));
 
-        let mqtt =
-            builder(&provider)?.with_client_cert_verifier(clients).with_cert_resolver(Arc::clone(&resolver));
+        let mqtt = builder(&provider, versions)?
+            .with_client_cert_verifier(required)
+            .with_cert_resolver(Arc::clone(&resolver));
         let mut mqtt_by_alpn = mqtt.clone();
         mqtt_by_alpn.alpn_protocols = vec![ALPN_MQTT_CA.into()];
-        let mut http = builder(&provider)?.with_no_client_auth().with_cert_resolver(resolver);
+        let mut custom_authorizer =
+            builder(&provider, versions)?.with_no_client_auth().with_cert_resolver(Arc::clone(&resolver));
+        custom_authorizer.alpn_protocols = vec![ALPN_MQTT.into()];
+        let mut http =
+            builder(&provider, versions)?.with_client_cert_verifier(optional).with_cert_resolver(resolver);
         http.alpn_protocols = vec!["http/1.1".into()];
         Ok(Configurations {
             mqtt: Arc::new(mqtt),
             mqtt_by_alpn: Arc::new(mqtt_by_alpn),
+            custom_authorizer: Arc::new(custom_authorizer),
             http: Arc::new(http),
         })
     }
@@ -55,9 +94,9 @@ impl Configurations {
 
 type Builder = rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier>;
 
-fn builder(provider: &Arc<CryptoProvider>) -> anyhow::Result<Builder> {
+fn builder(provider: &Arc<CryptoProvider>, versions: TlsVersions) -> anyhow::Result<Builder> {
     ServerConfig::builder_with_provider(Arc::clone(provider))
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(&versions.supported())
         .context("cannot set up TLS")
 }
 

@@ -1,4 +1,4 @@
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -30,6 +30,20 @@ impl Outcome {
     /// When it cannot be started, or is still running after two minutes.
     pub fn of(command: &mut Command) -> Self {
         Self::of_within(command, Self::LIMIT)
+    }
+
+    /// Runs `command` to its end, with `input` as its standard input.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started, or is still running after two minutes.
+    pub fn of_input(command: &mut Command, input: &str) -> Self {
+        let mut child = start_with(command, Stdio::piped());
+        let mut stdin = child.stdin.take().expect("stdin is piped");
+        // It may have ended without reading: its outcome tells.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        Self::of_child(child, &format!("{command:?}"))
     }
 
     /// Runs `command` to its end, which has to come within `limit`.
@@ -98,8 +112,12 @@ impl Outcome {
 
 /// Starts `command` with its outputs piped, in a process group of its own.
 pub(crate) fn start(command: &mut Command) -> Child {
+    start_with(command, Stdio::null())
+}
+
+fn start_with(command: &mut Command, stdin: Stdio) -> Child {
     command
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)

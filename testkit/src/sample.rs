@@ -47,6 +47,13 @@ impl Sample {
         self
     }
 
+    /// Removes an environment variable that every sample is given.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
     /// The sample's home folder, for its `.aws` files.
     #[must_use]
     pub fn home(&self) -> &Path {
@@ -84,6 +91,24 @@ impl Sample {
     #[must_use]
     pub fn run(mut self) -> Outcome {
         Outcome::of(&mut self.command)
+    }
+
+    /// Runs the sample on a terminal, where it has to ask for something with `prompt`, and gets `answer`, which it must
+    /// not show there.
+    ///
+    /// # Panics
+    ///
+    /// When it shows the answer, or ends without having asked.
+    #[must_use]
+    pub fn answer(self, prompt: &str, answer: &str) -> Outcome {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/terminal.py");
+        let mut command = Command::new("python3");
+        command.arg(script).arg(prompt).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let outcome = Outcome::of_input(&mut command, &format!("{answer}\n"));
+        assert_ne!(outcome.code, Some(70), "the answer was shown: {outcome:#?}");
+        assert_ne!(outcome.code, Some(71), "{prompt:?} was not asked: {outcome:#?}");
+        outcome
     }
 
     /// Starts the sample with its outputs piped; [`Outcome::of_child`] waits for it.

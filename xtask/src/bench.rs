@@ -15,7 +15,7 @@ use crate::cargo::{self, Progress};
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{hint, python};
+use crate::{hint, node, python};
 
 const RUNS: usize = 20;
 
@@ -24,8 +24,8 @@ const EXAMPLES: [&str; 2] = ["link_bench", "round_trips"];
 
 /// Measures and prints.
 pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {
-    setup::ensure(workspace, Need::Bench)?;
-    let node = install_node_peer(workspace)?;
+    setup::ensure(workspace, Need::Tests)?;
+    let node = node_script(workspace)?;
     let sandbox = cargo::build(workspace, &["--release", "-p", "sandbox"], Progress::Shown)?;
     let client =
         cargo::build(workspace, &["--release", "-p", "common", "--example", "connect"], Progress::Shown)?;
@@ -207,29 +207,11 @@ fn touch(file: &Path) -> std::io::Result<()> {
     File::options().append(true).open(file)?.set_modified(SystemTime::now())
 }
 
-/// Installs the pinned client under `target/node`, unless it is there, and returns the script to run.
-fn install_node_peer(workspace: &Workspace) -> Result<PathBuf> {
-    let sources = workspace.root().join("testkit/node");
-    let folder = workspace.scratch("node");
-    let manifest = fs::read_to_string(sources.join("package.json")).context("testkit/node/package.json")?;
-    fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    // Node looks for modules beside the script, so the script goes where they are.
-    let script = folder.join("connect.mjs");
-    fs::copy(sources.join("connect.mjs"), &script).context("testkit/node/connect.mjs")?;
-
-    let stamp = folder.join("installed-package.json");
-    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == manifest) {
-        return Ok(script);
-    }
-    eprintln!("Installing the official Node client into target/node");
-    fs::write(folder.join("package.json"), &manifest)?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]);
-    cargo::succeed(npm.current_dir(&folder)).map_err(|cause| {
-        let hint = "npm needs a network or a mirror; its own message is above";
-        hint::wrap(cause, "cannot install the official Node client", hint)
-    })?;
-    fs::write(&stamp, manifest)?;
+/// The script to run, copied to where Node finds the client: it looks for modules beside the script.
+fn node_script(workspace: &Workspace) -> Result<PathBuf> {
+    let script = node::folder(workspace).join("connect.mjs");
+    fs::copy(workspace.root().join("testkit/node/connect.mjs"), &script)
+        .with_context(|| format!("cannot copy testkit/node/connect.mjs to {}", script.display()))?;
     Ok(script)
 }
 

@@ -6,21 +6,32 @@ use std::process::Command;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::hint;
 use crate::private_sandbox::State;
+use crate::{hint, token};
 
 /// What a sample needs to connect.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Connection {
     /// Flags with their values.
     flags: Vec<(&'static str, String)>,
-    /// Credentials: an argument would show in the process list.
+    /// Credentials, as an argument would show in the process list, and what has no flag.
     variables: Vec<(&'static str, String)>,
 }
 
 /// Names that samples take for one flag, beside its own; the first is ours (the official samples' names, and clap's).
-const SAME_FLAG: &[&[&str]] =
-    &[&["endpoint", "broker-host"], &["port", "port-override", "broker-port"], &["region", "signing-region"]];
+const SAME_FLAG: &[&[&str]] = &[
+    &["endpoint", "broker-host"],
+    &["port", "port-override", "broker-port"],
+    &["region", "signing-region"],
+    // Of the two only one may be given.
+    &["cognito-identity", "cognito-identity-pool"],
+    &["authorizer-name", "custom-auth-authorizer-name"],
+    &["auth-username", "authorizer-username", "custom-auth-username"],
+    &["auth-token-key-name", "token-key-name", "custom-auth-token-name"],
+];
+
+/// Flags that are at odds with `--list`, which shows what is on a token and connects to nothing.
+const CONNECTING: &[&str] = &["--endpoint", "--port", "--ca-file", "--cert"];
 
 impl Connection {
     /// The flags and variables that connect the sample in this folder to the sandbox.
@@ -34,6 +45,21 @@ impl Connection {
                 connection.flag("--cert", state.value("/device/cert_file")?);
                 connection.flag("--key", state.value("/device/key_file")?);
             }
+            "pkcs12_connect" => {
+                connection.flag("--port", state.value("/mqtt_port")?);
+                connection.flag("--ca-file", state.value("/ca_file")?);
+                connection.flag("--pkcs12-file", state.value("/device/pkcs12_file")?);
+                connection.variable("AWS_IOT_PKCS12_PASSWORD", state.value("/device/pkcs12_password")?);
+            }
+            "pkcs11_connect" => {
+                connection.flag("--port", state.value("/mqtt_port")?);
+                connection.flag("--ca-file", state.value("/ca_file")?);
+                connection.flag("--cert", state.value("/device/cert_file")?);
+                connection.flag("--pkcs11-lib", token::library()?.to_owned());
+                connection.flag("--token-label", token::LABEL.to_owned());
+                connection.variable("AWS_IOT_PIN", token::PIN.to_owned());
+                connection.variable("SOFTHSM2_CONF", token::config(state)?.display().to_string());
+            }
             "sigv4_connect" | "websocket_connect" => {
                 connection.flag("--port", state.value("/https_port")?);
                 connection.flag("--ca-file", state.value("/ca_file")?);
@@ -42,6 +68,36 @@ impl Connection {
                 connection.variable("AWS_ACCESS_KEY_ID", state.value("/credentials/access_key_id")?);
                 connection.variable("AWS_SECRET_ACCESS_KEY", state.value("/credentials/secret_access_key")?);
                 connection.variable("AWS_SESSION_TOKEN", state.value("/credentials/session_token")?);
+            }
+            "cognito_connect" => {
+                connection.flag("--port", state.value("/https_port")?);
+                connection.flag("--ca-file", state.value("/ca_file")?);
+                connection.flag("--region", state.value("/region")?);
+                connection.flag("--cognito-identity", state.value("/cognito/identity_id")?);
+                connection.variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", state.value("/cognito/endpoint")?);
+            }
+            "x509_credentials_connect" => {
+                connection.flag("--port", state.value("/https_port")?);
+                connection.flag("--ca-file", state.value("/ca_file")?);
+                connection.flag("--region", state.value("/region")?);
+                connection.flag("--x509-endpoint", state.value("/credentials_provider/endpoint")?);
+                connection.flag("--x509-role-alias", state.value("/credentials_provider/role_alias")?);
+                connection.flag("--x509-thing-name", state.value("/device/thing_name")?);
+                connection.flag("--x509-cert", state.value("/device/cert_file")?);
+                connection.flag("--x509-key", state.value("/device/key_file")?);
+            }
+            "custom_auth_connect" => {
+                connection.flag("--port", state.value("/https_port")?);
+                connection.flag("--ca-file", state.value("/ca_file")?);
+                let signed = "/authorizers/signed";
+                connection.flag("--authorizer-name", state.value(&format!("{signed}/name"))?);
+                connection.flag("--auth-username", state.value(&format!("{signed}/username"))?);
+                connection.flag("--auth-token-key-name", state.value(&format!("{signed}/token_key_name"))?);
+                connection.variable("AWS_IOT_AUTH_PASSWORD", state.value(&format!("{signed}/password"))?);
+                connection
+                    .variable("AWS_IOT_AUTH_TOKEN_VALUE", state.value(&format!("{signed}/token_value"))?);
+                connection
+                    .variable("AWS_IOT_AUTH_SIGNATURE", state.value(&format!("{signed}/token_signature"))?);
             }
             _ => {
                 return Err(hint::error(
@@ -65,6 +121,9 @@ impl Connection {
     /// Leaves out what the user's own flags say otherwise, under whichever name.
     pub(crate) fn give_way_to(mut self, own: &[String]) -> Self {
         self.flags.retain(|(name, _)| !own.iter().any(|flag| same_flag(flag, name)));
+        if own.iter().any(|flag| flag == "--list") {
+            self.flags.retain(|(name, _)| !CONNECTING.contains(name));
+        }
         self
     }
 
@@ -138,8 +197,18 @@ mod tests {
     fn state() -> State {
         State::from(json!({
             "endpoint": "localhost", "mqtt_port": 8883, "https_port": 8443, "region": "us-east-1",
-            "ca_file": "/s/ca.pem", "device": { "cert_file": "/s/device.pem", "key_file": "/s/device.key" },
+            "ca_file": "/s/ca.pem",
+            "device": {
+                "thing_name": "test-1", "cert_file": "/s/device.pem", "key_file": "/s/device.key",
+                "pkcs12_file": "/s/device.p12", "pkcs12_password": "hush",
+            },
+            "cognito": { "endpoint": "https://localhost:8443", "identity_id": "us-east-1:1-2", "identity_pool_id": "p" },
+            "credentials_provider": { "endpoint": "localhost:8443", "role_alias": "alias" },
             "credentials": { "access_key_id": "AKID", "secret_access_key": "hush", "session_token": "quiet" },
+            "authorizers": { "signed": {
+                "name": "signed", "username": "alice", "password": "hush-1", "token_key_name": "token",
+                "token_value": "hush-2", "token_signature": "hush-3",
+            } },
         }))
     }
 
@@ -149,7 +218,8 @@ mod tests {
 
     #[test]
     fn every_sample_has_a_connection() {
-        for sample in Workspace::locate().unwrap().samples().unwrap() {
+        let samples = Workspace::locate().unwrap().samples().unwrap();
+        for sample in samples.iter().filter(|sample| sample.by_hand.is_none()) {
             Connection::to_sandbox(&sample.folder, &state()).unwrap();
         }
     }
@@ -165,13 +235,18 @@ mod tests {
 
     #[test]
     fn secrets_are_neither_arguments_nor_shown() {
-        let connection = Connection::to_sandbox("websocket_connect", &state()).unwrap();
-        let short = connection.in_short("websocket_connect");
-        assert!(short.starts_with("AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… "), "{short}");
-        let mut command = Command::new("x");
-        connection.apply(&mut command);
-        assert!(!format!("{:?}", command.get_args().collect::<Vec<_>>()).contains("hush"));
-        assert!(command.get_envs().any(|(_, value)| value.is_some_and(|value| value == "hush")));
+        for (folder, shown) in [
+            ("websocket_connect", "AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… "),
+            ("pkcs12_connect", "AWS_IOT_PKCS12_PASSWORD=… pkcs12_connect --endpoint localhost --port 8883 "),
+        ] {
+            let connection = Connection::to_sandbox(folder, &state()).unwrap();
+            let short = connection.in_short(folder);
+            assert!(short.starts_with(shown), "{short}");
+            let mut command = Command::new("x");
+            connection.apply(&mut command);
+            assert!(!format!("{:?}", command.get_args().collect::<Vec<_>>()).contains("hush"));
+            assert!(command.get_envs().any(|(_, value)| value.is_some_and(|value| value == "hush")));
+        }
     }
 
     #[test]
@@ -179,6 +254,30 @@ mod tests {
         let own = words(&["--port_override=1", "--ca_file", "x", "--signing-region", "eu-west-1"]);
         let connection = Connection::to_sandbox("sigv4_connect", &state()).unwrap().give_way_to(&own);
         assert_eq!(connection.flags, [("--endpoint", "localhost".to_owned())]);
+        let pool = words(&["--cognito_identity_pool", "us-east-1:3-4"]);
+        let connection = Connection::to_sandbox("cognito_connect", &state()).unwrap().give_way_to(&pool);
+        assert!(!connection.in_short("x").contains("--cognito-identity"));
+    }
+
+    #[test]
+    fn to_list_a_token_is_not_to_connect() {
+        let connection = Connection {
+            flags: vec![("--endpoint", "localhost".to_owned()), ("--token-label", "x".to_owned())],
+            variables: Vec::new(),
+        };
+        let connection = connection.give_way_to(&words(&["--list"]));
+        assert_eq!(connection.flags, [("--token-label", "x".to_owned())]);
+    }
+
+    #[test]
+    fn a_custom_authorizer_gets_its_secrets_by_the_environment() {
+        let own = words(&["--custom_auth_username", "bob"]);
+        let connection = Connection::to_sandbox("custom_auth_connect", &state()).unwrap().give_way_to(&own);
+        assert_eq!(
+            connection.in_short("sample"),
+            "AWS_IOT_AUTH_PASSWORD=… AWS_IOT_AUTH_TOKEN_VALUE=… AWS_IOT_AUTH_SIGNATURE=… sample --endpoint localhost \
+             --port 8443 --ca-file ca.pem --authorizer-name signed --auth-token-key-name token"
+        );
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};
 use crate::style::Style;
+use crate::token;
 use crate::workspace::{Sample, Workspace};
 
 /// A sample takes a second or two; one that hangs must not hang the demo.
@@ -31,8 +32,15 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         Some(name) => vec![workspace.sample(name)?],
         None => workspace.samples()?,
     };
-    setup::ensure(workspace, Need::Build)?;
+    let (by_hand, samples): (Vec<_>, Vec<_>) =
+        samples.into_iter().partition(|sample| sample.by_hand.is_some());
     let style = Style::of_stdout();
+    if samples.is_empty() {
+        by_hand.iter().for_each(|sample| skip(sample, style));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let with_token = samples.iter().any(|sample| token::is_wanted_by(&sample.folder));
+    setup::ensure(workspace, if with_token { Need::Token } else { Need::Build })?;
     println!(
         "{}\n",
         style.bold("AWS IoT Core samples for Rust, against a local sandbox: no AWS account is involved")
@@ -40,12 +48,16 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
     let executables = build(workspace, &samples, style)?;
     let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    if with_token {
+        token::make(sandbox.state())?;
+    }
     let mut failed = Vec::new();
     for sample in &samples {
         if !show(sample, &executables, sandbox.state(), style)? {
             failed.push(sample.folder.as_str());
         }
     }
+    by_hand.iter().for_each(|sample| skip(sample, style));
     println!("{}", summary(samples.len(), &failed, style));
     if let (true, Some(Sample { folder: sample, .. })) = (failed.is_empty(), samples.first()) {
         println!("\nConnect to your own AWS account next:");
@@ -64,6 +76,13 @@ fn build(workspace: &Workspace, samples: &[Sample], style: Style) -> Result<Exec
     let executables = cargo::build(workspace, &selection, Progress::OnFailure)?;
     println!("{}\n", style.dim(&format!("Built in {}", seconds(started.elapsed()))));
     Ok(executables)
+}
+
+/// Shows a sample that takes a person to run it.
+fn skip(sample: &Sample, style: Style) {
+    println!("{}  {}", style.bold(&sample.folder), sample.title);
+    println!("  skipped: it {}", sample.by_hand.as_deref().unwrap_or_default());
+    println!("  {}\n", style.dim(&format!("samples/{}/README.md shows how", sample.folder)));
 }
 
 /// Runs one sample and shows it; whether it succeeded.

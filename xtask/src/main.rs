@@ -8,6 +8,7 @@ mod cargo;
 mod connection;
 mod demo;
 mod hint;
+mod node;
 mod policy;
 mod private_sandbox;
 mod python;
@@ -16,6 +17,7 @@ mod sandbox;
 mod setup;
 mod style;
 mod test;
+mod token;
 mod workspace;
 
 use std::process::ExitCode;

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::hint;
 use crate::workspace::Workspace;
@@ -19,6 +20,9 @@ pub(crate) struct Args {
     /// Your AWS account, 12 digits
     #[arg(long)]
     account: String,
+    /// Only what allows this action, such as iot:Connect: where a sample needs permissions of several principals
+    #[arg(long)]
+    action: Option<String>,
 }
 
 /// Prints the policy on stdout.
@@ -26,8 +30,25 @@ pub(crate) fn policy(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let sample = workspace.sample(&args.sample)?;
     let file = workspace.policies().join(format!("{}.json", sample.folder));
     let template = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-    print!("{}", fill(&template, &args.region, &args.account)?);
+    let filled = fill(&template, &args.region, &args.account)?;
+    match &args.action {
+        None => print!("{filled}"),
+        Some(action) => println!("{:#}", only(&filled, action)?),
+    }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The policy with the statements of `action` alone.
+fn only(policy: &str, action: &str) -> Result<Value> {
+    let mut policy: Value = serde_json::from_str(policy).context("the policy is not JSON")?;
+    let statements = policy["Statement"].as_array_mut().context("the policy has no statements")?;
+    let actions: Vec<_> = statements.iter().filter_map(|one| one["Action"].as_str()).collect();
+    if !actions.contains(&action) {
+        let hint = format!("it allows {}", actions.join(", "));
+        return Err(hint::usage(format!("the policy does not allow `{action}`"), hint));
+    }
+    statements.retain(|one| one["Action"] == action);
+    Ok(policy)
 }
 
 /// Puts the region and account in, and the partition that goes with the region.
@@ -73,8 +94,6 @@ fn partition(region: &str) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
 
     const TEMPLATE: &str = "arn:aws:iot:${region}:${account}:client/test-*";
@@ -85,6 +104,17 @@ mod tests {
         assert_eq!(fill("eu-west-1"), "arn:aws:iot:eu-west-1:123456789012:client/test-*");
         assert_eq!(fill("cn-north-1"), "arn:aws-cn:iot:cn-north-1:123456789012:client/test-*");
         assert_eq!(fill("us-gov-west-1"), "arn:aws-us-gov:iot:us-gov-west-1:123456789012:client/test-*");
+    }
+
+    #[test]
+    fn one_action_alone() {
+        let policy = r#"{"Version":"1","Statement":[{"Action":"iot:A"},{"Action":"iot:B"}]}"#;
+        assert_eq!(
+            only(policy, "iot:B").unwrap().to_string(),
+            r#"{"Statement":[{"Action":"iot:B"}],"Version":"1"}"#
+        );
+        let error = only(policy, "iot:C").unwrap_err();
+        assert!(hint::of(&error).is_some_and(|hint| hint.contains("iot:A, iot:B")));
     }
 
     #[test]

@@ -6,8 +6,11 @@ use anyhow::Result;
 
 use crate::cargo::{self, Progress};
 use crate::connection::{self, Connection};
+use crate::hint;
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
+use crate::token;
+
 use crate::workspace::{Sample, Workspace};
 
 /// The flags of `cargo xtask run`.
@@ -26,6 +29,11 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Build)?;
     if connection::names_endpoint(&args.flags) || asks_for_help(&args.flags) {
         plainly(workspace, &sample, &args.flags)
+    } else if let Some(reason) = &sample.by_hand {
+        Err(hint::error(
+            format!("the sample `{}` does not run against a sandbox by itself: it {reason}", sample.folder),
+            format!("give --endpoint and the rest yourself, as samples/{}/README.md shows", sample.folder),
+        ))
     } else {
         in_sandbox(workspace, &sample, &args.flags)
     }
@@ -37,8 +45,14 @@ fn plainly(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<E
 }
 
 fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
+    if token::is_wanted_by(&sample.folder) {
+        setup::ensure(workspace, Need::Token)?;
+    }
     let executables = cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
     let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    if token::is_wanted_by(&sample.folder) {
+        token::make(sandbox.state())?;
+    }
     let connection = Connection::to_sandbox(&sample.folder, sandbox.state())?.give_way_to(flags);
     let mut command = Command::new(executables.path(&sample.package)?);
     connection.apply(&mut command);

@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{hint, python};
+use crate::{hint, node, python, token};
 
 /// Where servers live that a user's `PATH` may not name.
 const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
@@ -23,20 +23,17 @@ pub(crate) struct Args {
     /// Also what the tests need
     #[arg(long)]
     tests: bool,
-    /// Also what the comparison with the official clients needs
-    #[arg(long)]
-    bench: bool,
 }
 
 /// What the prerequisites are for; each includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
-    /// Building and running the samples and the sandbox.
+    /// Building the samples and the sandbox, and running all of them that need no device.
     Build,
-    /// The tests with foreign peers.
+    /// A PKCS#11 token for the samples that sign with one.
+    Token,
+    /// The tests with foreign peers, and the comparison with the official clients.
     Tests,
-    /// The comparison with the official Python and Node clients.
-    Bench,
 }
 
 /// A program that has to be there, and the packages that bring it.
@@ -80,6 +77,24 @@ const TOOLS: &[Tool] = &[
         brew: &["cmake"],
     },
     Tool {
+        name: "SoftHSM2",
+        reason: "is the PKCS#11 token of the sandbox's device",
+        need: Need::Token,
+        works: || token::library().is_ok() && runs("softhsm2-util", &["--version"]),
+        apt: &["softhsm2"],
+        dnf: &["softhsm"],
+        brew: &["softhsm"],
+    },
+    Tool {
+        name: "pkcs11-tool",
+        reason: "puts certificates on tokens and counts logins",
+        need: Need::Tests,
+        works: || found("pkcs11-tool"),
+        apt: &["opensc"],
+        dnf: &["opensc"],
+        brew: &["opensc"],
+    },
+    Tool {
         name: "python3 with venv",
         reason: "runs the official Python client as a peer",
         need: Need::Tests,
@@ -108,8 +123,8 @@ const TOOLS: &[Tool] = &[
     },
     Tool {
         name: "node",
-        reason: "runs the official Node client for comparison",
-        need: Need::Bench,
+        reason: "runs the official Node client as a peer",
+        need: Need::Tests,
         works: || runs("node", &["--version"]),
         apt: &["nodejs"],
         dnf: &["nodejs"],
@@ -118,7 +133,7 @@ const TOOLS: &[Tool] = &[
     Tool {
         name: "npm",
         reason: "installs the official Node client",
-        need: Need::Bench,
+        need: Need::Tests,
         works: || runs("npm", &["--version"]),
         apt: &["npm"],
         dnf: &["npm"],
@@ -128,11 +143,7 @@ const TOOLS: &[Tool] = &[
 
 /// The task: ensures, and says what there is.
 pub(crate) fn task(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    let need = match (args.bench, args.tests) {
-        (true, _) => Need::Bench,
-        (false, true) => Need::Tests,
-        (false, false) => Need::Build,
-    };
+    let need = if args.tests { Need::Tests } else { Need::Token };
     ensure(workspace, need)?;
     let names: Vec<_> = TOOLS.iter().filter(|tool| tool.need <= need).map(|tool| tool.name).collect();
     println!("Ready: {}", names.join(", "));
@@ -157,6 +168,7 @@ pub(crate) fn ensure(workspace: &Workspace, need: Need) -> Result<()> {
     }
     if need >= Need::Tests {
         python::ensure(workspace)?;
+        node::ensure(workspace)?;
     }
     Ok(())
 }
@@ -202,7 +214,7 @@ mod tests {
 
     #[test]
     fn each_need_includes_the_ones_before_it() {
-        assert!(Need::Build < Need::Tests && Need::Tests < Need::Bench);
+        assert!(Need::Build < Need::Token && Need::Token < Need::Tests);
     }
 
     #[test]

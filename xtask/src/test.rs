@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{cargo, python};
+use crate::{cargo, node, python};
 
 /// The flags of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -27,6 +27,7 @@ pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     command.args(["test", "--locked"]);
     command.args(cargo_words(args));
     command.env(python::VARIABLE, python::interpreter(workspace));
+    command.env(node::VARIABLE, node::folder(workspace));
     let status = command.status().context("cannot run cargo")?;
     Ok(cargo::exit_code(status))
 }

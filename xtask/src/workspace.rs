@@ -21,6 +21,8 @@ pub(crate) struct Sample {
     pub(crate) package: String,
     /// What it shows, in one line.
     pub(crate) title: String,
+    /// Why it takes a person to run it: what it needs beside the sandbox. `by-hand` of `[package.metadata.xtask]`.
+    pub(crate) by_hand: Option<String>,
 }
 
 impl Workspace {
@@ -80,17 +82,19 @@ impl Workspace {
 
 impl Sample {
     fn read(folder: &str, manifest: &str, readme: &str) -> Self {
-        let package = package_field(manifest, "name").unwrap_or(folder).to_owned();
+        let package = field(manifest, "package", "name").unwrap_or(folder).to_owned();
         let title = first_line_of_prose(readme)
-            .or_else(|| package_field(manifest, "description").map(str::to_owned))
+            .or_else(|| field(manifest, "package", "description").map(str::to_owned))
             .unwrap_or_else(|| package.clone());
-        Self { folder: folder.to_owned(), package, title }
+        let by_hand = field(manifest, "package.metadata.xtask", "by-hand").map(str::to_owned);
+        Self { folder: folder.to_owned(), package, title, by_hand }
     }
 }
 
-/// A string field of a manifest's `[package]` table; enough of TOML for the one-line fields asked for here.
-fn package_field<'a>(manifest: &'a str, name: &str) -> Option<&'a str> {
-    let table = manifest.lines().skip_while(|line| line.trim() != "[package]").skip(1);
+/// A string field of one of a manifest's tables; enough of TOML for the one-line fields asked for here.
+fn field<'a>(manifest: &'a str, table: &str, name: &str) -> Option<&'a str> {
+    let header = format!("[{table}]");
+    let table = manifest.lines().skip_while(|line| line.trim() != header).skip(1);
     table.take_while(|line| !line.trim_start().starts_with('[')).find_map(|line| {
         let (key, value) = line.split_once('=')?;
         let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
@@ -128,8 +132,15 @@ mod tests {
 
     #[test]
     fn field_outside_the_package_table_is_not_taken() {
-        assert_eq!(package_field("[dependencies]\nname = \"x\"\n", "name"), None);
-        assert_eq!(package_field("[package]\n[dependencies]\nname = \"x\"\n", "name"), None);
+        assert_eq!(field("[dependencies]\nname = \"x\"\n", "package", "name"), None);
+        assert_eq!(field("[package]\n[dependencies]\nname = \"x\"\n", "package", "name"), None);
+    }
+
+    #[test]
+    fn what_takes_a_person_says_why() {
+        assert_eq!(Sample::read("sigv4_connect", MANIFEST, "").by_hand, None);
+        let manifest = format!("{MANIFEST}[package.metadata.xtask]\nby-hand = \"needs a token\"\n");
+        assert_eq!(Sample::read("x", &manifest, "").by_hand.as_deref(), Some("needs a token"));
     }
 
     #[test]

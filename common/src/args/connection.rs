@@ -19,7 +19,7 @@ pub struct ConnectionArgs {
     pub endpoint: Endpoint,
 
     /// The broker's port; by default the one that AWS IoT Core has for the authentication method (8883 for
-    /// mutual TLS, 443 for WebSocket).
+    /// mutual TLS, 443 for WebSocket and custom authorizers).
     #[arg(long, aliases = ["port-override", "port_override"], value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
 

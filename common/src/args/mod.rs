@@ -3,22 +3,33 @@
 //! The names that the official SDKs' samples use work too, in kebab and snake case, as hidden aliases: a command
 //! pasted from their documentation runs.
 
+mod cognito;
 mod connection;
+mod custom_auth;
+mod error;
 mod mutual_tls;
 mod output;
+mod pkcs11;
+mod pkcs12;
+mod profile;
+mod region;
+mod secret;
 mod sigv4;
+mod static_keys;
+mod windows_store;
+mod x509_credentials;
 
+pub use self::cognito::CognitoArgs;
 pub use self::connection::ConnectionArgs;
+pub use self::custom_auth::CustomAuthArgs;
+pub use self::error::ArgsError;
 pub use self::mutual_tls::MutualTlsArgs;
 pub use self::output::{Output, OutputArgs, Verbosity};
+pub use self::pkcs11::{KeyId, Pkcs11Args, Pkcs11Settings};
+pub use self::pkcs12::Pkcs12Args;
+pub use self::profile::ProfileArgs;
+pub use self::region::RegionArgs;
 pub use self::sigv4::{SigV4Args, SourceName};
-
-use clap::error::ErrorKind;
-
-/// Flags that do not fit together: `error.exit()` shows it and ends the process with code 2.
-fn usage(message: impl std::fmt::Display) -> clap::Error {
-    clap::Error::raw(
-        ErrorKind::ArgumentConflict,
-        format!("{message}\n\nFor more information, try '--help'.\n"),
-    )
-}
+pub use self::static_keys::StaticArgs;
+pub use self::windows_store::WindowsStoreArgs;
+pub use self::x509_credentials::X509CredentialsArgs;

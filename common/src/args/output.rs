@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Client, Message};
+use crate::client::{Client, ConnectionPlan, Message};
 use crate::logging;
 
 /// What goes to stdout, and how much is logged on stderr.
@@ -99,6 +99,25 @@ impl<W: Write> Output<W> {
     /// `Disconnected`
     pub fn disconnected(&mut self) -> io::Result<()> {
         self.line("Disconnected", "disconnected", json!({}))
+    }
+
+    /// What a connection would be, in several lines, where none is made.
+    pub fn plan(&mut self, plan: &ConnectionPlan) -> io::Result<()> {
+        if !self.json {
+            for line in plan.to_string().lines() {
+                writeln!(self.writer, "{}", one_line(line))?;
+            }
+            return self.writer.flush();
+        }
+        self.line(
+            "",
+            "plan",
+            json!({
+                "target": plan.target, "alpn": plan.alpn, "websocket_path": plan.websocket_path,
+                "mqtt_version": plan.mqtt_version.to_string(), "client_id": plan.client_id,
+                "username": plan.username, "has_password": plan.has_password,
+            }),
+        )
     }
 
     fn message(&mut self, text: &str, event: &str, message: &Message) -> io::Result<()> {

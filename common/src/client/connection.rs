@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use paho_mqtt as paho;
+use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -137,14 +138,15 @@ async fn refusal(
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
+    let auth = options.dialer.auth_kind();
     let end = link.end().await;
     // The link has ended, so the CONNACK is there or never comes.
     if let Some(Connack { code, reason_string }) = connack.await.ok().filter(|connack| connack.code != 0) {
         let code = ReasonCode::new(code, options.mqtt_version);
-        return Error::ConnectRefused { target, client_id, code, reason_string };
+        return Error::ConnectRefused { target, client_id, code, reason_string, auth };
     }
     match end {
-        LinkEnd::BrokerClosed => Error::ClosedBeforeConnack { target, client_id },
+        LinkEnd::BrokerClosed => Error::ClosedBeforeConnack { target, client_id, auth },
         LinkEnd::Transport(error) => map_read_error(error, &target),
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
         LinkEnd::Local(error) => Error::Link(error),
@@ -192,6 +194,12 @@ fn connect_options(
         // A persistent session of MQTT 3.1.1 outlives the client; what is in flight is published again instead.
         MqttVersion::V311 => {
             builder.clean_session(true);
+        }
+    }
+    if let Some(authorizer) = &options.authorizer {
+        builder.user_name(authorizer.connect_username().expose_secret());
+        if let Some(password) = authorizer.connect_password() {
+            builder.password(password.expose_secret());
         }
     }
     builder

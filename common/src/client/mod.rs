@@ -13,6 +13,7 @@ mod operation;
 mod options;
 mod outbox;
 mod peer;
+mod plan;
 mod reason;
 
 use std::sync::{Arc, OnceLock};
@@ -27,6 +28,7 @@ use self::driver::Driver;
 pub use self::event::{Event, Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
+pub use self::plan::ConnectionPlan;
 pub use self::reason::{MqttVersion, ReasonCode};
 use crate::error::Error;
 

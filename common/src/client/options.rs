@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::MqttVersion;
+use super::{ConnectionPlan, MqttVersion};
+use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::transport::{Auth, Dialer, Roots};
@@ -11,6 +12,8 @@ use crate::transport::{Auth, Dialer, Roots};
 pub struct ClientOptions {
     /// How to reach the broker and who we are.
     pub(crate) dialer: Dialer,
+    /// What CONNECT tells a custom authorizer.
+    pub(super) authorizer: Option<CustomAuthorizer>,
     /// The client ID, at most 128 bytes on AWS IoT Core. Two clients with the same one push each other out.
     pub client_id: String,
     /// The protocol version; 5 by default.
@@ -51,7 +54,12 @@ impl ClientOptions {
         if client_id.contains('\0') {
             return Err(Error::Settings("the client ID contains U+0000".to_owned()));
         }
+        let authorizer = match &auth {
+            Auth::CustomAuthorizer { authorizer, .. } => Some(authorizer.clone()),
+            _ => None,
+        };
         Ok(Self {
+            authorizer,
             dialer: Dialer::new(endpoint, auth, roots)?,
             client_id,
             mqtt_version: MqttVersion::V5,
@@ -63,6 +71,21 @@ impl ClientOptions {
             reconnect_maximum: Duration::from_secs(120),
             max_in_flight: 100,
         })
+    }
+
+    /// What a connection would be, without making one.
+    #[must_use]
+    pub fn plan(&self) -> ConnectionPlan {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        ConnectionPlan {
+            target: self.dialer.target(),
+            alpn: self.dialer.alpn().map(text),
+            websocket_path: self.dialer.websocket_path(),
+            mqtt_version: self.mqtt_version,
+            client_id: self.client_id.clone(),
+            username: self.authorizer.as_ref().map(CustomAuthorizer::shown_username),
+            has_password: self.authorizer.as_ref().is_some_and(|login| login.connect_password().is_some()),
+        }
     }
 
     /// [`max_in_flight`](Self::max_in_flight); with none nothing could ever be sent.

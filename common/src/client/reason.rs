@@ -62,6 +62,14 @@ impl ReasonCode {
         }
     }
 
+    /// Whether the broker says that user name or password are wrong.
+    pub(crate) fn is_bad_login(self) -> bool {
+        match self.version {
+            MqttVersion::V5 => self.code == 0x86,
+            MqttVersion::V311 => self.code == 4,
+        }
+    }
+
     /// Whether trying again cannot help: who we are or what we ask is refused, not the moment.
     pub(crate) fn is_permanent(self) -> bool {
         match self.version {

@@ -21,23 +21,37 @@ use rustls::ClientConfig;
 use tokio::task::JoinSet;
 
 use crate::error::{Cause, Error};
-use crate::transport::{Roots, Stream, tcp, tls};
+use crate::transport::{Identity, Roots, Stream, tcp, tls};
 
 /// The largest answer that is read, in bytes. Credentials take a few thousand.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// An HTTP client for the SDK. It opens a connection for each call: there is about one an hour.
 pub(super) fn client(roots: &Roots) -> SharedHttpClient {
-    let tls = Tls { roots: roots.clone(), config: Arc::default() };
+    let tls = Tls::new(roots, None);
     http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector { tls: tls.clone(), settings: settings.clone() })
     })
+}
+
+/// Sends one request with a client certificate. The caller sets the deadline.
+///
+/// # Errors
+/// What the SDK would be told, with one of this crate's errors among the causes where TLS failed.
+pub(super) async fn send(
+    request: HttpRequest,
+    roots: &Roots,
+    identity: &Identity,
+) -> Result<HttpResponse, ConnectorError> {
+    let tls = Tls::new(roots, Some(identity.clone()));
+    Connector { tls, settings: HttpConnectorSettings::default() }.send(request).await
 }
 
 /// The TLS configuration, made at the first call to an `https://` address.
 #[derive(Debug, Clone)]
 struct Tls {
     roots: Roots,
+    identity: Option<Identity>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
@@ -66,7 +80,8 @@ impl Connector {
         })
         .await
         .map_err(ConnectorError::never_connected)?;
-        let response = within(self.settings.read_timeout(), "answer", exchange(stream, request)).await?;
+        let response =
+            within(self.settings.read_timeout(), "answer", exchange(stream, request, &server)).await?;
         HttpResponse::try_from(response).map_err(|error| ConnectorError::other(error.into(), None))
     }
 
@@ -83,11 +98,15 @@ impl Connector {
 }
 
 impl Tls {
+    fn new(roots: &Roots, identity: Option<Identity>) -> Self {
+        Self { roots: roots.clone(), identity, config: Arc::default() }
+    }
+
     fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = tls::config(&self.roots, None, Some(b"http/1.1".to_vec()))?;
+        let config = tls::config(&self.roots, self.identity.as_ref(), Some(b"http/1.1".to_vec()))?;
         Ok(Arc::clone(self.config.get_or_init(|| config)))
     }
 }
@@ -126,8 +145,17 @@ fn to_origin_form(request: &mut Request<SdkBody>, server: &Server) -> Result<(),
 }
 
 /// Sends the request and reads the whole answer: the connection ends with this function.
-async fn exchange(stream: Stream, request: Request<SdkBody>) -> Result<Response<SdkBody>, ConnectorError> {
-    let io = |error: hyper::Error| ConnectorError::io(error.into());
+async fn exchange(
+    stream: Stream,
+    request: Request<SdkBody>,
+    server: &Server,
+) -> Result<Response<SdkBody>, ConnectorError> {
+    let io = |error: hyper::Error| {
+        ConnectorError::io(match tls::map_http_error(&error, server.authority.as_str()) {
+            Some(known) => known.into(),
+            None => error.into(),
+        })
+    };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io)?;
     // Dropped, and so aborted, at the end or when the call is given up.
     let mut driver = JoinSet::new();
@@ -160,7 +188,7 @@ mod tests {
 
     fn connector(limit: Duration) -> Connector {
         Connector {
-            tls: Tls { roots: Roots::system(), config: Arc::default() },
+            tls: Tls::new(&Roots::system(), None),
             settings: HttpConnectorSettings::builder().connect_timeout(limit).read_timeout(limit).build(),
         }
     }

@@ -1,5 +1,8 @@
 //! Whole dials against TLS servers in this process.
 
+#[path = "blocking_key_tests.rs"]
+mod blocking_key;
+
 use std::net::SocketAddr;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
@@ -9,6 +12,7 @@ use rustls::{ServerConfig, SupportedProtocolVersion};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
@@ -209,6 +213,59 @@ async fn credentials_fail_the_dial_at_once() {
     let auth = Auth::SigV4 { credentials, region: "us-east-1".to_owned() };
     let dialer = dialer(listener.local_addr().expect("an address"), auth, Roots::system());
     assert!(matches!(dialer.dial(&Timeline::start()).await, Err(Error::Credentials { .. })));
+}
+
+/// Answers every upgrade with 403, and tells whose signature it carried.
+async fn refusing(config: ServerConfig) -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let address = listener.local_addr().expect("an address");
+    let (keys, signed_with) = mpsc::unbounded_channel();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("accepts");
+            let mut stream = acceptor.accept(stream).await.expect("shakes hands");
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                request.push(stream.read_u8().await.expect("reads"));
+            }
+            let request = String::from_utf8(request).expect("UTF-8");
+            let (_, credential) = request.split_once("X-Amz-Credential=").expect("a signature");
+            let key = credential.split_once('%').map(|(key, _)| key.to_owned()).expect("a scope");
+            keys.send(key).expect("the test listens");
+            let answer = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n";
+            stream.write_all(answer).await.expect("writes");
+            stream.flush().await.expect("flushes");
+        }
+    });
+    (address, signed_with)
+}
+
+#[tokio::test]
+async fn kept_credentials_that_are_refused_are_resolved_anew_once() {
+    let pki = Pki::new();
+    let (address, mut signed_with) = refusing(pki.server(rustls::ALL_VERSIONS, false)).await;
+    let dialer = dialer(address, signed(), pki.roots());
+    let Carrier::SignedWebSocket(signer) = &dialer.shared.carrier else { panic!("{dialer:?}") };
+
+    // Those of the source itself are not tried twice.
+    let timeline = Timeline::start();
+    let error = dialer.dial(&timeline).await.err().expect("refused");
+    assert!(matches!(error, Error::UpgradeRefused { .. }) && error.is_permanent(), "{error:?}");
+    assert_eq!(signed_with.try_recv().as_deref(), Ok("AKID"));
+    assert!(signed_with.try_recv().is_err());
+
+    let expiry = SystemTime::now() + Duration::from_secs(3600);
+    signer.provider.keep(Credentials::new("KEPT", "secret", None, Some(expiry), "test")).await;
+    let timeline = Timeline::start();
+    let error = dialer.dial(&timeline).await.err().expect("refused");
+    assert!(matches!(error, Error::UpgradeRefused { .. }) && error.is_permanent(), "{error:?}");
+    assert_eq!(signed_with.try_recv().as_deref(), Ok("KEPT"));
+    assert_eq!(signed_with.try_recv().as_deref(), Ok("AKID"));
+    assert!(signed_with.try_recv().is_err());
+    let steps = timeline.steps();
+    let upgrades: Vec<_> = steps.iter().filter(|step| step.layer == Layer::WebSocket).collect();
+    assert_eq!((upgrades.len(), upgrades[0].detail.as_str()), (2, "failed"));
 }
 
 #[test]

@@ -5,7 +5,8 @@
 mod auth;
 mod identity;
 mod pem;
-mod refusal;
+pub(crate) mod pkcs11;
+pub(crate) mod refusal;
 mod roots;
 pub(crate) mod tcp;
 pub(crate) mod tls;
@@ -14,16 +15,20 @@ mod websocket;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_credential_types::Credentials;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Mutex;
 
-pub use self::auth::Auth;
+pub use self::auth::{Auth, CustomAuthTransport};
 pub use self::identity::Identity;
+pub(crate) use self::identity::StorePath;
+pub use self::pkcs11::{KeySelector, Listing, Pkcs11Options, TokenSelector};
 pub use self::roots::Roots;
 pub(crate) use self::tls::map_read_error;
-use crate::credentials::Provider;
+use crate::credentials::{Provider, Resolved};
 use crate::endpoint::Endpoint;
-use crate::error::{Error, Layer};
+use crate::error::{AuthKind, Cause, Error, Layer};
 use crate::sigv4::{self, SigningRequest};
 use crate::timeline::Timeline;
 
@@ -49,7 +54,21 @@ struct Shared {
     endpoint: Endpoint,
     port: u16,
     tls: Arc<ClientConfig>,
-    websocket: Option<Signer>,
+    /// Where a signature of the private key may block: whose turn it is.
+    blocking_key: Option<Arc<Mutex<()>>>,
+    carrier: Carrier,
+    auth: AuthKind,
+}
+
+/// What carries MQTT's packets.
+#[derive(Debug)]
+enum Carrier {
+    /// The TLS stream itself.
+    Tls,
+    /// WebSocket. The proof of who we are is in the CONNECT.
+    WebSocket,
+    /// WebSocket, its upgrade signed. The CONNECT holds no proof.
+    SignedWebSocket(Box<Signer>),
 }
 
 /// What signs the WebSocket upgrade.
@@ -64,22 +83,29 @@ impl Dialer {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
-    /// region is empty.
+    /// region is empty or the port is not for this authentication method.
     pub(crate) fn new(endpoint: Endpoint, auth: Auth, roots: Roots) -> Result<Self, Error> {
         let port = endpoint.port().unwrap_or_else(|| auth.default_port());
+        auth.check_port(port)?;
         let alpn = auth.alpn(port).map(<[u8]>::to_vec);
-        let (identity, websocket) = match auth {
-            Auth::MutualTls(identity) => (Some(identity), None),
+        let kind = auth.kind();
+        let (identity, carrier) = match auth {
+            Auth::MutualTls(identity) => (Some(identity), Carrier::Tls),
             Auth::SigV4 { region, .. } if region.is_empty() => {
                 return Err(Error::Settings("the signing region is empty".to_owned()));
             }
             Auth::SigV4 { credentials, region } => {
                 let provider = Provider::new(credentials, Some(region.clone()), &roots);
-                (None, Some(Signer { provider, region }))
+                (None, Carrier::SignedWebSocket(Box::new(Signer { provider, region })))
+            }
+            Auth::CustomAuthorizer { transport: CustomAuthTransport::Mqtt, .. } => (None, Carrier::Tls),
+            Auth::CustomAuthorizer { transport: CustomAuthTransport::WebSocket, .. } => {
+                (None, Carrier::WebSocket)
             }
         };
         let tls = tls::config(&roots, identity.as_ref(), alpn)?;
-        Ok(Self { shared: Arc::new(Shared { endpoint, port, tls, websocket }) })
+        let blocking_key = identity.filter(Identity::blocks).map(|_| Arc::default());
+        Ok(Self { shared: Arc::new(Shared { endpoint, port, tls, blocking_key, carrier, auth: kind }) })
     }
 
     /// The broker as `host:port`.
@@ -92,6 +118,29 @@ impl Dialer {
         (self.shared.endpoint.host(), self.shared.port)
     }
 
+    /// The protocol that is offered by ALPN.
+    pub(crate) fn alpn(&self) -> Option<&[u8]> {
+        self.shared.tls.alpn_protocols.first().map(Vec::as_slice)
+    }
+
+    /// The path of the WebSocket upgrade, without what is signed; `None` when there is no WebSocket.
+    pub(crate) fn websocket_path(&self) -> Option<&'static str> {
+        match self.shared.carrier {
+            Carrier::Tls => None,
+            Carrier::WebSocket | Carrier::SignedWebSocket(_) => Some(sigv4::PATH),
+        }
+    }
+
+    /// Who the connections are made as, for the errors of those that are refused.
+    pub(crate) fn auth_kind(&self) -> AuthKind {
+        match &self.shared.carrier {
+            Carrier::SignedWebSocket(signer) => AuthKind::Credentials {
+                cognito_identity: signer.provider.cognito_identity().map(ToString::to_string),
+            },
+            Carrier::Tls | Carrier::WebSocket => self.shared.auth.clone(),
+        }
+    }
+
     /// Opens a connection that is ready for MQTT's CONNECT, and reports each step to `timeline`.
     ///
     /// There is no deadline in here: the caller puts one around the whole.
@@ -99,14 +148,52 @@ impl Dialer {
     /// # Errors
     /// One of the transport's errors, naming the layer that failed.
     pub(crate) async fn dial(&self, timeline: &Timeline) -> Result<Stream, Error> {
-        match &self.shared.websocket {
-            None => self.dial_tls(timeline).await,
-            Some(signer) => self.dial_websocket(signer, timeline).await,
+        match &self.shared.carrier {
+            Carrier::Tls => self.dial_tls(timeline).await,
+            Carrier::WebSocket => {
+                let stream = self.dial_tls(timeline).await?;
+                self.upgrade(stream, sigv4::PATH, timeline).await
+            }
+            Carrier::SignedWebSocket(signer) => self.dial_signed(signer, timeline).await,
         }
     }
 
+    /// Credentials can be refused before their time: revoked, or outlived by the session of their role. Those that
+    /// were kept from an earlier connection are resolved anew once; what is refused then is refused for good.
+    async fn dial_signed(&self, signer: &Signer, timeline: &Timeline) -> Result<Stream, Error> {
+        match self.try_signed(signer, timeline).await? {
+            (Resolved::Kept(_), Err(Error::UpgradeRefused { refusal, .. }))
+                if matches!(refusal.status, 401 | 403) =>
+            {
+                log::info!(
+                    "the credentials of an earlier connection are refused ({refusal}): resolving new ones"
+                );
+                signer.provider.forget().await;
+                timeline.end_failed();
+                let (_, outcome) = self.try_signed(signer, timeline).await?;
+                outcome
+            }
+            (_, outcome) => outcome,
+        }
+    }
+
+    /// What became of the upgrade, and of which credentials' signature.
+    async fn try_signed(
+        &self,
+        signer: &Signer,
+        timeline: &Timeline,
+    ) -> Result<(Resolved, Result<Stream, Error>), Error> {
+        // Both at once; the signature comes after both, so that its time is as fresh as it can be.
+        let (stream, resolved) = tokio::try_join!(self.dial_tls(timeline), signer.credentials(timeline))?;
+        let path = signer
+            .sign(&self.host_header(), resolved.credentials())
+            .map_err(|source| Error::Signing { target: self.target(), source })?;
+        let outcome = self.upgrade(stream, &path, timeline).await;
+        Ok((resolved, outcome))
+    }
+
     async fn dial_tls(&self, timeline: &Timeline) -> Result<Stream, Error> {
-        let Shared { endpoint, port, tls, .. } = &*self.shared;
+        let Shared { endpoint, port, tls, blocking_key, .. } = &*self.shared;
 
         let step = timeline.step(Layer::Dns);
         let addresses = tcp::resolve(endpoint.host(), *port).await?;
@@ -117,35 +204,47 @@ impl Dialer {
         step.done(format!("connected to {address}"));
 
         let step = timeline.step(Layer::Tls);
-        let stream = tls::connect(Arc::clone(tls), endpoint.host(), stream, &self.target()).await?;
+        let (config, host, target) = (Arc::clone(tls), endpoint.host(), self.target());
+        let stream = match blocking_key {
+            None => tls::connect(config, host, stream, &target).await?,
+            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, &target).await?,
+        };
         step.done(tls::describe(&stream));
 
         Ok(Box::new(stream))
     }
 
-    async fn dial_websocket(&self, signer: &Signer, timeline: &Timeline) -> Result<Stream, Error> {
-        let credentials = async {
-            let step = timeline.step(Layer::Credentials);
-            let credentials = signer.provider.resolve().await?;
-            step.done("resolved");
-            Ok(credentials)
-        };
-        // Both at once; the signature comes after both, so that its time is as fresh as it can be.
-        let (stream, credentials) = tokio::try_join!(self.dial_tls(timeline), credentials)?;
-
+    /// Turns `stream` into WebSocket with GET `path`, a secret as it may be signed.
+    async fn upgrade(&self, stream: Stream, path: &str, timeline: &Timeline) -> Result<Stream, Error> {
         let step = timeline.step(Layer::WebSocket);
-        let host_header = sigv4::host_header(self.shared.endpoint.host(), self.shared.port);
-        let path = sigv4::presign(&SigningRequest {
-            host_header: &host_header,
-            region: &signer.region,
-            credentials: &credentials,
+        let stream =
+            websocket::upgrade(stream, &self.host_header(), path, &self.target(), self.auth_kind()).await?;
+        step.done("open");
+        Ok(stream)
+    }
+
+    fn host_header(&self) -> String {
+        sigv4::host_header(self.shared.endpoint.host(), self.shared.port)
+    }
+}
+
+impl Signer {
+    async fn credentials(&self, timeline: &Timeline) -> Result<Resolved, Error> {
+        let step = timeline.step(Layer::Credentials);
+        let resolved = self.provider.resolve().await?;
+        step.done("resolved");
+        Ok(resolved)
+    }
+
+    /// The path and the signed query of an upgrade at this moment.
+    fn sign(&self, host_header: &str, credentials: &Credentials) -> Result<String, Cause> {
+        sigv4::presign(&SigningRequest {
+            host_header,
+            region: &self.region,
+            credentials,
             time: SystemTime::now(),
             expires: SIGNATURE_EXPIRES,
         })
-        .map_err(|source| Error::Signing { target: self.target(), source })?;
-        let stream = websocket::upgrade(stream, &host_header, &path, &self.target()).await?;
-        step.done("open");
-        Ok(stream)
     }
 }
 

@@ -3,13 +3,16 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
-use rustls::{AlertDescription, ClientConfig};
+use rustls::{AlertDescription, ClientConfig, OtherError};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, oneshot};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -69,6 +72,47 @@ where
     })
 }
 
+/// As [`connect`], for a private key that may block: a signature on a device takes its time, or, when the device hangs,
+/// for ever. The handshake runs on a thread of its own. tokio's pool for what blocks would not do: a runtime waits for
+/// it when it ends.
+///
+/// A caller that is gone ends the handshake; one inside a signature ends when that returns. Until then its thread
+/// holds `turn`, so that attempts that follow wait without a thread of their own.
+///
+/// # Errors
+/// Those of [`connect`].
+pub(crate) async fn connect_on_own_thread<S>(
+    turn: Arc<Mutex<()>>,
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+    target: &str,
+) -> Result<TlsStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let turn = turn.lock_owned().await;
+    let (mut sender, receiver) = oneshot::channel();
+    let runtime = Handle::current();
+    let (host, thread_target) = (host.to_owned(), target.to_owned());
+    let handshake = move || {
+        let outcome = runtime.block_on(async {
+            tokio::select! {
+                outcome = connect(config, &host, stream, &thread_target) => Some(outcome),
+                () = sender.closed() => None,
+            }
+        });
+        if let Some(outcome) = outcome {
+            // Nobody waits any more when the deadline has passed meanwhile.
+            let _ = sender.send(outcome);
+        }
+        drop(turn);
+    };
+    let failed = |error: io::Error| Error::Tls { target: target.to_owned(), source: error.into() };
+    thread::Builder::new().name("TLS handshake".to_owned()).spawn(handshake).map_err(failed)?;
+    receiver.await.unwrap_or_else(|_| Err(failed(io::Error::other("the handshake's thread has ended"))))
+}
+
 /// What came of a handshake, for the timeline.
 pub(crate) fn describe<S>(stream: &TlsStream<S>) -> String {
     let (_, connection) = stream.get_ref();
@@ -94,6 +138,11 @@ pub(crate) fn map_read_error(error: io::Error, target: &str) -> Error {
             source: Some(error.into()),
         },
     }
+}
+
+/// The error for an HTTP exchange that TLS has failed; `None` if something else has.
+pub(crate) fn map_http_error(error: &hyper::Error, target: &str) -> Option<Error> {
+    tls_cause(error).map(|cause| map_read_error(io::Error::other(cause.clone()), target))
 }
 
 /// The TLS library's error among the causes of another.
@@ -149,6 +198,11 @@ fn tls_error(error: io::Error, target: &str) -> Error {
 /// The TLS library's error alone where there is one: what wraps it adds no word.
 fn own_cause(error: io::Error) -> crate::error::Cause {
     match tls_cause(&error) {
+        // A private key that another than this process holds fails with an error of this crate.
+        Some(cause @ rustls::Error::Other(OtherError(other))) => match other.downcast_ref::<Arc<Error>>() {
+            Some(own) => Arc::clone(own).into(),
+            None => cause.clone().into(),
+        },
         Some(cause) => cause.clone().into(),
         None => error.into(),
     }

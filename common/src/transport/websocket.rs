@@ -25,7 +25,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, refusal, tls};
-use crate::error::{Cause, Error};
+use crate::error::{AuthKind, Cause, Error};
 
 /// The subprotocol of MQTT (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
@@ -47,12 +47,13 @@ const MAX_SENT: usize = 32 * 1024;
 ///
 /// # Errors
 /// [`Error::UpgradeRefused`] when the server answers with anything but 101, [`Error::WebSocket`] when the
-/// connection fails or the answer is not this protocol's; `target` is the `host:port` they name.
+/// connection fails or the answer is not this protocol's; `target` is the `host:port` they name, and `auth` who asked.
 pub(crate) async fn upgrade(
     stream: Stream,
     host_header: &str,
     path: &str,
     target: &str,
+    auth: AuthKind,
 ) -> Result<Stream, Error> {
     let failed = |source: Cause| Error::WebSocket { target: target.to_owned(), source };
     let key = generate_key();
@@ -76,7 +77,7 @@ pub(crate) async fn upgrade(
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let body = read_body(&mut response).await;
         let refusal = refusal::read(response.status(), response.headers(), &body);
-        return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal) });
+        return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal), auth });
     }
     check_answer(response.headers(), &key).map_err(|problem| failed(problem.into()))?;
     let upgraded = hyper::upgrade::on(response).await.map_err(|error| http_error(error, target))?;
@@ -85,10 +86,8 @@ pub(crate) async fn upgrade(
 
 /// The failure of an HTTP exchange. Over TLS 1.3 a refused client certificate shows here, at the first read.
 fn http_error(error: hyper::Error, target: &str) -> Error {
-    match tls::tls_cause(&error) {
-        Some(cause) => tls::map_read_error(io::Error::other(cause.clone()), target),
-        None => Error::WebSocket { target: target.to_owned(), source: error.into() },
-    }
+    tls::map_http_error(&error, target)
+        .unwrap_or_else(|| Error::WebSocket { target: target.to_owned(), source: error.into() })
 }
 
 /// The start of a refusal's body; what cannot be had of it is left out.

@@ -24,7 +24,14 @@ async fn pair() -> (Stream, WebSocketStream<DuplexStream>) {
 }
 
 async fn open(stream: DuplexStream) -> Result<Stream, Error> {
-    upgrade(Box::new(stream), "a.example", "/mqtt?X-Amz-Signature=1", TARGET).await
+    upgrade(
+        Box::new(stream),
+        "a.example",
+        "/mqtt?X-Amz-Signature=1",
+        TARGET,
+        AuthKind::Credentials { cognito_identity: None },
+    )
+    .await
 }
 
 /// What the client makes of an answer that is sent whatever it asks.
@@ -156,7 +163,7 @@ async fn a_refusal_keeps_what_the_server_said() {
         body.len()
     ))
     .await;
-    let Error::UpgradeRefused { target, refusal } = error else { panic!("{error:?}") };
+    let Error::UpgradeRefused { target, refusal, .. } = error else { panic!("{error:?}") };
     assert_eq!((target.as_str(), refusal.status), (TARGET, 403));
     assert_eq!(refusal.error_type.as_deref(), Some("ForbiddenException"));
     assert_eq!(refusal.message.as_deref(), Some("Forbidden: signature expired"));

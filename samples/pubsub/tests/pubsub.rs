@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
-use testkit::{Mosquitto, Outcome, Sample, policy, readme};
+use testkit::{Mosquitto, Outcome, ProtectedKey, Sample, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
 
@@ -135,6 +135,71 @@ fn certificates_and_keys_that_cannot_be_used() {
     run(Path::new("/dev/null"), &device.key_file).failed(1, &["/dev/null", "empty"]);
     let stranger = sandbox.issue_unregistered_device("stranger").unwrap();
     run(&stranger.cert_file, &stranger.key_file).failed(1, &["rejected the client certificate", "hint:"]);
+}
+
+fn with_protected_key(sandbox: &Sandbox, protected: &ProtectedKey) -> Sample {
+    let flags = ["--cert".into(), sandbox.device().cert_file.clone(), "--key".into(), protected.key_file()];
+    Sample::new(BINARY).mqtt(sandbox).args(flags).args(["--count", "1", "--interval", "0"])
+}
+
+#[test]
+fn an_encrypted_key_takes_its_password_from_anywhere() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    let password_file = protected.password_file().display().to_string();
+    let sample = || with_protected_key(&sandbox, &protected);
+    for outcome in [
+        sample().args(["--key-password", ProtectedKey::PASSWORD]).run(),
+        sample().args(["--key_password", ProtectedKey::PASSWORD]).run(),
+        sample().args(["--key-password-file", &password_file]).run(),
+        sample().env("AWS_IOT_KEY_PASSWORD", ProtectedKey::PASSWORD).run(),
+        // A flag wins over the environment.
+        sample().args(["--key-password-file", &password_file]).env("AWS_IOT_KEY_PASSWORD", "wrong").run(),
+        sample().answer("device.key: ", ProtectedKey::PASSWORD),
+    ] {
+        let outcome = outcome.succeeded();
+        assert!(outcome.stdout.ends_with("Disconnected\n"), "{outcome:#?}");
+        assert_eq!(outcome.stderr, "");
+    }
+}
+
+#[test]
+fn passwords_of_the_key_that_are_wrong_missing_or_not_needed() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    let sample = || with_protected_key(&sandbox, &protected);
+    let wrong = ["password of the private key", "device.key is wrong", "hint:", "openssl pkey -in"];
+    sample().args(["--key-password", "wrong"]).run().failed(1, &wrong);
+    sample().args(["--key-password", ""]).run().failed(1, &["is wrong: it is empty"]);
+    sample().answer("device.key: ", "wrong").failed(1, &wrong);
+    sample().answer("device.key: ", "").failed(1, &["is wrong: it is empty"]);
+    let missing = ["was not given", "hint:", "--key-password-file", "AWS_IOT_KEY_PASSWORD"];
+    sample().run().failed(1, &missing);
+    // An empty variable is one that is not set.
+    sample().env("AWS_IOT_KEY_PASSWORD", "").run().failed(1, &missing);
+    let both = ["--key-password", "x", "--key-password-file", "y"];
+    sample().args(both).run().failed(2, &["--key-password", "cannot be used with"]);
+
+    let plain = || pubsub(&sandbox).args(["--count", "1"]);
+    for outcome in [
+        plain().args(["--key-password", "x"]).run(),
+        plain().args(["--key-password-file", "missing"]).run(),
+        plain().env("AWS_IOT_KEY_PASSWORD", "x").run(),
+    ] {
+        assert!(outcome.succeeded().stderr.contains("is not encrypted: its password was not used"));
+    }
+}
+
+#[test]
+fn no_password_reaches_a_log() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    for (password, exit) in [(ProtectedKey::PASSWORD, 0), ("battery staple", 1)] {
+        let sample = with_protected_key(&sandbox, &protected).args(["--key-password", password]);
+        let outcome = sample.env("RUST_LOG", "trace").run();
+        assert_eq!(outcome.code, Some(exit), "{outcome:#?}");
+        assert!(!(outcome.stdout + &outcome.stderr).contains(password));
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{ConnectionArgs, OutputArgs, SigV4Args};
+use common::args::{ArgsError, ConnectionArgs, OutputArgs, SigV4Args};
 use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket, signed with AWS credentials (SigV4), and disconnects.
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Failure> {
 
     // Authentication: --access-key, --secret and --session-token, or what the AWS SDK's default chain finds. The
     // credentials are resolved, and the upgrade signed, anew for each connection.
-    let auth = args.credentials.auth(&args.connection.endpoint).unwrap_or_else(|usage| usage.exit());
+    let auth = args.credentials.auth(&args.connection.endpoint).map_err(ArgsError::exit_on_usage)?;
 
     let options = args.connection.options(auth)?;
     let (client, _) = until_interrupted(Client::connect(options)).await?;

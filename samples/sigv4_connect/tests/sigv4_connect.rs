@@ -1,5 +1,6 @@
 //! The sample against a sandbox, and what AWS's refusals of a signature look like.
 
+use std::fs;
 use std::path::Path;
 
 use sandbox::{Credentials, Principal, Sandbox};
@@ -45,6 +46,54 @@ fn connects_with_keys_from_flags_and_from_the_environment() {
     assert_eq!(connections.len(), 4);
     assert!(connections.iter().all(|connection| connection.protocol_level == Some(5)));
     assert!(connections.iter().all(|connection| connection.amz_date.is_some()));
+}
+
+#[test]
+fn secrets_come_from_files_and_the_environment_too() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, secret: &str| {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("{secret}\n")).unwrap();
+        path.display().to_string()
+    };
+    let secret_file = file("secret", &keys.secret_access_key);
+    let token_file = file("token", &keys.session_token);
+    let sample = || sigv4_connect(&sandbox).args(["--access-key", &keys.access_key_id]);
+    let in_files = ["--secret-file", &secret_file, "--session-token-file", &token_file];
+    sample().args(in_files).run().succeeded();
+    // Whatever key the environment names: these are complete.
+    sample().args(in_files).credentials(sandbox.expired_credentials()).run().succeeded();
+
+    sample().credentials(keys).run().succeeded();
+    let other = sample().credentials(sandbox.expired_credentials());
+    other.run().failed(2, &["belongs to another access key", "AWS_ACCESS_KEY_ID"]);
+    // The environment's token belongs to the environment's secret.
+    let mixed = sample().credentials(keys).args(["--secret-file", &secret_file]);
+    mixed.run().failed(1, &["HTTP 403", "token", "hint:"]);
+    let missing = sample().args(["--secret-file", "missing-file"]);
+    missing.run().failed(1, &["cannot read the secret access key missing-file", "hint:"]);
+}
+
+#[test]
+fn cognito_and_the_iot_credentials_provider_are_sources() {
+    let sandbox = Sandbox::start().unwrap();
+    let (cognito, provider) = (sandbox.cognito(), sandbox.credentials_provider());
+    let with_cognito = || sigv4_connect(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &cognito.endpoint);
+    with_cognito().args(["--cognito-identity", &cognito.identity_id]).run().succeeded();
+    let pool = ["--credential-source", "cognito", "--cognito-identity-pool", &cognito.identity_pool_id];
+    with_cognito().args(pool).run().succeeded();
+    with_cognito().args(&pool[..2]).run().failed(2, &["--cognito-identity-pool"]);
+
+    let device = sandbox.device();
+    let x509 = sigv4_connect(&sandbox)
+        .args(["--x509-endpoint", &provider.endpoint, "--x509-role-alias", &provider.role_alias])
+        .args(["--x509-cert".as_ref(), device.cert_file.as_os_str()])
+        .args(["--x509-key".as_ref(), device.key_file.as_os_str()]);
+    x509.run().succeeded();
+    let half = ["--credential-source", "x509", "--x509-endpoint", &provider.endpoint];
+    sigv4_connect(&sandbox).args(half).run().failed(2, &["--x509-role-alias is needed"]);
 }
 
 #[test]

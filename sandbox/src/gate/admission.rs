@@ -1,5 +1,6 @@
 //! Judges CONNECT.
 
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -7,7 +8,8 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::account::Account;
-use crate::gate::Authenticated;
+use crate::gate::identity::{Client, Identity};
+use crate::gate::lease::Lease;
 use crate::gate::limits;
 use crate::gate::session::Session;
 use crate::mqtt::connect::{Connect, ConnectError, Will};
@@ -26,23 +28,24 @@ mod return_code {
 const UNSUPPORTED_PROTOCOL_VERSION: u8 = 0x84;
 
 /// A client that may come in.
-#[derive(Debug)]
-pub(crate) struct Admission {
+pub(super) struct Admission {
     pub(crate) session: Session,
     /// The CONNECT for the broker.
     pub(crate) connect: Vec<u8>,
+    /// `None` when the connection may last.
+    pub(super) lease: Option<Lease>,
 }
 
 /// A client that may not.
 #[derive(Debug)]
-pub(crate) struct Refusal {
+pub(super) struct Refusal {
     /// The CONNACK to send; nothing when there is none to send.
     pub(crate) packet: Vec<u8>,
     pub(crate) why: String,
 }
 
 /// Judges the body of a CONNECT.
-pub(crate) fn admit(body: &[u8], client: Authenticated, account: &Account) -> Result<Admission, Refusal> {
+pub(super) fn admit(body: &[u8], client: Client, account: &Account) -> Result<Admission, Refusal> {
     let connect = match Connect::parse(body) {
         Ok(connect) => connect,
         Err(ConnectError::Malformed) => {
@@ -80,20 +83,26 @@ pub(crate) fn admit(body: &[u8], client: Authenticated, account: &Account) -> Re
         let packet = reply::connack_refusal(Version::V5, code, Some(&reason_string));
         return Err(Refusal { packet, why: format!("as a test asked for, with 0x{code:02X}") });
     }
-    let mut variables = client.variables.with("iot:ClientId", &client_id);
+    let refuse = |fault: u8, why: &dyn fmt::Display| {
+        let code = if connect.version == Version::V5 { fault } else { v311(fault) };
+        client.entry.update(|entry| entry.connack = Some(code));
+        let packet = reply::connack_refusal(connect.version, code, None);
+        Refusal { packet, why: format!("{why} ({client_id:?}, code 0x{code:02X})") }
+    };
+    let Identity { policies, thing, variables, lease } = client
+        .authentication
+        .complete(client.peer, &connect, account)
+        .map_err(|refusal| refuse(reason::NOT_AUTHORIZED, &refusal))?;
+    let mut variables =
+        variables.with("aws:SourceIp", &client.peer.ip().to_string()).with("iot:ClientId", &client_id);
     if account.things.exists(&client_id) {
-        let attached = client.thing.as_deref() == Some(&client_id);
+        let attached = thing.as_deref() == Some(&client_id);
         variables = variables
             .with("iot:Connection.Thing.ThingName", &client_id)
             .with("iot:Connection.Thing.IsAttached", if attached { "true" } else { "false" });
     }
-    let permissions = Arc::new(Permissions::new(Arc::clone(&account.policies), client.principal, variables));
-    if let Err((code, why)) = judge(&connect, &client_id, assigned, &permissions) {
-        let code = if connect.version == Version::V5 { code } else { v311(code) };
-        client.entry.update(|entry| entry.connack = Some(code));
-        let packet = reply::connack_refusal(connect.version, code, None);
-        return Err(Refusal { packet, why: format!("{why} ({client_id:?}, code 0x{code:02X})") });
-    }
+    let permissions = Arc::new(Permissions::new(Arc::clone(&account.policies), policies, variables));
+    judge(&connect, &client_id, assigned, &permissions).map_err(|(code, why)| refuse(code, &why))?;
 
     // The gate keeps the time, since the broker would close without a DISCONNECT.
     let rewritten = connect.rewrite(&broker_client_id(&client_id), u16::MAX);
@@ -106,7 +115,7 @@ pub(crate) fn admit(body: &[u8], client: Authenticated, account: &Account) -> Re
         subscriptions: Mutex::default(),
         entry: client.entry,
     };
-    Ok(Admission { session, connect: rewritten })
+    Ok(Admission { session, connect: rewritten, lease })
 }
 
 /// The reason code of MQTT 5, and why.

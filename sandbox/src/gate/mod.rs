@@ -5,7 +5,9 @@
 
 mod admission;
 mod filter;
+mod identity;
 mod inbound;
+mod lease;
 pub(crate) mod limits;
 mod outbound;
 mod pump;
@@ -13,7 +15,8 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use std::future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,9 +26,9 @@ use tokio::time::timeout;
 
 use crate::account::Account;
 use crate::broker::Broker;
-use crate::connections::LogEntry;
 use crate::mqtt::frame::{Frame, FrameBuffer, kind};
-use crate::policy::{Principal, Variables};
+
+pub(crate) use self::identity::{Authentication, Client};
 
 use self::admission::{Admission, Refusal};
 use self::inbound::Inbound;
@@ -40,6 +43,8 @@ pub(crate) struct Patience {
     pub(crate) send: Duration,
     /// How long a second of the keep-alive lasts; tests have short ones.
     pub(crate) keep_alive_second: Duration,
+    /// How long a second of a custom authorizer's answer lasts; tests have short ones.
+    pub(crate) authorizer_second: Duration,
 }
 
 impl Default for Patience {
@@ -48,6 +53,7 @@ impl Default for Patience {
             connect: Duration::from_secs(10),
             send: Duration::from_secs(30),
             keep_alive_second: Duration::from_secs(1),
+            authorizer_second: Duration::from_secs(1),
         }
     }
 }
@@ -57,18 +63,6 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Packets of the gate's own that wait for a client to read: far more than a client may leave unanswered.
 const QUEUE: usize = 1024;
-
-/// Who is at the other end of a stream, as the gateway found out.
-#[derive(Debug)]
-pub(crate) struct Authenticated {
-    pub(crate) peer: SocketAddr,
-    pub(crate) principal: Principal,
-    /// The thing that the client's certificate is attached to.
-    pub(crate) thing: Option<String>,
-    /// Those that do not depend on the CONNECT.
-    pub(crate) variables: Variables,
-    pub(crate) entry: LogEntry,
-}
 
 /// What the gate itself, or a test, sends to a client; the order is kept.
 #[derive(Debug)]
@@ -82,7 +76,7 @@ pub(crate) struct ToClient {
 }
 
 /// Serves one connection to its end.
-pub(crate) async fn serve<S>(stream: S, client: Authenticated, account: &Account, broker: &Arc<Broker>)
+pub(crate) async fn serve<S>(stream: S, client: Client, account: &Account, broker: &Arc<Broker>)
 where
     S: AsyncRead + AsyncWrite + Send,
 {
@@ -95,7 +89,7 @@ where
         Ok(None) => return log::info!("{peer}: closed without a CONNECT"),
         Err(_) => return log::info!("{peer}: no CONNECT in time"),
     };
-    let Admission { session, connect } = match admission::admit(connect.body(), client, account) {
+    let Admission { session, connect, lease } = match admission::admit(connect.body(), client, account) {
         Ok(admission) => admission,
         Err(Refusal { packet, why }) => {
             log::info!("{peer}: CONNECT refused: {why}");
@@ -115,11 +109,18 @@ where
     if let Err(error) = to_broker.write_all(&connect).await {
         return log::warn!("{peer}: the broker took no CONNECT: {error}");
     }
+    let expiry = async {
+        match lease {
+            Some(lease) => lease.end(&account.authorizers, account.patience.authorizer_second).await,
+            None => future::pending().await,
+        }
+    };
     let (packets, to_send) = mpsc::channel(QUEUE);
     // Holds no more than the messages that the broker leaves unacknowledged.
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
     let inbound = pump::Inward {
         judge: Inbound::new(Arc::clone(&session)),
+        expiry: pin!(expiry),
         silence: limits::silence(session.keep_alive, account.patience.keep_alive_second),
         frames,
         from_client: &mut from_client,

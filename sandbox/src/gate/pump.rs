@@ -3,6 +3,7 @@
 //! Each direction is a future of its own and reaches the other by channels only, so that neither waits for the other:
 //! a client that does not read cannot keep its own packets from the broker.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,6 +23,8 @@ use crate::mqtt::{Version, reason, reply};
 /// From the client to the broker.
 pub(super) struct Inward<'a, S> {
     pub(super) judge: Inbound,
+    /// Resolves when the connection has lasted as long as it may.
+    pub(super) expiry: Pin<&'a mut (dyn Future<Output = Closing> + Send)>,
     /// How long the client may say nothing.
     pub(super) silence: Duration,
     pub(super) frames: FrameBuffer,
@@ -135,6 +138,7 @@ impl<S: AsyncRead> Inward<'_, S> {
                     Ok(Ok(_)) => {}
                     Err(_) => return self.close(Closing::new(reason::KEEP_ALIVE_TIMEOUT, "the keep-alive time is over")),
                 },
+                closing = &mut self.expiry => return self.close(closing),
                 Some(packets) = self.acknowledged.recv() => {
                     if self.to_broker.write_all(&packets).await.is_err() {
                         return End::BrokerGone;

@@ -7,13 +7,16 @@ use tokio::time::Instant;
 
 use super::*;
 use crate::account::{ACCOUNT_ID, REGION};
+use crate::authorizer::AuthorizerTable;
 use crate::clock::Clock;
 use crate::connections::{Connection, ConnectionLog, Transport};
+use crate::credentials::Holder;
 use crate::pki::{Authority, ServerCertificate};
-use crate::policy::PolicyStore;
+use crate::policy::{PolicyStore, Principal};
+use crate::services::{Places, Services, Settings};
 use crate::sigv4::Verifier;
 use crate::things::Things;
-use crate::tls::Configurations;
+use crate::tls::{Configurations, TlsVersions};
 
 /// What the gate takes for a second here.
 const SECOND: Duration = Duration::from_millis(20);
@@ -29,21 +32,27 @@ fn open(policy: &str) -> DuplexStream {
     let server = authority.issue_server(ServerCertificate::Valid).unwrap();
     let policies = PolicyStore::new(REGION, ACCOUNT_ID);
     policies.replace(Principal::Iam, &[policy.to_owned()]).unwrap();
+    let places = Places { https_port: 0, metadata_port: 0, web_identity_token_file: Default::default() };
     let account = Account {
         clock: Clock::default(),
-        tls: Configurations::new(&authority, &server).unwrap(),
+        tls: Configurations::new(&authority, &server, TlsVersions::default()).unwrap(),
         policies: Arc::new(policies),
         things: Things::default(),
-        verifier: Verifier { region: REGION.to_owned(), known: Vec::new() },
+        authorizers: AuthorizerTable::default(),
+        verifier: Verifier { region: REGION.to_owned(), credentials: Arc::default() },
+        services: Services::new(Settings::default(), places, String::new(), Arc::default()).unwrap(),
         connections: ConnectionLog::default(),
-        patience: Patience { connect: 10 * SECOND, send: 10 * SECOND, keep_alive_second: SECOND },
+        patience: Patience {
+            connect: 10 * SECOND,
+            send: 10 * SECOND,
+            keep_alive_second: SECOND,
+            authorizer_second: SECOND,
+        },
         refusals: Default::default(),
     };
-    let client = Authenticated {
+    let client = Client {
         peer: ([127, 0, 0, 1], 1).into(),
-        principal: Principal::Iam,
-        thing: None,
-        variables: Variables::default(),
+        authentication: Authentication::Signature(Holder::Iam),
         entry: account.connections.add(Connection::new(Transport::WebSocket, Principal::Iam, None, None)),
     };
     let (ours, theirs) = tokio::io::duplex(64 * 1024);

@@ -1,4 +1,5 @@
-//! The HTTP side of the HTTPS port: the WebSocket upgrade of a signed request.
+//! The HTTP side of the HTTPS port: the WebSocket upgrade of a signed request, or of one for a custom authorizer.
+//! Requests for credentials go on to [`services`].
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -10,7 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, DATE, HOST, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    CONNECTION, HOST, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
@@ -26,20 +27,20 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
-use crate::clock::http_date;
+use crate::authorizer::{Handshake, HttpData};
 use crate::connections::{Connection, Transport};
-use crate::gate::Authenticated;
+use crate::gate::{Authentication, Client};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::websocket::WebSocketBytes;
-use crate::gateway::{Gateway, with_source};
-use crate::policy::{Principal, Variables};
+use crate::gateway::{Gateway, server_name, services};
 use crate::sandbox::ENDPOINT;
-use crate::sigv4::{Refusal, SignedRequest};
+use crate::services::Services;
+use crate::sigv4::{self, Refusal, SignedRequest, Verified};
 
 /// The subprotocol of MQTT over WebSocket (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
 /// How long a client may take for the head of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest WebSocket message and frame taken, in bytes: far more than a packet, so that the gate can tell a client
 /// that its packet is too large.
@@ -55,10 +56,10 @@ pub(super) async fn serve(
     peer: SocketAddr,
     alpn: Option<String>,
 ) -> anyhow::Result<()> {
-    let service = service_fn(|request| {
-        let answer = answer(&gateway, request, peer, alpn.clone());
-        async { Ok::<_, Infallible>(answer) }
-    });
+    let certificates = tls.get_ref().1.peer_certificates();
+    let certificate = certificates.and_then(|chain| chain.first()).map(|first| first.as_ref().to_vec());
+    let connection = HttpConnection { gateway, peer, alpn, server_name: server_name(&tls), certificate };
+    let service = service_fn(|request| async { Ok::<_, Infallible>(connection.answer(request).await) });
     hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
@@ -68,66 +69,110 @@ pub(super) async fn serve(
         .context("the HTTP connection failed")
 }
 
-fn answer(
-    gateway: &Arc<Gateway>,
-    request: Request<Incoming>,
+/// What all requests of a connection have in common.
+struct HttpConnection {
+    gateway: Arc<Gateway>,
     peer: SocketAddr,
     alpn: Option<String>,
-) -> Response<Body> {
-    let now = gateway.account.clock.now();
-    let mut response = match upgrade(gateway, request, peer, alpn) {
-        Ok(response) => response,
-        Err(refusal) => {
-            log::info!("{peer}: refused with {}: {}", refusal.status, refusal.message);
-            refusal.into_response()
-        }
-    };
-    if let Ok(date) = HeaderValue::from_str(&http_date(now)) {
-        response.headers_mut().insert(DATE, date);
-    }
-    response
+    server_name: Option<String>,
+    /// The client's, DER; only the IoT credentials provider looks at it.
+    certificate: Option<Vec<u8>>,
 }
 
-fn upgrade(
-    gateway: &Arc<Gateway>,
-    mut request: Request<Incoming>,
-    peer: SocketAddr,
-    alpn: Option<String>,
-) -> Result<Response<Body>, HttpRefusal> {
-    let accept = websocket_accept(&request)?;
-    let amz_date = authenticate(gateway, &request)?;
-    log::info!("{peer}: authenticated as the IAM identity by its signature");
-
-    let connection = Connection::new(Transport::WebSocket, Principal::Iam, alpn, Some(amz_date));
-    let client = Authenticated {
-        peer,
-        principal: Principal::Iam,
-        thing: None,
-        variables: with_source(Variables::default(), peer),
-        entry: gateway.account.connections.add(connection),
-    };
-    let upgraded = hyper::upgrade::on(&mut request);
-    let gateway = Arc::clone(gateway);
-    tokio::spawn(async move {
-        match upgraded.await {
-            Ok(stream) => {
-                let config =
-                    WebSocketConfig::default().max_message_size(Some(MESSAGE)).max_frame_size(Some(MESSAGE));
-                let stream =
-                    WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config)).await;
-                gateway.mqtt(WebSocketBytes::new(stream), client).await;
+impl HttpConnection {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
+        let service = Services::on_https(request.method(), request.uri().path(), request.headers());
+        let answer = match service {
+            Some(endpoint) => {
+                let certificate = self.certificate.as_deref();
+                services::answer(&self.gateway, endpoint, request, self.peer, certificate).await
             }
-            Err(error) => log::info!("{peer}: the upgrade failed: {error}"),
+            None => self.upgrade(request),
+        };
+        let mut response = answer.unwrap_or_else(|refusal| {
+            log::info!("{}: refused with {}: {}", self.peer, refusal.status, refusal.message);
+            refusal.into_response()
+        });
+        services::set_date(&mut response, &self.gateway);
+        response
+    }
+
+    fn upgrade(&self, mut request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
+        let accept = websocket_accept(&request)?;
+        let (authentication, signature) = self.authenticate(&request)?;
+
+        let peer = self.peer;
+        let (access_key_id, amz_date) = signature.unzip();
+        let connection = Connection {
+            access_key_id,
+            ..Connection::new(Transport::WebSocket, authentication.principal(), self.alpn.clone(), amz_date)
+        };
+        let entry = self.gateway.account.connections.add(connection);
+        let client = Client { peer, authentication, entry };
+        let upgraded = hyper::upgrade::on(&mut request);
+        let gateway = Arc::clone(&self.gateway);
+        tokio::spawn(async move {
+            match upgraded.await {
+                Ok(stream) => {
+                    let config = WebSocketConfig::default()
+                        .max_message_size(Some(MESSAGE))
+                        .max_frame_size(Some(MESSAGE));
+                    let stream =
+                        WebSocketStream::from_raw_socket(TokioIo::new(stream), Role::Server, Some(config))
+                            .await;
+                    gateway.mqtt(WebSocketBytes::new(stream), client).await;
+                }
+                Err(error) => log::info!("{peer}: the upgrade failed: {error}"),
+            }
+        });
+        let mut response = Response::new(Empty::new().boxed());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        let headers = response.headers_mut();
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
+        Ok(response)
+    }
+
+    /// Who sends the request, and the access key ID and the `X-Amz-Date` of its signature. Without any signature the request is for a custom
+    /// authorizer, which decides once CONNECT is there.
+    fn authenticate(
+        &self,
+        request: &Request<Incoming>,
+    ) -> Result<(Authentication, Option<(String, String)>), HttpRefusal> {
+        let account = &self.gateway.account;
+        let headers: Vec<_> = request
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
+            .collect();
+        let query = request.uri().query();
+        let signed = SignedRequest {
+            method: request.method().as_str(),
+            path: request.uri().path(),
+            query: query.unwrap_or_default(),
+            headers: &headers,
+        };
+        if !sigv4::is_attempted(&signed) {
+            log::info!("{}: an unsigned request: a custom authorizer decides at CONNECT", self.peer);
+            let http = Some(HttpData { query: query.map(str::to_owned), headers });
+            let handshake = Handshake { server_name: self.server_name.clone(), http };
+            return Ok((Authentication::CustomAuthorizer(handshake), None));
         }
-    });
-    let mut response = Response::new(Empty::new().boxed());
-    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL));
-    Ok(response)
+        let verified = account.verifier.verify(signed, account.clock.now()).and_then(|verified| {
+            // AWS IoT takes a signature for another host as a wrong one.
+            let own = request.headers().get(HOST).is_some_and(is_own_host);
+            if own { Ok(verified) } else { Err(Refusal::WrongSignature) }
+        });
+        let Verified { holder, access_key_id, amz_date } = verified.map_err(|refusal| {
+            HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string())
+        })?;
+        log::info!("{}: authenticated as {} by its signature", self.peer, holder.principal());
+        Ok((Authentication::Signature(holder), Some((access_key_id, amz_date))))
+    }
 }
 
 /// Checks everything about the request but who sends it; returns `Sec-WebSocket-Accept` (RFC 6455 §4.2).
@@ -179,32 +224,6 @@ fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefu
         .map_err(|_| bad("Sec-WebSocket-Key is not valid"))
 }
 
-/// Verifies the signature and the host it is for; returns its `X-Amz-Date`.
-fn authenticate(gateway: &Gateway, request: &Request<Incoming>) -> Result<String, HttpRefusal> {
-    let account = &gateway.account;
-    let headers: Vec<_> = request
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-        })
-        .collect();
-    let signed = SignedRequest {
-        method: request.method().as_str(),
-        path: request.uri().path(),
-        query: request.uri().query().unwrap_or_default(),
-        headers: &headers,
-    };
-    let verified = account.verifier.verify(signed, account.clock.now()).and_then(|verified| {
-        // AWS IoT takes a signature for another host as a wrong one.
-        let own = request.headers().get(HOST).is_some_and(is_own_host);
-        if own { Ok(verified) } else { Err(Refusal::WrongSignature) }
-    });
-    verified.map(|verified| verified.amz_date).map_err(|refusal| {
-        HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string())
-    })
-}
-
 /// Whether a `Host` names this machine. Its port may be that of a relay or a proxy in between.
 fn is_own_host(host: &HeaderValue) -> bool {
     let Ok(host) = host.to_str() else { return false };
@@ -222,7 +241,7 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a st
         .map(str::trim)
 }
 
-/// A body of JSON.
+/// A body of these bytes.
 pub(super) fn full(bytes: Vec<u8>) -> Body {
     Full::new(Bytes::from(bytes)).boxed()
 }

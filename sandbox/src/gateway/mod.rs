@@ -1,8 +1,9 @@
-//! The front door: TLS, client certificates, ALPN and signed requests. It decides who a client is, then hands the
-//! stream to the gate.
+//! The front door: TLS, client certificates, ALPN and signed requests. It decides who a client is, unless that is up to
+//! a custom authorizer, then hands the stream to the gate.
 
 mod http;
 mod refusal;
+mod services;
 mod websocket;
 
 use std::net::SocketAddr;
@@ -18,18 +19,27 @@ use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::account::Account;
+use crate::authorizer::Handshake;
 use crate::broker::Broker;
 use crate::connections::{Connection, Transport};
-use crate::gate::{self, Authenticated};
-use crate::policy::{Principal, Variables};
-use crate::tls::ALPN_MQTT_CA;
+use crate::gate::{self, Authentication, Client};
+use crate::tls::{ALPN_MQTT, ALPN_MQTT_CA};
 
 /// How long a client may take for TLS.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The two ports of the gateway.
+/// The ports of the gateway.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Port {
+    /// One that speaks TLS.
+    Tls(TlsPort),
+    /// The metadata services, over plain HTTP.
+    Metadata,
+}
+
+/// The ports that speak TLS.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum TlsPort {
     /// Mutual TLS, whatever the ALPN.
     Mqtt,
     /// By ALPN.
@@ -66,28 +76,46 @@ impl Gateway {
 
     async fn connection(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, port: Port) -> anyhow::Result<()> {
         tcp.set_nodelay(true).context("cannot set TCP_NODELAY")?;
+        match port {
+            Port::Tls(port) => self.tls(tcp, peer, port).await,
+            Port::Metadata => services::serve_metadata(self, tcp, peer).await,
+        }
+    }
+
+    async fn tls(self: Arc<Self>, tcp: TcpStream, peer: SocketAddr, port: TlsPort) -> anyhow::Result<()> {
         let tls = timeout(HANDSHAKE_TIMEOUT, self.handshake(tcp, port))
             .await
             .context("no TLS handshake in time")?
             .context("the TLS handshake failed")?;
         let alpn = tls.get_ref().1.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned());
-        match port {
-            Port::Https if alpn.as_deref() != Some(ALPN_MQTT_CA) => http::serve(self, tls, peer, alpn).await,
-            _ => self.mutual_tls(tls, peer, alpn).await,
+        match (port, alpn.as_deref()) {
+            (TlsPort::Mqtt, _) | (TlsPort::Https, Some(ALPN_MQTT_CA)) => {
+                self.mutual_tls(tls, peer, alpn).await
+            }
+            (TlsPort::Https, Some(ALPN_MQTT)) => {
+                self.custom_authorizer(tls, peer, alpn).await;
+                Ok(())
+            }
+            (TlsPort::Https, _) => http::serve(self, tls, peer, alpn).await,
         }
     }
 
-    /// The configuration depends on the ALPN protocols that the client offers: a certificate is asked for only where
+    /// The configuration depends on the ALPN protocols that the client offers: a certificate is required only where
     /// one is needed.
-    async fn handshake(&self, tcp: TcpStream, port: Port) -> std::io::Result<TlsStream<TcpStream>> {
+    async fn handshake(&self, tcp: TcpStream, port: TlsPort) -> std::io::Result<TlsStream<TcpStream>> {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
         let tls = &self.account.tls;
         let config: &Arc<ServerConfig> = match port {
-            Port::Mqtt => &tls.mqtt,
-            Port::Https => {
-                let mut offered = start.client_hello().alpn().into_iter().flatten();
-                if offered.any(|protocol| protocol == ALPN_MQTT_CA.as_bytes()) {
+            TlsPort::Mqtt => &tls.mqtt,
+            TlsPort::Https => {
+                let hello = start.client_hello();
+                let offers = |name: &str| {
+                    hello.alpn().into_iter().flatten().any(|protocol| protocol == name.as_bytes())
+                };
+                if offers(ALPN_MQTT_CA) {
                     &tls.mqtt_by_alpn
+                } else if offers(ALPN_MQTT) {
+                    &tls.custom_authorizer
                 } else {
                     &tls.http
                 }
@@ -107,23 +135,26 @@ impl Gateway {
             bail!("the client certificate is not registered");
         };
         log::info!("{peer}: authenticated as the device {:?} by its certificate", device.thing_name);
-        let connection = Connection::new(Transport::MutualTls, Principal::Device, alpn, None);
-        let client = Authenticated {
-            peer,
-            principal: Principal::Device,
-            thing: Some(device.thing_name),
-            variables: with_source(device.subject, peer),
-            entry: self.account.connections.add(connection),
-        };
+        let authentication = Authentication::Certificate(device);
+        let connection = Connection::new(Transport::MutualTls, authentication.principal(), alpn, None);
+        let client = Client { peer, authentication, entry: self.account.connections.add(connection) };
         self.mqtt(tls, client).await;
         Ok(())
     }
 
-    async fn mqtt<S: AsyncRead + AsyncWrite + Send>(&self, stream: S, client: Authenticated) {
+    async fn custom_authorizer(&self, tls: TlsStream<TcpStream>, peer: SocketAddr, alpn: Option<String>) {
+        let handshake = Handshake { server_name: server_name(&tls), http: None };
+        let authentication = Authentication::CustomAuthorizer(handshake);
+        let connection = Connection::new(Transport::Tls, authentication.principal(), alpn, None);
+        let client = Client { peer, authentication, entry: self.account.connections.add(connection) };
+        self.mqtt(tls, client).await;
+    }
+
+    async fn mqtt<S: AsyncRead + AsyncWrite + Send>(&self, stream: S, client: Client) {
         gate::serve(stream, client, &self.account, &self.broker).await;
     }
 }
 
-fn with_source(variables: Variables, peer: SocketAddr) -> Variables {
-    variables.with("aws:SourceIp", &peer.ip().to_string())
+fn server_name(tls: &TlsStream<TcpStream>) -> Option<String> {
+    tls.get_ref().1.server_name().map(str::to_owned)
 }

@@ -35,7 +35,7 @@ impl From<PacketError> for ConnectError {
 }
 
 /// What the gate needs of a CONNECT.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Connect<'a> {
     pub(crate) version: Version,
     pub(crate) clean_start: bool,
@@ -43,6 +43,8 @@ pub(crate) struct Connect<'a> {
     pub(crate) keep_alive: u16,
     pub(crate) client_id: &'a str,
     pub(crate) will: Option<Will<'a>>,
+    pub(crate) username: Option<&'a str>,
+    pub(crate) password: Option<&'a [u8]>,
     pub(crate) enhanced_authentication: bool,
     flags: u8,
     properties: Properties<'a>,
@@ -79,13 +81,8 @@ impl<'a> Connect<'a> {
         let client_id = reader.string()?;
         let tail = reader.rest();
         let will = if flags & 0x04 == 0 { None } else { Some(read_will(&mut reader, flags, version)?) };
-        // User name and password are left to custom authorizers; here they only have to be well-formed.
-        if flags & 0x80 != 0 {
-            reader.string()?;
-        }
-        if flags & 0x40 != 0 {
-            reader.binary()?;
-        }
+        let username = if flags & 0x80 == 0 { None } else { Some(reader.string()?) };
+        let password = if flags & 0x40 == 0 { None } else { Some(reader.binary()?) };
         if flags & 0x01 != 0 || !reader.is_empty() {
             return Err(ConnectError::Malformed);
         }
@@ -95,6 +92,8 @@ impl<'a> Connect<'a> {
             keep_alive,
             client_id,
             will,
+            username,
+            password,
             enhanced_authentication: properties.find(AUTHENTICATION_METHOD).is_some(),
             flags,
             properties,
@@ -145,6 +144,7 @@ mod tests {
         let connect = Connect::parse(&body).unwrap();
         assert_eq!((connect.client_id, connect.keep_alive, connect.clean_start), ("id", 60, true));
         assert_eq!(connect.will, Some(Will { topic: "a/b", qos: 1, retain: true }));
+        assert_eq!((connect.username, connect.password), (Some("u"), Some(&b"s"[..])));
         let rewritten = connect.rewrite("other", 90);
         let again = Connect::parse(&rewritten[2..]).unwrap();
         assert_eq!((again.client_id, again.keep_alive, again.will), ("other", 90, connect.will));

@@ -62,5 +62,6 @@ pub(crate) mod reason {
     pub(crate) const QUOTA_EXCEEDED: u8 = 0x97;
     pub(crate) const RETAIN_NOT_SUPPORTED: u8 = 0x9A;
     pub(crate) const QOS_NOT_SUPPORTED: u8 = 0x9B;
+    pub(crate) const MAXIMUM_CONNECT_TIME: u8 = 0xA0;
     pub(crate) const SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED: u8 = 0xA1;
 }

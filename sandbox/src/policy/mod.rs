@@ -11,11 +11,12 @@ mod pattern;
 mod permissions;
 mod store;
 
-pub(crate) use permissions::{Action, Permissions, Variables};
+pub(crate) use document::Policy;
+pub(crate) use permissions::{Action, AnsweredPolicies, Permissions, PolicySource, Variables};
 pub(crate) use store::PolicyStore;
 pub use store::Principal;
 
-use document::{Effect, Policy};
+use document::Effect;
 
 /// The answer of a set of policies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,9 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::policy::{Decision, PolicyStore, Principal, decide};
+use parking_lot::RwLock;
 
-/// The actions of an MQTT connection.
+use crate::policy::{Decision, Policy, PolicyStore, Principal, decide};
+
+/// The actions of an MQTT connection, and of a device that asks for credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {
     Connect,
@@ -13,6 +15,7 @@ pub(crate) enum Action {
     RetainPublish,
     Subscribe,
     Receive,
+    AssumeRoleWithCertificate,
 }
 
 impl Action {
@@ -24,6 +27,7 @@ impl Action {
             Action::RetainPublish => "iot:RetainPublish",
             Action::Subscribe => "iot:Subscribe",
             Action::Receive => "iot:Receive",
+            Action::AssumeRoleWithCertificate => "iot:AssumeRoleWithCertificate",
         }
     }
 
@@ -32,6 +36,7 @@ impl Action {
             Action::Connect => "client",
             Action::Publish | Action::RetainPublish | Action::Receive => "topic",
             Action::Subscribe => "topicfilter",
+            Action::AssumeRoleWithCertificate => "rolealias",
         }
     }
 }
@@ -52,31 +57,72 @@ impl Variables {
     }
 }
 
-/// The principal of a connection with the values of its policy variables. The policies are looked up for each
-/// question, so that a change holds for open connections too.
+/// The policies that a custom authorizer gave to one connection; each refresh replaces them.
+#[derive(Debug)]
+pub(crate) struct AnsweredPolicies(RwLock<Arc<Vec<Policy>>>);
+
+impl AnsweredPolicies {
+    pub(crate) fn new(policies: Vec<Policy>) -> Self {
+        AnsweredPolicies(RwLock::new(Arc::new(policies)))
+    }
+
+    pub(crate) fn replace(&self, policies: Vec<Policy>) {
+        *self.0.write() = Arc::new(policies);
+    }
+
+    fn now(&self) -> Arc<Vec<Policy>> {
+        Arc::clone(&self.0.read())
+    }
+}
+
+/// Where a connection's policies come from.
+#[derive(Clone, Debug)]
+pub(crate) enum PolicySource {
+    /// They are attached to these principals, all of whom have to allow what is done.
+    Attached(&'static [Principal]),
+    /// A custom authorizer gave them to this connection.
+    Answered(Arc<AnsweredPolicies>),
+}
+
+/// The policies of a connection with the values of its policy variables. They are looked up for each question, so that
+/// a change holds for open connections too.
 #[derive(Clone, Debug)]
 pub(crate) struct Permissions {
     store: Arc<PolicyStore>,
-    principal: Principal,
+    source: PolicySource,
     variables: Variables,
 }
 
 impl Permissions {
-    pub(crate) fn new(store: Arc<PolicyStore>, principal: Principal, variables: Variables) -> Self {
-        Permissions { store, principal, variables }
+    pub(crate) fn new(store: Arc<PolicyStore>, source: PolicySource, variables: Variables) -> Self {
+        Permissions { store, source, variables }
     }
 
-    /// Whether `action` on `name` (a client ID, topic or topic filter) is allowed; logs a refusal.
+    /// Whether `action` on `name` (a client ID, topic, topic filter or role alias) is allowed; logs a refusal.
     pub(crate) fn allow(&self, action: Action, name: &str) -> bool {
         let resource = self.store.arn(action.resource_type(), name);
-        let policies = self.store.of(self.principal);
-        let decision = decide(&policies, action.name(), &resource, &self.variables);
+        match &self.source {
+            PolicySource::Attached(principals) => {
+                // Nobody is allowed nothing, not everything.
+                !principals.is_empty()
+                    && principals.iter().all(|principal| {
+                        self.allowed_by(*principal, &self.store.of(*principal), action, &resource)
+                    })
+            }
+            PolicySource::Answered(policies) => {
+                self.allowed_by(Principal::Authorizer, &policies.now(), action, &resource)
+            }
+        }
+    }
+
+    fn allowed_by(&self, principal: Principal, policies: &[Policy], action: Action, resource: &str) -> bool {
+        let decision = decide(policies, action.name(), resource, &self.variables);
         if decision != Decision::Allowed {
             let how = match decision {
                 Decision::ExplicitlyDenied => "explicitly denied",
                 _ => "not allowed by any policy",
             };
-            log::info!("{} on {resource:?} by {} is {how}", action.name(), self.principal);
+            log::info!("{} on {resource:?} by {principal} is {how}", action.name());
         }
         decision == Decision::Allowed
     }

@@ -22,6 +22,25 @@ pub enum Principal {
     Device,
     /// The IAM identity of the sandbox's AWS credentials.
     Iam,
+    /// The IAM role behind credentials that STS, the metadata services, SSO and the credentials provider give out.
+    Role,
+    /// The IAM role that a Cognito identity pool gives its identities.
+    CognitoRole,
+    /// An authenticated Cognito identity: beside its role's policies it needs IoT policies attached to itself.
+    CognitoIdentity,
+    /// Whoever a custom authorizer lets in; the policies are those of the authorizer's answer.
+    Authorizer,
+}
+
+impl Principal {
+    /// Those that policies are attached to.
+    const ATTACHABLE: [Principal; 5] = [
+        Principal::Device,
+        Principal::Iam,
+        Principal::Role,
+        Principal::CognitoRole,
+        Principal::CognitoIdentity,
+    ];
 }
 
 impl fmt::Display for Principal {
@@ -29,6 +48,10 @@ impl fmt::Display for Principal {
         formatter.write_str(match self {
             Principal::Device => "the device",
             Principal::Iam => "the IAM identity",
+            Principal::Role => "the IAM role",
+            Principal::CognitoRole => "the role of the Cognito identity pool",
+            Principal::CognitoIdentity => "the Cognito identity",
+            Principal::Authorizer => "the custom authorizer's principal",
         })
     }
 }
@@ -50,9 +73,10 @@ impl PolicyStore {
         }
     }
 
-    /// Attaches every `*.json` of a directory to all principals. More than ten are taken here, since the directory
-    /// holds a policy for each sample and the sandbox has one principal for all of them.
-    pub(crate) fn attach_directory(&self, directory: &Path) -> anyhow::Result<()> {
+    /// Attaches every `*.json` of a directory to all principals that policies are attached to, and returns the
+    /// documents, filled in. More than ten are taken here, since the directory holds a policy for each sample and the
+    /// sandbox has one principal for all of them.
+    pub(crate) fn attach_directory(&self, directory: &Path) -> anyhow::Result<Vec<String>> {
         let trying = || format!("cannot read the policies directory {}", directory.display());
         let mut files = Vec::new();
         for entry in fs::read_dir(directory).with_context(trying)? {
@@ -63,37 +87,42 @@ impl PolicyStore {
         }
         ensure!(!files.is_empty(), "the policies directory {} holds no *.json", directory.display());
         files.sort();
-        let policies = files
-            .iter()
-            .map(|file| {
-                let text =
-                    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-                self.parse(&text).with_context(|| format!("{} is no valid policy", file.display()))
-            })
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let (mut documents, mut policies) = (Vec::new(), Vec::new());
+        for file in &files {
+            let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let document = self.fill(&text);
+            let policy =
+                Policy::parse(&document).with_context(|| format!("{} is no valid policy", file.display()))?;
+            documents.push(document);
+            policies.push(policy);
+        }
         let policies = Arc::new(policies);
-        for principal in [Principal::Device, Principal::Iam] {
+        for principal in Principal::ATTACHABLE {
             self.attached.write().insert(principal, Arc::clone(&policies));
         }
-        Ok(())
+        Ok(documents)
     }
 
     /// Replaces the policies of one principal.
     pub(crate) fn replace(&self, principal: Principal, documents: &[String]) -> anyhow::Result<()> {
+        let policies = self.parse(documents)?;
+        self.attached.write().insert(principal, Arc::new(policies));
+        Ok(())
+    }
+
+    /// Reads documents that together are a principal's; fails on what AWS IoT would not store.
+    pub(crate) fn parse(&self, documents: &[String]) -> anyhow::Result<Vec<Policy>> {
         ensure!(
             documents.len() <= MAXIMUM_POLICIES,
             "{} policies for one principal; AWS IoT allows {MAXIMUM_POLICIES}",
             documents.len()
         );
-        let policies = documents
-            .iter()
-            .enumerate()
+        let numbered = documents.iter().enumerate();
+        numbered
             .map(|(index, text)| {
-                self.parse(text).with_context(|| format!("policy {} is not valid", index + 1))
+                Policy::parse(&self.fill(text)).with_context(|| format!("policy {} is not valid", index + 1))
             })
-            .collect::<anyhow::Result<Vec<_>>>()?;
-        self.attached.write().insert(principal, Arc::new(policies));
-        Ok(())
+            .collect()
     }
 
     /// The policies of a principal.
@@ -106,16 +135,16 @@ impl PolicyStore {
         format!("arn:aws:iot:{}:{}:{resource_type}/{name}", self.region, self.account_id)
     }
 
-    /// `${region}` and `${account}` are the sandbox's own: AWS knows no such variables.
-    fn parse(&self, text: &str) -> anyhow::Result<Policy> {
-        Policy::parse(&text.replace("${region}", &self.region).replace("${account}", &self.account_id))
+    /// Fills in `${region}` and `${account}`, which are the sandbox's own: AWS knows no such variables.
+    pub(crate) fn fill(&self, text: &str) -> String {
+        text.replace("${region}", &self.region).replace("${account}", &self.account_id)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Action, Permissions, Variables};
+    use crate::policy::{Action, Permissions, PolicySource, Variables};
 
     const DOCUMENT: &str = r#"{"Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:${region}:${account}:client/*"}]}"#;
 
@@ -126,12 +155,31 @@ mod tests {
     #[test]
     fn fills_the_region_and_the_account() {
         let store = store();
-        let permissions = Permissions::new(Arc::clone(&store), Principal::Device, Variables::default());
+        let permissions = Permissions::new(
+            Arc::clone(&store),
+            PolicySource::Attached(&[Principal::Device]),
+            Variables::default(),
+        );
         assert!(!permissions.allow(Action::Connect, "x"));
         store.replace(Principal::Device, &[DOCUMENT.to_owned()]).unwrap();
         assert!(permissions.allow(Action::Connect, "x"));
         store.replace(Principal::Device, &[]).unwrap();
         assert!(!permissions.allow(Action::Connect, "x"));
+    }
+
+    #[test]
+    fn all_principals_have_to_allow() {
+        let store = store();
+        let both = PolicySource::Attached(&[Principal::CognitoRole, Principal::CognitoIdentity]);
+        let permissions = Permissions::new(Arc::clone(&store), both, Variables::default());
+        store.replace(Principal::CognitoRole, &[DOCUMENT.to_owned()]).unwrap();
+        assert!(!permissions.allow(Action::Connect, "x"));
+        store.replace(Principal::CognitoIdentity, &[DOCUMENT.to_owned()]).unwrap();
+        assert!(permissions.allow(Action::Connect, "x"));
+        store.replace(Principal::CognitoRole, &[]).unwrap();
+        assert!(!permissions.allow(Action::Connect, "x"));
+        let nobody = Permissions::new(store, PolicySource::Attached(&[]), Variables::default());
+        assert!(!nobody.allow(Action::Connect, "x"));
     }
 
     #[test]

@@ -11,4 +11,4 @@ mod refusal;
 mod verifier;
 
 pub(crate) use refusal::Refusal;
-pub(crate) use verifier::{KnownCredentials, SignedRequest, Verifier};
+pub(crate) use verifier::{SignedRequest, Verified, Verifier, is_attempted};

@@ -1,11 +1,15 @@
 //! Checks one signed request after the other.
 
+use std::sync::Arc;
+
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
+use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use crate::clock::parse_amz_date;
-use crate::credentials::Credentials;
+use crate::credentials::{CredentialStore, Holder};
+use crate::secret;
 use crate::sigv4::Refusal;
 use crate::sigv4::canonical::{Query, canonical_request};
 use crate::sigv4::refusal::TOLERANCE;
@@ -14,18 +18,11 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "iotdevicegateway";
 const TERMINATOR: &str = "aws4_request";
 
-/// Credentials with their state.
-#[derive(Clone, Debug)]
-pub(crate) struct KnownCredentials {
-    pub(crate) credentials: Credentials,
-    pub(crate) expired: bool,
-}
-
 /// Knows the credentials and the region.
 #[derive(Clone, Debug)]
 pub(crate) struct Verifier {
     pub(crate) region: String,
-    pub(crate) known: Vec<KnownCredentials>,
+    pub(crate) credentials: Arc<CredentialStore>,
 }
 
 /// A request as it was received.
@@ -40,9 +37,24 @@ pub(crate) struct SignedRequest<'a> {
     pub(crate) headers: &'a [(String, String)],
 }
 
+/// Whether a request is meant to be signed: it has a parameter of Signature Version 4, complete or not, or its
+/// `Authorization` header.
+pub(crate) fn is_attempted(request: &SignedRequest<'_>) -> bool {
+    let of_aws = |name: &str| {
+        let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+        // What custom authorizers are given begins alike.
+        name.starts_with("x-amz-") && !name.starts_with("x-amz-customauthorizer-")
+    };
+    let mut names = request.query.split('&').map(|pair| pair.split_once('=').map_or(pair, |(name, _)| name));
+    names.any(of_aws)
+        || request.headers.iter().any(|(name, value)| name == "authorization" && value.starts_with(ALGORITHM))
+}
+
 /// What a valid signature says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Verified {
+    /// Whose credentials it is made with.
+    pub(crate) holder: Holder,
     pub(crate) access_key_id: String,
     pub(crate) amz_date: String,
 }
@@ -74,11 +86,7 @@ impl Verifier {
             return Err(Refusal::Incomplete("Credential must have exactly 5 slash-delimited elements"));
         };
 
-        let known = self
-            .known
-            .iter()
-            .find(|known| known.credentials.access_key_id == access_key_id)
-            .ok_or(Refusal::InvalidToken)?;
+        let known = self.credentials.find(access_key_id).ok_or(Refusal::InvalidToken)?;
         if terminator != TERMINATOR {
             return Err(Refusal::WrongTerminator);
         }
@@ -110,13 +118,17 @@ impl Verifier {
         mac(&key, &to_sign).verify_slice(&claimed).map_err(|_| Refusal::WrongSignature)?;
 
         let token = query.value("X-Amz-Security-Token").ok_or(Refusal::InvalidToken)?;
-        if !same(token, &known.credentials.session_token) {
+        if !secret::same(token, &known.credentials.session_token) {
             return Err(Refusal::InvalidToken);
         }
-        if known.expired {
+        if known.expires.is_some_and(|end| end <= now) {
             return Err(Refusal::ExpiredToken);
         }
-        Ok(Verified { access_key_id: access_key_id.to_owned(), amz_date: amz_date.to_owned() })
+        Ok(Verified {
+            holder: known.holder,
+            access_key_id: access_key_id.to_owned(),
+            amz_date: amz_date.to_owned(),
+        })
     }
 }
 
@@ -173,25 +185,27 @@ fn mac(key: &[u8], text: &str) -> Hmac<Sha256> {
     mac
 }
 
-/// Compares in constant time: the hashes are compared, of which the caller cannot choose a prefix.
-fn same(left: &str, right: &str) -> bool {
-    Sha256::digest(left) == Sha256::digest(right)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::credentials::{Credentials, Known};
 
     const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
     const NOW: &str = "20261120T210000Z";
 
-    fn verifier(expired: bool) -> Verifier {
+    fn verifier_of(region: &str, credentials: Credentials, expires: Option<Timestamp>) -> Verifier {
+        let store = CredentialStore::default();
+        store.add(Known { credentials, holder: Holder::Iam, expires });
+        Verifier { region: region.to_owned(), credentials: Arc::new(store) }
+    }
+
+    fn verifier(expires: Option<&str>) -> Verifier {
         let credentials = Credentials {
             access_key_id: "ASIAIOSFODNN7EXAMPLE".to_owned(),
             secret_access_key: SECRET.to_owned(),
             session_token: "to/ken+==".to_owned(),
         };
-        Verifier { region: "us-east-1".to_owned(), known: vec![KnownCredentials { credentials, expired }] }
+        verifier_of("us-east-1", credentials, expires.map(|end| parse_amz_date(end).unwrap()))
     }
 
     /// Signed by an independent script (`openssl dgst -mac HMAC`) for the host `localhost:8443`.
@@ -201,20 +215,20 @@ mod tests {
         &X-Amz-Signature=ddbb21271e6b89becd102031fff70be171e38dbdb7ec5dbfbaa4a8e47f839fb0\
         &X-Amz-Security-Token=to%2Fken%2B%3D%3D";
 
-    fn verify_at(now: &str, query: &str, host: &str, expired: bool) -> Result<Verified, Refusal> {
+    fn verify_at(now: &str, query: &str, host: &str, expires: Option<&str>) -> Result<Verified, Refusal> {
         let headers = [("host".to_owned(), host.to_owned())];
         let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers };
-        verifier(expired).verify(request, parse_amz_date(now).unwrap())
+        verifier(expires).verify(request, parse_amz_date(now).unwrap())
     }
 
     fn verify(query: &str) -> Result<Verified, Refusal> {
-        verify_at(NOW, query, "localhost:8443", false)
+        verify_at(NOW, query, "localhost:8443", None)
     }
 
     #[test]
     fn accepts_what_another_implementation_signed() {
         let verified = verify(QUERY).unwrap();
-        assert_eq!(verified.access_key_id, "ASIAIOSFODNN7EXAMPLE");
+        assert_eq!((verified.access_key_id.as_str(), verified.holder), ("ASIAIOSFODNN7EXAMPLE", Holder::Iam));
         assert_eq!(verified.amz_date, NOW);
     }
 
@@ -300,11 +314,10 @@ mod tests {
                 secret_access_key,
                 session_token: token,
             };
-            let known = vec![KnownCredentials { credentials, expired: false }];
             let headers = [("host".to_owned(), self.host_header.clone())];
             let request = SignedRequest { method: "GET", path: "/mqtt", query: &query, headers: &headers };
             let now = parse_amz_date(&self.time).unwrap();
-            Verifier { region: self.region.clone(), known }.verify(request, now)
+            verifier_of(&self.region, credentials, None).verify(request, now)
         }
     }
 
@@ -324,19 +337,43 @@ mod tests {
     }
 
     #[test]
+    fn a_signature_is_attempted_by_any_of_its_parts() {
+        let headers = |header: &str| {
+            let (name, value) = header.split_once(": ").unwrap_or(("host", "localhost"));
+            [(name.to_owned(), value.to_owned())]
+        };
+        for (query, header, attempted) in [
+            (QUERY, "", true),
+            ("X-Amz-Date=x", "", true),
+            ("a=b&x-amz-security-token", "", true),
+            ("X%2DAmz-Signature=x", "", true),
+            ("", "authorization: AWS4-HMAC-SHA256 Credential=x", true),
+            ("", "", false),
+            ("", "authorization: Bearer x", false),
+            ("x-amz-customauthorizer-name=X-Amz-Date&token=X-Amz-Date", "", false),
+        ] {
+            let headers = headers(header);
+            let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers };
+            assert_eq!(is_attempted(&request), attempted, "{query} {header}");
+        }
+    }
+
+    #[test]
     fn host_is_verified_as_sent() {
-        assert_eq!(verify_at(NOW, QUERY, "localhost", false), Err(Refusal::WrongSignature));
+        assert_eq!(verify_at(NOW, QUERY, "localhost", None), Err(Refusal::WrongSignature));
     }
 
     #[test]
     fn expired_credentials_are_told_from_wrong_ones() {
-        assert_eq!(verify_at(NOW, QUERY, "localhost:8443", true), Err(Refusal::ExpiredToken));
+        let until = |end| verify_at(NOW, QUERY, "localhost:8443", Some(end)).map(drop);
+        assert_eq!(until("20261120T210001Z"), Ok(()));
+        assert_eq!(until(NOW), Err(Refusal::ExpiredToken));
     }
 
     #[test]
     fn a_signature_is_good_for_five_minutes_either_way() {
         let at = |now| {
-            verify_at(now, QUERY, "localhost:8443", false).map(drop).map_err(|refusal| refusal.to_string())
+            verify_at(now, QUERY, "localhost:8443", None).map(drop).map_err(|refusal| refusal.to_string())
         };
         assert_eq!(at("20261120T210500Z"), Ok(()));
         assert_eq!(at("20261120T205500Z"), Ok(()));

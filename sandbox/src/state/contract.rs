@@ -4,6 +4,9 @@ use std::path::Path;
 
 use serde::Serialize;
 
+use crate::authorizer::Authorizers;
+use crate::services::{Cognito, CredentialsProvider, Metadata, Sso, Sts};
+
 /// The file's contents. A part that is not built yet is absent.
 #[derive(Serialize)]
 pub(crate) struct Contract<'a> {
@@ -15,6 +18,12 @@ pub(crate) struct Contract<'a> {
     pub(crate) ca_file: &'a Path,
     pub(crate) device: DeviceFiles<'a>,
     pub(crate) credentials: Keys<'a>,
+    pub(crate) cognito: &'a Cognito,
+    pub(crate) sts: &'a Sts,
+    pub(crate) sso: &'a Sso,
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) credentials_provider: &'a CredentialsProvider,
+    pub(crate) authorizers: &'a Authorizers,
 }
 
 #[derive(Serialize)]
@@ -22,6 +31,8 @@ pub(crate) struct DeviceFiles<'a> {
     pub(crate) thing_name: &'a str,
     pub(crate) cert_file: &'a Path,
     pub(crate) key_file: &'a Path,
+    pub(crate) pkcs12_file: &'a Path,
+    pub(crate) pkcs12_password: &'a str,
 }
 
 #[derive(Serialize)]

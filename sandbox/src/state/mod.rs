@@ -12,6 +12,7 @@ use tempfile::{NamedTempFile, TempDir};
 
 use crate::device::Device;
 use crate::pki::Identity;
+use crate::secret;
 
 pub(crate) use contract::{Contract, DeviceFiles, Keys};
 
@@ -74,19 +75,28 @@ impl StateDirectory {
         }
     }
 
-    /// Writes the certificate and the key of a device.
+    /// Writes the certificate and the key of a device, as PEM and as PKCS#12.
     pub(crate) fn write_device(&self, thing_name: &str, identity: &Identity) -> anyhow::Result<Device> {
+        let cert_file = self.write_certificate(thing_name, &identity.certificate_pem())?;
+        let password = secret::token()?;
+        let pkcs12 = identity.pkcs12(thing_name, &password)?;
+        Ok(Device {
+            cert_file,
+            key_file: self.write(&format!("{thing_name}.key.pem"), identity.key_pem().as_bytes())?,
+            pkcs12_file: self.write(&format!("{thing_name}.p12"), &pkcs12)?,
+            pkcs12_password: password,
+            thing_name: thing_name.to_owned(),
+        })
+    }
+
+    /// Writes the certificate of a device.
+    pub(crate) fn write_certificate(&self, thing_name: &str, pem: &str) -> anyhow::Result<PathBuf> {
         let plain = |char: char| char.is_ascii_alphanumeric() || matches!(char, '-' | '_' | '.' | ':');
         ensure!(
             !thing_name.is_empty() && !thing_name.starts_with('.') && thing_name.chars().all(plain),
             "{thing_name:?} is no name for a thing: letters, digits, and - _ . : only"
         );
-        Ok(Device {
-            thing_name: thing_name.to_owned(),
-            cert_file: self
-                .write(&format!("{thing_name}.cert.pem"), identity.certificate_pem().as_bytes())?,
-            key_file: self.write(&format!("{thing_name}.key.pem"), identity.key_pem().as_bytes())?,
-        })
+        self.write(&format!("{thing_name}.cert.pem"), pem.as_bytes())
     }
 }
 

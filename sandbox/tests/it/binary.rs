@@ -45,6 +45,34 @@ fn prints_a_table_and_ends_with_standard_input() {
             "cargo run -p sigv4_websocket_connect -- --endpoint localhost --port {} ",
             json["https_port"]
         ),
+        format!(
+            "AWS_IOT_PKCS12_PASSWORD={} cargo run -p pkcs12_connect -- --endpoint localhost --port {} ",
+            json["device"]["pkcs12_password"].as_str().unwrap(),
+            json["mqtt_port"]
+        ),
+        format!(
+            "AWS_ENDPOINT_URL_COGNITO_IDENTITY={} cargo run -p cognito_connect -- --endpoint localhost --port {} ",
+            json["cognito"]["endpoint"].as_str().unwrap(),
+            json["https_port"]
+        ),
+        format!(" --cognito-identity {}\n", json["cognito"]["identity_id"].as_str().unwrap()),
+        format!(
+            "cargo run -p x509_credentials_connect -- --endpoint localhost --port {} ",
+            json["https_port"]
+        ),
+        format!(
+            " --x509-endpoint {} --x509-role-alias test-role-alias --x509-thing-name sandbox-thing ",
+            json["credentials_provider"]["endpoint"].as_str().unwrap()
+        ),
+        format!(
+            "AWS_IOT_AUTH_PASSWORD={} cargo run -p custom_auth_connect -- --endpoint localhost --port {} ",
+            json["authorizers"]["unsigned"]["password"].as_str().unwrap(),
+            json["https_port"]
+        ),
+        format!(
+            "AWS_IOT_AUTH_SIGNATURE={} ",
+            json["authorizers"]["signed"]["token_signature"].as_str().unwrap()
+        ),
         format!("AWS_ACCESS_KEY_ID={} ", json["credentials"]["access_key_id"].as_str().unwrap()),
     ] {
         assert!(table.contains(&words), "{words}\n{table}");

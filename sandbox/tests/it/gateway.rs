@@ -84,7 +84,7 @@ fn a_handshake_without_server_name_is_refused() {
 #[test]
 fn unknown_alpn_is_refused() {
     let sandbox = start();
-    for alpn in ["mqtt", "h2"] {
+    for alpn in ["h2", "MQTT"] {
         let refused = refusal(&Options { alpn: &[alpn], ..Options::https(&sandbox) });
         assert!(refused.contains("NoApplicationProtocol"), "{refused}");
     }

@@ -3,37 +3,19 @@
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use sandbox::{Principal, Sandbox, Transport};
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{self, Message, WebSocket};
+use sandbox::{Principal, Transport};
+use tokio_tungstenite::tungstenite::{self, Message};
 
 use crate::support::mqtt::{Connect, Publish, packet, subscribe};
+use crate::support::signed::{open, receive};
 use crate::support::signer::{Signer, upgrade_request};
-use crate::support::tls::{Answer, Options, Tls, connect, http};
+use crate::support::tls::{Answer, http};
 use crate::support::{builder, start};
-
-fn open(sandbox: &Sandbox) -> WebSocket<Tls> {
-    let signer = Signer::new(sandbox);
-    let mut request = format!("wss://{}{}", signer.host, signer.target()).into_client_request().unwrap();
-    request.headers_mut().insert("Sec-WebSocket-Protocol", "mqtt".parse().unwrap());
-    let tls = connect(&Options::https(sandbox)).unwrap();
-    let (socket, response) = tungstenite::client(request, tls).unwrap();
-    assert_eq!(response.headers()["Sec-WebSocket-Protocol"], "mqtt");
-    socket
-}
-
-fn receive(socket: &mut WebSocket<Tls>) -> Vec<u8> {
-    loop {
-        if let Message::Binary(bytes) = socket.read().unwrap() {
-            return bytes.to_vec();
-        }
-    }
-}
 
 #[test]
 fn a_signed_websocket_carries_mqtt() {
     let sandbox = start();
-    let mut socket = open(&sandbox);
+    let mut socket = open(&sandbox, &Signer::new(&sandbox));
     // MQTT takes no notice of where messages begin and end.
     let connect = Connect::v311("websocket").packet();
     socket.send(Message::binary(connect[..5].to_vec())).unwrap();
@@ -47,6 +29,7 @@ fn a_signed_websocket_carries_mqtt() {
     let connections = sandbox.connections();
     assert_eq!((connections[0].transport, connections[0].principal), (Transport::WebSocket, Principal::Iam));
     assert_eq!(connections[0].amz_date.as_ref().map(String::len), Some(16));
+    assert_eq!(connections[0].access_key_id.as_ref(), Some(&sandbox.credentials().access_key_id));
     assert_eq!(connections[0].connack, Some(0));
 
     socket.send(Message::binary(vec![0xE0, 0])).unwrap();
@@ -56,7 +39,7 @@ fn a_signed_websocket_carries_mqtt() {
 #[test]
 fn text_messages_end_the_connection() {
     let sandbox = start();
-    let mut socket = open(&sandbox);
+    let mut socket = open(&sandbox, &Signer::new(&sandbox));
     socket.send(Message::text("hello")).unwrap();
     while let Ok(message) = socket.read() {
         assert!(message.is_close(), "{message:?}");
@@ -66,7 +49,7 @@ fn text_messages_end_the_connection() {
 #[test]
 fn a_packet_that_is_too_large_is_told_of() {
     let sandbox = start();
-    let mut socket = open(&sandbox);
+    let mut socket = open(&sandbox, &Signer::new(&sandbox));
     socket.send(Message::binary(Connect::v5("large").packet())).unwrap();
     assert_eq!(receive(&mut socket)[3], 0);
     socket.send(Message::binary(packet(0x30, &vec![0; 2_000_000]))).unwrap();
@@ -76,7 +59,7 @@ fn a_packet_that_is_too_large_is_told_of() {
 #[test]
 fn a_message_that_no_packet_needs_ends_the_connection() {
     let sandbox = start();
-    let mut socket = open(&sandbox);
+    let mut socket = open(&sandbox, &Signer::new(&sandbox));
     socket.send(Message::binary(Connect::v5("large").packet())).unwrap();
     assert_eq!(receive(&mut socket)[3], 0);
     // The sandbox may be gone before all of it is sent.
@@ -90,7 +73,7 @@ fn a_message_that_no_packet_needs_ends_the_connection() {
 fn the_policies_of_the_iam_identity_hold() {
     let sandbox = start();
     sandbox.set_policies(Principal::Iam, &[]).unwrap();
-    let mut socket = open(&sandbox);
+    let mut socket = open(&sandbox, &Signer::new(&sandbox));
     socket.send(Message::binary(Connect::v5("x").packet())).unwrap();
     assert_eq!(receive(&mut socket), [0x20, 3, 0, 0x87, 0]);
     assert_eq!(sandbox.connections()[0].connack, Some(0x87));
@@ -120,7 +103,11 @@ fn signatures_are_refused_with_the_reason() {
     let right = || Signer::new(&sandbox);
     let host = right().host;
     let mut cases: Vec<(String, &str)> = Vec::new();
-    cases.push((upgrade_request("/mqtt", &host), "Missing Authentication Token"));
+    // Nothing of a signature at all is for a custom authorizer; a part of one is a signature gone wrong.
+    cases.push((upgrade_request("/mqtt?X-Amz-Date=20261120T210000Z", &host), "Missing Authentication Token"));
+    let by_header = upgrade_request("/mqtt", &host)
+        .replace("Connection:", "Authorization: AWS4-HMAC-SHA256 Credential=x\r\nConnection:");
+    cases.push((by_header, "Missing Authentication Token"));
     let mut wrong = right();
     wrong.credentials.secret_access_key.push('x');
     cases.push((wrong.request(), "signature we calculated does not match"));

@@ -126,15 +126,38 @@ fn the_files_of_the_state_directory() {
     assert_eq!(json["device"]["thing_name"], sandbox.device().thing_name.as_str());
     assert_eq!(json["device"]["cert_file"], sandbox.device().cert_file.to_str().unwrap());
     assert_eq!(json["device"]["key_file"], sandbox.device().key_file.to_str().unwrap());
+    let device = sandbox.device();
+    assert_eq!(json["device"]["pkcs12_file"], device.pkcs12_file.to_str().unwrap());
+    assert_eq!(json["device"]["pkcs12_password"], device.pkcs12_password.as_str());
+    assert_eq!(json["cognito"]["endpoint"], format!("https://localhost:{}", sandbox.https_port()));
+    assert_eq!(json["cognito"]["login_token"], sandbox.cognito().login_token.as_str());
+    assert_eq!(
+        json["sts"]["web_identity_token_file"],
+        sandbox.sts().web_identity_token_file.to_str().unwrap()
+    );
+    assert_eq!(json["sso"]["access_token"], sandbox.sso().access_token.as_str());
+    assert_eq!(json["metadata"]["endpoint"], sandbox.metadata().endpoint.as_str());
+    let provider = format!("localhost:{}", sandbox.https_port());
+    assert_eq!(json["credentials_provider"]["endpoint"], provider);
     let keys = sandbox.credentials();
     assert_eq!(json["credentials"]["secret_access_key"], keys.secret_access_key.as_str());
-    assert_eq!(json.as_object().unwrap().len(), 8, "what is not built is absent");
+    let authorizers = sandbox.authorizers();
+    assert_eq!(json["authorizers"]["unsigned"]["password"], authorizers.unsigned.password.as_str());
+    assert_eq!(json["authorizers"]["signed"]["token_signature"], authorizers.signed.token_signature.as_str());
+    assert_eq!(json.as_object().unwrap().len(), 14, "what is not built is absent");
 
     assert!(text(sandbox.ca_file()).starts_with("-----BEGIN CERTIFICATE-----"));
-    assert!(text(&sandbox.device().key_file).starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");
+    assert!(text(&device.key_file).starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");
     let ini = text(sandbox.credentials_file());
     assert!(ini.contains(&format!("aws_session_token = {}\n", keys.session_token)), "{ini}");
-    let files = [sandbox.ca_file(), &sandbox.device().key_file, sandbox.credentials_file(), &contract];
+    let files = [
+        sandbox.ca_file(),
+        &device.key_file,
+        &device.pkcs12_file,
+        &sandbox.sts().web_identity_token_file,
+        sandbox.credentials_file(),
+        &contract,
+    ];
     assert!(files.iter().all(|file| file.is_absolute() && file.starts_with(sandbox.state_dir())));
     #[cfg(unix)]
     {

@@ -99,7 +99,7 @@ mod tests {
 
     #[test]
     fn the_hint_has_a_command_for_each_system() {
-        let tools: Vec<_> = TOOLS.iter().filter(|tool| tool.need == Need::Bench).collect();
+        let tools: Vec<_> = TOOLS.iter().filter(|tool| matches!(tool.name, "node" | "npm")).collect();
         let hint = by_hand(&tools);
         assert!(hint.contains("sudo apt-get install nodejs npm\n"), "{hint}");
         assert!(hint.contains("sudo dnf install nodejs npm\n"), "{hint}");

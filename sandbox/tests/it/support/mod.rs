@@ -1,8 +1,12 @@
 //! Clients for the tests: TLS, HTTP, a signer, MQTT packets.
 
+pub(crate) mod authorizer;
 pub(crate) mod mqtt;
+pub(crate) mod services;
+pub(crate) mod signed;
 pub(crate) mod signer;
 pub(crate) mod tls;
+pub(crate) mod websocket;
 
 use std::path::Path;
 

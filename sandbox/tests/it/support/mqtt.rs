@@ -15,13 +15,24 @@ pub(crate) struct Connect<'a> {
     pub(crate) keep_alive: u16,
     /// Topic, QoS, RETAIN; the payload is `will`.
     pub(crate) will: Option<(&'a str, u8, bool)>,
+    pub(crate) username: Option<&'a str>,
+    pub(crate) password: Option<&'a str>,
     /// Encoded, without their length.
     pub(crate) properties: &'a [u8],
 }
 
 impl<'a> Connect<'a> {
     pub(crate) fn v5(client_id: &'a str) -> Self {
-        Connect { level: 5, client_id, clean: true, keep_alive: 60, will: None, properties: &[] }
+        Connect {
+            level: 5,
+            client_id,
+            clean: true,
+            keep_alive: 60,
+            will: None,
+            username: None,
+            password: None,
+            properties: &[],
+        }
     }
 
     pub(crate) fn v311(client_id: &'a str) -> Self {
@@ -33,6 +44,7 @@ impl<'a> Connect<'a> {
         if let Some((_, qos, retain)) = self.will {
             flags |= 0x04 | qos << 3 | u8::from(retain) << 5;
         }
+        flags |= u8::from(self.username.is_some()) << 7 | u8::from(self.password.is_some()) << 6;
         let mut body = string("MQTT");
         body.extend([self.level, flags]);
         body.extend(self.keep_alive.to_be_bytes());
@@ -47,6 +59,9 @@ impl<'a> Connect<'a> {
             }
             body.extend(string(topic));
             body.extend(string("will"));
+        }
+        for field in [self.username, self.password].into_iter().flatten() {
+            body.extend(string(field));
         }
         packet(0x10, &body)
     }

@@ -91,6 +91,11 @@ impl Answer {
         self.headers.iter().find(|(candidate, _)| candidate == name).map_or("", |(_, value)| value)
     }
 
+    /// The body.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
     /// The `message` of the JSON body.
     pub(crate) fn message(&self) -> String {
         let json: serde_json::Value = serde_json::from_str(&self.body).unwrap();
@@ -99,14 +104,18 @@ impl Answer {
     }
 }
 
-/// Sends a request as it is and reads the answer.
+/// Sends a request as it is to the HTTPS port and reads the answer.
 pub(crate) fn http(sandbox: &Sandbox, request: &str) -> Answer {
-    let mut tls = connect(&Options::https(sandbox)).unwrap();
-    tls.write_all(request.as_bytes()).unwrap();
+    exchange(&mut connect(&Options::https(sandbox)).unwrap(), request)
+}
+
+/// Sends a request as it is and reads the answer.
+pub(crate) fn exchange(stream: &mut (impl Read + Write), request: &str) -> Answer {
+    stream.write_all(request.as_bytes()).unwrap();
     let mut answer = Answer { status: 0, headers: Vec::new(), body: String::new() };
     let mut length = 0;
     loop {
-        let line = line(&mut tls);
+        let line = line(stream);
         if line.is_empty() {
             break;
         }
@@ -122,16 +131,16 @@ pub(crate) fn http(sandbox: &Sandbox, request: &str) -> Answer {
         }
     }
     let mut body = vec![0; length];
-    tls.read_exact(&mut body).unwrap();
+    stream.read_exact(&mut body).unwrap();
     answer.body = String::from_utf8(body).unwrap();
     answer
 }
 
-fn line(tls: &mut Tls) -> String {
+fn line(stream: &mut impl Read) -> String {
     let mut bytes = Vec::new();
     let mut byte = [0];
     while !bytes.ends_with(b"\r\n") {
-        tls.read_exact(&mut byte).unwrap();
+        stream.read_exact(&mut byte).unwrap();
         bytes.push(byte[0]);
     }
     String::from_utf8(bytes).unwrap().trim_end().to_owned()

@@ -1,11 +1,17 @@
 //! The AWS credentials that the sandbox knows.
 
+mod holder;
+mod store;
+
 use std::fmt;
 
-use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rustls::crypto::aws_lc_rs;
+
+use crate::secret;
+
+pub(crate) use holder::Holder;
+pub(crate) use store::{CredentialStore, Known};
 
 /// Temporary AWS credentials: a signature by them is valid only together with their session token.
 #[derive(Clone, PartialEq, Eq)]
@@ -22,13 +28,7 @@ pub struct Credentials {
 impl Credentials {
     /// New ones at random.
     pub(crate) fn generate() -> anyhow::Result<Self> {
-        let random = |bytes: &mut [u8]| {
-            aws_lc_rs::default_provider().secure_random.fill(bytes).map_err(|_| anyhow!("no random numbers"))
-        };
-        let (mut id, mut secret, mut token) = ([0; 16], [0; 30], [0; 96]);
-        random(&mut id)?;
-        random(&mut secret)?;
-        random(&mut token)?;
+        let (id, secret, token) = (secret::bytes::<16>()?, secret::bytes::<30>()?, secret::bytes::<96>()?);
         // The alphabet of access key IDs is that of base32.
         let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let id: String = id.iter().map(|byte| char::from(alphabet[usize::from(byte % 32)])).collect();

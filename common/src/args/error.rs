@@ -1,0 +1,38 @@
+use clap::error::ErrorKind;
+
+use crate::error::Error;
+
+/// Why flags could not be turned into settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ArgsError {
+    /// The flags do not fit together, or one is missing.
+    #[error(transparent)]
+    Usage(#[from] clap::Error),
+    /// The flags are fine, but what they name cannot be used: a file, a key.
+    #[error(transparent)]
+    Failed(#[from] Error),
+}
+
+impl ArgsError {
+    /// Shows wrong usage and ends the process with code 2; hands back any other failure.
+    pub fn exit_on_usage(self) -> Error {
+        match self {
+            ArgsError::Usage(usage) => usage.exit(),
+            ArgsError::Failed(error) => error,
+        }
+    }
+}
+
+/// Flags that do not fit together: `error.exit()` shows it and ends the process with code 2.
+pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
+    clap::Error::raw(
+        ErrorKind::ArgumentConflict,
+        format!("{message}\n\nFor more information, try '--help'.\n"),
+    )
+}
+
+/// The first of `flags` that was given.
+pub(super) fn first_given(flags: &[(&'static str, bool)]) -> Option<&'static str> {
+    flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+}

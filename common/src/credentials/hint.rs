@@ -1,0 +1,126 @@
+//! What to do when a source gives no credentials.
+
+use std::error::Error as StdError;
+use std::iter::successors;
+
+use super::chain::{Link, LinkFailed};
+use super::cognito::{CognitoIdentity, OriginKind};
+use super::refusal::Refusal;
+use super::{CredentialSource, X509Credentials};
+
+const ENVIRONMENT: &str =
+    "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";
+
+impl CredentialSource {
+    /// What to do about `cause`, for which this source gave none.
+    pub(crate) fn hint(&self, cause: &(dyn StdError + 'static)) -> String {
+        match self {
+            CredentialSource::DefaultChain => {
+                default_chain(find(cause).map(|failed: &LinkFailed| failed.link)).to_owned()
+            }
+            CredentialSource::Environment => ENVIRONMENT.to_owned(),
+            CredentialSource::Profile { .. } => {
+                "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; for IAM Identity Center, \
+                 run `aws sso login`"
+                    .to_owned()
+            }
+            CredentialSource::Static(_) => {
+                "give both the access key ID and the secret access key".to_owned()
+            }
+            CredentialSource::Cognito(identity) => cognito(identity, find(cause)),
+            CredentialSource::X509(provider) => x509(provider, find(cause)),
+        }
+    }
+}
+
+/// What of type `T` is among an error and its causes.
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    successors(Some(error), |&error: &&'a (dyn StdError + 'static)| error.source())
+        .find_map(<dyn StdError>::downcast_ref)
+}
+
+fn default_chain(failed: Option<Link>) -> &'static str {
+    match failed {
+        None => {
+            "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run `aws configure`; check with \
+             `aws sts get-caller-identity`"
+        }
+        Some(Link::Environment) => ENVIRONMENT,
+        Some(Link::Profile) => {
+            "the chain ends at the profile, which is set up: correct what it names (source_profile, \
+             credential_process), for IAM Identity Center (SSO) run `aws sso login`, or choose another with AWS_PROFILE"
+        }
+        Some(Link::WebIdentity) => {
+            "check AWS_ROLE_ARN, that the file which AWS_WEB_IDENTITY_TOKEN_FILE names holds a token that has not \
+             expired, and that the role trusts the token's identity provider"
+        }
+        Some(Link::Container) => {
+            "check AWS_CONTAINER_CREDENTIALS_FULL_URI (or …_RELATIVE_URI) and AWS_CONTAINER_AUTHORIZATION_TOKEN (or \
+             …_TOKEN_FILE), which the container's service sets"
+        }
+        Some(Link::InstanceMetadata) => {
+            "check that the EC2 metadata service is enabled and AWS_EC2_METADATA_SERVICE_ENDPOINT, if set, its \
+             address; off EC2, AWS_EC2_METADATA_DISABLED=true leaves it out"
+        }
+    }
+}
+
+/// The errors are those of
+/// <https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>.
+fn cognito(identity: &CognitoIdentity, refusal: Option<&Refusal>) -> String {
+    let is = |code| refusal.is_some_and(|refusal: &Refusal| refusal.is(code));
+    let hint = if is("ResourceNotFoundException") {
+        match (identity.origin(), identity.id()) {
+            (OriginKind::Identity, _) => {
+                "is this an identity pool ID? then use --cognito-identity-pool; identities and pools have IDs of the \
+                 same form, and `aws cognito-identity list-identity-pools` lists the pools"
+            }
+            (OriginKind::Pool, None) => {
+                "is this an identity ID? then use --cognito-identity; `aws cognito-identity list-identity-pools` lists \
+                 the pools"
+            }
+            (OriginKind::Pool, Some(_)) => "the identity that the pool gave has been deleted: start again",
+        }
+    } else if is("NotAuthorizedException") && identity.is_authenticated() {
+        "the login's token must be valid, not expired, and of a provider that the pool lists; the provider's name must \
+         be the pool's, such as cognito-idp.<region>.amazonaws.com/<user pool>"
+    } else if is("NotAuthorizedException") {
+        "without a login the pool must allow guest access (unauthenticated identities), and an identity that has \
+         logins needs one: --login-file PROVIDER=FILE"
+    } else if is("InvalidIdentityPoolConfigurationException") {
+        "give the pool a role, and let the role trust cognito-identity.amazonaws.com: `aws cognito-identity \
+         get-identity-pool-roles` shows them"
+    } else if is("ResourceConflictException") {
+        "this login belongs to another identity: leave --cognito-identity out and give the pool"
+    } else if is("TooManyRequestsException") || refusal.is_some_and(|refusal| refusal.status >= 500) {
+        "the service is busy: try again in a while"
+    } else {
+        "check the ID and the network; Amazon Cognito is asked in the region that the ID begins with"
+    };
+    hint.to_owned()
+}
+
+fn x509(provider: &X509Credentials, refusal: Option<&Refusal>) -> String {
+    let alias = provider.role_alias().as_str();
+    match refusal.map(|refusal| refusal.status) {
+        Some(401 | 403) => {
+            let thing = match provider.thing_name() {
+                Some(name) => format!("the certificate must be attached to the thing {}", name.as_str()),
+                None => "a policy with variables of a thing needs its name (--x509-thing-name)".to_owned(),
+            };
+            format!(
+                "the certificate must be active and its policy allow iot:AssumeRoleWithCertificate on \
+                 rolealias/{alias}; the alias's role must trust credentials.iot.amazonaws.com; {thing}"
+            )
+        }
+        Some(404) => format!(
+            "is there a role alias {alias} in this account and region? `aws iot list-role-aliases` tells; the endpoint \
+             is the one of type iot:CredentialProvider"
+        ),
+        Some(429 | 500..=599) => "the service is busy: try again in a while".to_owned(),
+        _ => {
+            "check the endpoint: `aws iot describe-endpoint --endpoint-type iot:CredentialProvider` prints it"
+                .to_owned()
+        }
+    }
+}

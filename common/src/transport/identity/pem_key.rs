@@ -1,0 +1,169 @@
+//! The private key of a PEM file, plain or encrypted.
+
+use std::path::Path;
+
+use pkcs8::EncryptedPrivateKeyInfoOwned;
+use pkcs8::der::asn1::{AnyRef, IntRef};
+use pkcs8::der::{Decode, Reader};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{KEY, legacy, pkcs8_key, problem, section};
+use crate::error::Error;
+use crate::transport::pem;
+
+/// The first private key of a file.
+pub(super) enum PemKey {
+    Plain(PrivateKeyDer<'static>),
+    Encrypted(EncryptedKey),
+}
+
+/// A key that a password opens.
+pub(super) enum EncryptedKey {
+    /// `ENCRYPTED PRIVATE KEY` (RFC 5958 §3, RFC 7468 §11).
+    Pkcs8(EncryptedPrivateKeyInfoOwned),
+    /// OpenSSL's older form, with the headers of RFC 1421 §4.6.1.
+    Legacy(legacy::EncryptedKey),
+}
+
+/// Why an encrypted key stays closed whatever the password.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// It is not what its BEGIN line says.
+    Damaged,
+    /// OpenSSL reads it; we do not.
+    Unsupported {
+        /// The scheme, in words for "encrypted with".
+        scheme: String,
+        provider: Provider,
+    },
+}
+
+/// Which of OpenSSL 3's providers has a cipher.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Provider {
+    Default,
+    Legacy,
+}
+
+impl PemKey {
+    /// # Errors
+    /// [`Error::Identity`], saying what the file holds instead, or that its encryption is not supported.
+    pub(super) fn parse(pem: &[u8], path: &Path) -> Result<Self, Error> {
+        let text = String::from_utf8_lossy(pem);
+        let Some(section) = section::first(&text, "PRIVATE KEY-----") else {
+            return parse_plain(pem, path).map(Self::Plain);
+        };
+        let content = || section.content().map_err(|error| refuse(path, pem::complaint(&error), None));
+        let encrypted = if section.label == "ENCRYPTED PRIVATE KEY" {
+            pkcs8_key::parse(&content()?).map(EncryptedKey::Pkcs8)
+        } else if let Some(form) = legacy::Form::of(&section) {
+            legacy::EncryptedKey::parse(&section, form, content()?).map(EncryptedKey::Legacy)
+        } else {
+            return parse_plain(pem, path).map(Self::Plain);
+        };
+        encrypted.map(Self::Encrypted).map_err(|refusal| refusal.about(path))
+    }
+}
+
+impl EncryptedKey {
+    /// # Errors
+    /// [`Error::Identity`] when the password is wrong, or the parameters of the encryption do not fit together.
+    pub(super) fn decrypt(
+        &self,
+        password: &SecretString,
+        path: &Path,
+    ) -> Result<PrivateKeyDer<'static>, Error> {
+        let key = match self {
+            Self::Pkcs8(key) => pkcs8_key::decrypt(key, password).map_err(|refusal| refusal.about(path))?,
+            Self::Legacy(key) => key.decrypt(password),
+        };
+        let empty = if password.expose_secret().is_empty() { ": it is empty" } else { "" };
+        key.ok_or_else(|| {
+            problem(
+                format!("the password of the {KEY} {} is wrong{empty}", path.display()),
+                Some(format!("try it: openssl pkey -in {} -noout", path.display())),
+                None,
+            )
+        })
+    }
+}
+
+impl Refusal {
+    fn about(self, path: &Path) -> Error {
+        match self {
+            Self::Damaged => refuse(path, "is damaged: what it holds is not an encrypted key", None),
+            Self::Unsupported { scheme, provider } => {
+                let providers = match provider {
+                    Provider::Default => "",
+                    Provider::Legacy => " -provider legacy -provider default",
+                };
+                let hint = format!(
+                    "encrypt it anew: openssl pkey -in {0} -aes256 -out {0}.aes{providers}",
+                    path.display()
+                );
+                refuse(path, &format!("is encrypted with {scheme}, which is not supported"), Some(hint))
+            }
+        }
+    }
+}
+
+/// The refusal of an encrypted key where nobody can give a password.
+pub(super) fn needs_password(path: &Path) -> Error {
+    let hint = format!(
+        "give its password, or decrypt it: openssl pkey -in {0} -out {0}.plain && chmod 600 {0}.plain",
+        path.display()
+    );
+    refuse(path, "is encrypted", Some(hint))
+}
+
+/// Whether `der` is a key of whichever form: a SEQUENCE that fills it, and begins with the version (PKCS#1 of RFC 8017
+/// §A.1.2, SEC1 of RFC 5915 §3, PKCS#8 of RFC 5958 §2).
+///
+/// CBC has no checksum: one wrong password in 256 leaves what looks like padding, with noise before it.
+pub(super) fn is_key(der: &[u8]) -> bool {
+    AnyRef::from_der(der).is_ok_and(|any| {
+        any.sequence(|reader| {
+            IntRef::decode(reader)?;
+            while !reader.is_finished() {
+                AnyRef::decode(reader)?;
+            }
+            Ok::<(), pkcs8::der::Error>(())
+        })
+        .is_ok()
+    })
+}
+
+fn parse_plain(pem: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
+    match PrivateKeyDer::from_pem_slice(pem) {
+        Ok(key) => Ok(key),
+        Err(PemError::NoItemsFound) => Err(match pem::foreign_format(pem) {
+            Some(format) if format.contains("DER") => refuse(
+                path,
+                format,
+                Some(format!("convert it: openssl pkey -inform DER -in {0} -out {0}.pem", path.display())),
+            ),
+            Some(format) => refuse(path, format, None),
+            None if section::exists(pem, "PUBLIC KEY-----") => refuse(
+                path,
+                "holds the public key",
+                Some("AWS IoT names the private one <id>-private.pem.key".to_owned()),
+            ),
+            None if section::exists(pem, "CERTIFICATE-----") => {
+                refuse(path, "holds a certificate, not a key", None)
+            }
+            None => refuse(
+                path,
+                "holds no private key",
+                Some("it must hold a -----BEGIN … PRIVATE KEY----- section".to_owned()),
+            ),
+        }),
+        // The reader's error quotes the file: it must not be passed on.
+        Err(error) => Err(refuse(path, pem::complaint(&error), None)),
+    }
+}
+
+fn refuse(path: &Path, what_is_wrong: &str, hint: Option<String>) -> Error {
+    problem(format!("the {KEY} {} {what_is_wrong}", path.display()), hint, None)
+}

@@ -1,0 +1,188 @@
+//! PKCS#12 files (RFC 7292): key, certificate and chain in one, behind a password.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use p12_keystore::error::Error as Pkcs12Error;
+use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
+use pkcs8::der::asn1::AnyRef;
+use pkcs8::der::{self, Decode, ErrorKind, Reader};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::sign::{CertifiedKey, SigningKey};
+use secrecy::{ExposeSecret, SecretString};
+use x509_parser::certificate::X509Certificate;
+
+use super::problem;
+use crate::error::{Cause, Error};
+use crate::transport::{pem, tls};
+
+/// What the user calls it.
+pub(super) const FILE: &str = "PKCS#12 file";
+
+/// The one key of a file, its certificate, and that certificate's issuers.
+///
+/// # Errors
+/// [`Error::Identity`], saying what is wrong with the password or the file.
+pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Result<CertifiedKey, Error> {
+    let has_mac = has_mac(content).map_err(|_| foreign(content, path))?;
+    let archive = Pkcs12Archive::from_pkcs12(content, password.expose_secret())
+        .map_err(|error| unreadable(error, has_mac, password, path))?;
+    let key = only_key(&archive.keys, path)?;
+    let signing_key = tls::provider()
+        .key_provider
+        .load_private_key(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.key.as_der().to_vec())))
+        .map_err(|error| {
+            let hint = "RSA keys of 2048 to 8192 bits, and EC keys on P-256, P-384 or P-521, are supported";
+            refuse(path, "holds a private key that cannot be used", Some(hint), Some(error.into()))
+        })?;
+    let chain = chain(&archive.certs, key, &signing_key);
+    if chain.is_empty() {
+        let what = match archive.certs.is_empty() {
+            true => "holds no certificate",
+            false => "holds no certificate that belongs to its private key",
+        };
+        return Err(refuse(path, what, Some("export the certificate together with its key"), None));
+    }
+    Ok(CertifiedKey::new(chain, signing_key))
+}
+
+/// Whether the file has a checksum that depends on the password; an error if it is no PKCS#12 file (RFC 7292 §4:
+/// version 3, contents, and perhaps a MAC).
+fn has_mac(content: &[u8]) -> der::Result<bool> {
+    const VERSION: u8 = 3;
+    AnyRef::from_der(content)?.sequence(|reader| {
+        if u8::decode(reader)? != VERSION {
+            return Err(ErrorKind::Failed.into());
+        }
+        AnyRef::decode(reader)?;
+        let has_mac = !reader.is_finished();
+        if has_mac {
+            AnyRef::decode(reader)?;
+        }
+        Ok(has_mac)
+    })
+}
+
+/// What is there instead of a PKCS#12 file.
+fn foreign(content: &[u8], path: &Path) -> Error {
+    if content.windows(11).any(|window| window == b"-----BEGIN ") {
+        let hint = "make one of a certificate and its key: openssl pkcs12 -export -in device.pem.crt \
+                    -inkey private.pem.key -out device.p12";
+        return refuse(path, "is PEM, not PKCS#12", Some(hint), None);
+    }
+    if content.starts_with(&[0x30, 0x80]) {
+        // An indefinite length (ITU-T X.690 §8.1.3.6), which some older exporters write.
+        let hint = rewrite(path, "");
+        return refuse(path, "is in BER form, and only DER is supported", Some(&hint), None);
+    }
+    match pem::foreign_format(content) {
+        Some(format) if !format.contains("DER") => refuse(path, format, None, None),
+        _ => refuse(path, "is not a PKCS#12 file, or is cut off", None, None),
+    }
+}
+
+fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: &Path) -> Error {
+    let unsupported = |source: Option<Cause>| {
+        let hint = rewrite(path, " -legacy");
+        refuse(path, "uses an encryption or a MAC that is not supported", Some(&hint), source)
+    };
+    match error {
+        Pkcs12Error::UnsupportedEncryptionScheme | Pkcs12Error::UnsupportedMacAlgorithm => unsupported(None),
+        Pkcs12Error::DerError(error) if matches!(error.kind(), ErrorKind::OidUnknown { .. }) => {
+            unsupported(Some(error.into()))
+        }
+        Pkcs12Error::MacError(_) => wrong_password(path, password, ""),
+        // The library refuses what would take minutes.
+        error @ Pkcs12Error::InvalidParameters => refuse(
+            path,
+            "asks for too much work, or is damaged",
+            Some(&rewrite(path, "")),
+            Some(error.into()),
+        ),
+        // With the right password for the MAC, what follows is not the password's fault.
+        error if has_mac => {
+            refuse(path, "is damaged, or cannot be read", Some(&rewrite(path, "")), Some(error.into()))
+        }
+        _ => wrong_password(path, password, ", or the file is damaged: it has no MAC that would tell"),
+    }
+}
+
+fn wrong_password(path: &Path, password: &SecretString, doubt: &str) -> Error {
+    let empty = if password.expose_secret().is_empty() { ": it is empty" } else { "" };
+    problem(
+        format!("the password of the {FILE} {} is wrong{empty}{doubt}", path.display()),
+        Some(format!("try it: openssl pkcs12 -in {} -noout", path.display())),
+        None,
+    )
+}
+
+fn only_key<'a>(keys: &'a [PrivateKeyBag], path: &Path) -> Result<&'a PrivateKeyBag, Error> {
+    match keys {
+        [key] => Ok(key),
+        [] => Err(refuse(
+            path,
+            "holds no private key",
+            Some("export the certificate together with its key"),
+            None,
+        )),
+        several => {
+            let names: Vec<_> = several
+                .iter()
+                .map(|key| {
+                    key.friendly_name.as_ref().map_or("unnamed".to_owned(), |name| format!("{name:?}"))
+                })
+                .collect();
+            let what = format!("holds {} private keys: {}", several.len(), names.join(", "));
+            Err(refuse(path, &what, Some("export the one to use into a file of its own"), None))
+        }
+    }
+}
+
+/// The key's certificate and its issuers, each followed by its own; empty if there is no certificate for the key.
+///
+/// A file has them in any order, and TLS wants this one (RFC 5246 §7.4.2). A root stays in: just-in-time provisioning
+/// asks for the CA's certificate beside the device's
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>).
+fn chain(
+    bags: &[CertificateBag],
+    key: &PrivateKeyBag,
+    signing_key: &Arc<dyn SigningKey>,
+) -> Vec<CertificateDer<'static>> {
+    let Some(own) = signing_key.public_key() else { return Vec::new() };
+    let certificates: Vec<(&CertificateBag, X509Certificate<'_>)> = bags
+        .iter()
+        .filter_map(|bag| Some((bag, x509_parser::parse_x509_certificate(bag.cert.as_der()).ok()?.1)))
+        .collect();
+    let mut leaves: Vec<_> =
+        certificates.iter().filter(|(_, certificate)| certificate.public_key().raw == own.as_ref()).collect();
+    // A renewed certificate may have the key of the old one; the file then says which of them belongs to it.
+    let id = key.local_key_id.as_ref().map(|id| id.0.as_slice());
+    leaves.sort_by_key(|(bag, _)| bag.local_key_id.as_deref() != id);
+
+    let mut chain = Vec::new();
+    let mut next = leaves.first().copied();
+    while let Some((bag, certificate)) = next {
+        chain.push(CertificateDer::from(bag.cert.as_der().to_vec()));
+        next = certificates.iter().find(|(issuer, names)| {
+            names.subject().as_raw() == certificate.issuer().as_raw()
+                && !chain.iter().any(|link| link.as_ref() == issuer.cert.as_der())
+        });
+    }
+    chain
+}
+
+/// Writes the file anew with the algorithms of today.
+fn rewrite(path: &Path, legacy: &str) -> String {
+    format!(
+        "write it anew: openssl pkcs12{legacy} -in {0} -nodes | openssl pkcs12 -export -out {0}.new",
+        path.display()
+    )
+}
+
+fn refuse(path: &Path, what_is_wrong: &str, hint: Option<&str>, source: Option<Cause>) -> Error {
+    problem(format!("the {FILE} {} {what_is_wrong}", path.display()), hint.map(ToOwned::to_owned), source)
+}
+
+#[cfg(test)]
+#[path = "pkcs12_tests.rs"]
+mod tests;

@@ -1,0 +1,177 @@
+use std::path::Path;
+
+use common::{Error, Identity};
+
+use crate::{Folder, KINDS, certificates, name, refused};
+
+const PASSWORD: &str = "secret";
+
+impl Folder {
+    /// Writes `device.p12`, from `key.pem` and `cert.pem` unless `flags` say otherwise.
+    fn export(&self, flags: &str) {
+        self.openssl(&format!(
+            "pkcs12 -export -in cert.pem -inkey key.pem -out device.p12 -passout pass:{PASSWORD} {flags}"
+        ));
+    }
+
+    fn open(&self, password: &str) -> Result<Identity, Error> {
+        Identity::from_pkcs12_file(&self.path("device.p12"), &password.into())
+    }
+
+    /// Signs a certificate for `name`, with a key of its own, by `issuer`; writes `<name>.key` and `<name>.pem`.
+    fn issue(&self, name: &str, issuer: &str) {
+        self.openssl(&format!("req {} -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}", KINDS[1]));
+        self.openssl(&format!(
+            "x509 -req -in {name}.csr -CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -days 1 -out {name}.pem"
+        ));
+    }
+}
+
+#[test]
+fn what_openssl_writes_is_read() {
+    for kind in KINDS {
+        let folder = Folder::new(kind);
+        for flags in [
+            "",
+            "-legacy",
+            "-legacy -descert",
+            "-keypbe AES-128-CBC -certpbe AES-128-CBC -macalg sha512",
+            "-keypbe NONE -certpbe NONE",
+            "-nomac",
+            "-name my-device",
+        ] {
+            folder.export(flags);
+            let identity = folder.open(PASSWORD).unwrap_or_else(|error| panic!("{flags}: {error:?}"));
+            assert_eq!(certificates(&identity), 1);
+        }
+    }
+}
+
+#[test]
+fn wrong_and_empty_passwords() {
+    let folder = Folder::new(KINDS[1]);
+    let file = name(&folder.path("device.p12"));
+    let wrong = format!("the password of the PKCS#12 file {file} is wrong");
+    let doubt = ", or the file is damaged: it has no MAC that would tell";
+    for (flags, password, problem) in [
+        ("", "wrong", wrong.clone()),
+        ("", "", format!("{wrong}: it is empty")),
+        ("-legacy", "wrong", wrong.clone()),
+        ("-legacy", "", format!("{wrong}: it is empty")),
+        ("-nomac", "wrong", format!("{wrong}{doubt}")),
+        ("-nomac", "", format!("{wrong}: it is empty{doubt}")),
+        ("-nomac -legacy", "wrong", format!("{wrong}{doubt}")),
+        ("-passout pass:", "wrong", wrong.clone()),
+    ] {
+        folder.export(flags);
+        let refused = refused(folder.open(password));
+        assert_eq!(
+            refused,
+            (problem, format!("try it: openssl pkcs12 -in {file} -noout")),
+            "{flags} {password:?}"
+        );
+    }
+    for flags in ["-passout pass:", "-passout pass: -legacy", "-passout pass: -nomac"] {
+        folder.export(flags);
+        folder.open("").unwrap_or_else(|error| panic!("{flags}: {error:?}"));
+    }
+}
+
+#[test]
+fn wrong_passwords_that_survive_the_padding_are_found_out() {
+    let folder = Folder::new(KINDS[1]);
+    folder.export("-legacy -iter 1 -nomac");
+    for number in 0..2048 {
+        let (problem, _) = refused(folder.open(&format!("wrong {number}")));
+        assert!(problem.contains("is wrong, or the file is damaged"), "{number}: {problem}");
+    }
+}
+
+#[test]
+fn the_chain_is_put_in_order() {
+    let folder = Folder::new(KINDS[1]);
+    folder.openssl("req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout root.key -out root.pem -subj /CN=root -days 1");
+    for (name, issuer) in [("upper", "root"), ("lower", "upper"), ("device", "lower"), ("stranger", "root")] {
+        folder.issue(name, issuer);
+    }
+    // The leaf is neither first, nor are its issuers in order, and one certificate is not among them.
+    let jumble: String =
+        ["root", "lower", "stranger", "upper"].map(|name| folder.read(&format!("{name}.pem"))).concat();
+    std::fs::write(folder.path("jumble.pem"), jumble).unwrap();
+    folder.openssl(&format!(
+        "pkcs12 -export -in device.pem -inkey device.key -certfile jumble.pem -out device.p12 -passout pass:{PASSWORD}"
+    ));
+    let identity = folder.open(PASSWORD).unwrap();
+    assert_eq!(certificates(&identity), 4, "device, lower, upper, root");
+}
+
+#[test]
+fn files_without_one_key_and_its_certificate() {
+    let folder = Folder::new(KINDS[1]);
+    for (flags, words) in [("-nokeys", "holds no private key"), ("-nocerts", "holds no certificate")] {
+        folder.openssl(&format!(
+            "pkcs12 -export -in cert.pem -inkey key.pem {flags} -out device.p12 -passout pass:{PASSWORD}"
+        ));
+        let (problem, hint) = refused(folder.open(PASSWORD));
+        assert!(problem.ends_with(words), "{problem}");
+        assert!(hint.contains("together with its key"), "{hint}");
+    }
+}
+
+#[test]
+fn a_certificate_of_another_key_is_not_taken() {
+    let (folder, other) = (Folder::new(KINDS[1]), Folder::new(KINDS[1]));
+    // OpenSSL refuses to put them together at once.
+    folder.openssl("pkcs12 -export -nocerts -inkey key.pem -out device.p12 -passout pass:secret");
+    assert!(refused(folder.open(PASSWORD)).0.ends_with("holds no certificate"));
+    std::fs::copy(other.path("cert.pem"), folder.path("other.pem")).unwrap();
+    folder.openssl(
+        "pkcs12 -export -nocerts -inkey key.pem -certfile other.pem -out device.p12 -passout pass:secret",
+    );
+    let (problem, _) = refused(folder.open(PASSWORD));
+    assert!(problem.contains("holds no certificate"), "{problem}");
+}
+
+#[test]
+fn other_files_are_named() {
+    let folder = Folder::new(KINDS[1]);
+    folder.openssl("x509 -in cert.pem -outform DER -out cert.der");
+    folder.openssl("pkey -in key.pem -outform DER -out key.der");
+    folder.export("");
+    let p12 = std::fs::read(folder.path("device.p12")).unwrap();
+    let cut_off = &p12[..p12.len() - 10];
+    std::fs::write(folder.path("cut-off"), cut_off).unwrap();
+    std::fs::write(folder.path("empty"), "").unwrap();
+    std::fs::write(folder.path("ber"), [0x30, 0x80, 2, 1, 3]).unwrap();
+    for (file, words, hint) in [
+        (
+            "cert.pem",
+            "is PEM, not PKCS#12",
+            "openssl pkcs12 -export -in device.pem.crt -inkey private.pem.key",
+        ),
+        ("key.pem", "is PEM, not PKCS#12", "openssl pkcs12 -export"),
+        ("cert.der", "is not a PKCS#12 file", ""),
+        ("key.der", "is not a PKCS#12 file", ""),
+        ("cut-off", "is not a PKCS#12 file, or is cut off", ""),
+        ("empty", "is empty", ""),
+        ("ber", "is in BER form", "openssl pkcs12 -in"),
+    ] {
+        let refused = refused(Identity::from_pkcs12_file(&folder.path(file), &PASSWORD.into()));
+        assert!(refused.0.contains(words), "{file}: {refused:?}");
+        assert!(refused.1.contains(hint), "{file}: {refused:?}");
+    }
+    let error = Identity::from_pkcs12_file(Path::new("/nowhere/device.p12"), &PASSWORD.into()).unwrap_err();
+    assert_eq!(error.to_string(), "cannot read the PKCS#12 file /nowhere/device.p12");
+}
+
+#[test]
+fn damage_behind_a_right_mac_is_not_the_passwords_fault() {
+    let folder = Folder::new(KINDS[1]);
+    folder.export("-keypbe PBE-SHA1-RC2-128 -legacy");
+    let (problem, hint) = refused(folder.open(PASSWORD));
+    assert!(problem.contains("that is not supported"), "{problem}");
+    let (command, _) = hint.split_once(" | ").unwrap();
+    folder.follow(command, "-passin pass:secret -out plain.pem");
+    folder.openssl("pkcs12 -export -in plain.pem -out device.p12 -passout pass:secret");
+    folder.open(PASSWORD).unwrap();
+}

@@ -1,0 +1,180 @@
+//! Each source of the AWS SDK's default chain, set up as on AWS and answered by the sandbox; and what each refuses.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use sandbox::{CredentialEndpoint, Sandbox};
+use testkit::{Outcome, Sample};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_sigv4_websocket_connect");
+
+/// What every refusal says: the layer, and what to do.
+const WORDS: [&str; 2] = ["no AWS credentials from the default chain", "hint:"];
+
+fn sigv4_connect(sandbox: &Sandbox) -> Sample {
+    Sample::new(BINARY).https(sandbox).args(["--region", sandbox.region()]).env("RUST_LOG", "trace")
+}
+
+/// Requires success, by that endpoint, with none of `secrets` in the log.
+#[track_caller]
+fn connects(sandbox: &Sandbox, endpoint: CredentialEndpoint, sample: Sample, secrets: &[&str]) {
+    let outcome = sample.run().succeeded();
+    assert!(outcome.stdout.ends_with("Disconnected\n"), "{outcome:#?}");
+    hides(&outcome, secrets);
+    let requests = sandbox.credential_requests();
+    assert!(requests.iter().any(|request| request.endpoint == endpoint), "{requests:#?}");
+    assert!(sandbox.connections().iter().all(|one| one.access_key_id.is_some()));
+}
+
+#[track_caller]
+fn refuses(sample: Sample, words: &[&str], secrets: &[&str]) {
+    let outcome = sample.run();
+    hides(&outcome, secrets);
+    outcome.failed(1, &[&WORDS, words].concat());
+}
+
+#[track_caller]
+fn hides(outcome: &Outcome, secrets: &[&str]) {
+    assert!(outcome.stderr.contains("DEBUG"), "there are logs: {outcome:#?}");
+    for secret in secrets.iter().chain(&["X-Amz-Signature", "SecretAccessKey", "secretAccessKey"]) {
+        assert!(!outcome.stderr.contains(secret), "{secret} in {}", outcome.stderr);
+    }
+}
+
+#[test]
+fn web_identity() {
+    let sandbox = Sandbox::start().unwrap();
+    let sts = sandbox.sts();
+    let sample = |token_file: &Path| {
+        sigv4_connect(&sandbox)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", token_file)
+            .env("AWS_ROLE_ARN", &sts.role_arn)
+            .env("AWS_ENDPOINT_URL_STS", &sts.endpoint)
+    };
+    let token = fs::read_to_string(&sts.web_identity_token_file).unwrap();
+    connects(&sandbox, CredentialEndpoint::Sts, sample(&sts.web_identity_token_file), &[token.trim()]);
+
+    let wrong = tempfile::NamedTempFile::new().unwrap();
+    fs::write(wrong.path(), "wrong-web-identity-token").unwrap();
+    refuses(
+        sample(wrong.path()),
+        &["AWS STS", "InvalidIdentityToken", "AWS_ROLE_ARN"],
+        &["wrong-web-identity-token"],
+    );
+    refuses(sample(Path::new("/nowhere/token")), &["AWS_WEB_IDENTITY_TOKEN_FILE"], &[]);
+    let role = "arn:aws:iam::123456789012:role/another";
+    refuses(sample(&sts.web_identity_token_file).env("AWS_ROLE_ARN", role), &["AccessDenied"], &[]);
+}
+
+/// Writes `~/.aws/config`.
+fn with_config(sample: Sample, config: &str) -> Sample {
+    let folder = sample.home().join(".aws");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("config"), config).unwrap();
+    sample
+}
+
+#[test]
+fn credential_process() {
+    let sandbox = Sandbox::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let script = |name: &str, body: &str| -> PathBuf {
+        let path = folder.path().join(name);
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o700)).unwrap();
+        path
+    };
+    let sample = |script: &Path| {
+        with_config(
+            sigv4_connect(&sandbox),
+            &format!("[default]\ncredential_process = {}\n", script.display()),
+        )
+    };
+    let keys = sandbox.credentials();
+    let good = script(
+        "good",
+        &format!(
+            r#"printf '{{"Version":1,"AccessKeyId":"%s","SecretAccessKey":"%s","SessionToken":"%s"}}' '{}' '{}' '{}'"#,
+            keys.access_key_id, keys.secret_access_key, keys.session_token
+        ),
+    );
+    let secrets = [keys.secret_access_key.as_str(), &keys.session_token];
+    let outcome = sample(&good).run().succeeded();
+    hides(&outcome, &secrets);
+
+    let failing = script("failing", "echo 'the vault is sealed' >&2; exit 3");
+    refuses(sample(&failing), &["the vault is sealed", "credential_process"], &secrets);
+    let garbled = script("garbled", "echo 'very-secret-garbage'");
+    refuses(sample(&garbled), &["credential_process"], &["very-secret-garbage"]);
+}
+
+#[test]
+fn sso() {
+    let sandbox = Sandbox::start().unwrap();
+    let sso = sandbox.sso();
+    let account = format!("sso_account_id = {}\nsso_role_name = {}\n", sso.account_id, sso.role_name);
+    // The login's token is in a file named by the SHA-1 of the session's name, in older profiles of the start URL.
+    let url = "https://sso.example.com/start";
+    let (session_file, url_file) =
+        ("9ed037b84943c4caa3a520e48a5540181c46c98c", "9ad544bfa11b39c042ecaec2e1b51e4dfb5ec648");
+    let session = format!(
+        "[default]\nsso_session = sandbox\n{account}[sso-session sandbox]\nsso_region = {}\nsso_start_url = {url}\n",
+        sso.region
+    );
+    let legacy = format!("[default]\nsso_start_url = {url}\nsso_region = {}\n{account}", sso.region);
+    let sample = |config: &str, file: &str, token: &str, expires: &str| {
+        let sample = with_config(sigv4_connect(&sandbox), config).env("AWS_ENDPOINT_URL_SSO", &sso.endpoint);
+        let cache = sample.home().join(".aws/sso/cache");
+        fs::create_dir_all(&cache).unwrap();
+        let login = format!(
+            r#"{{"startUrl":"{url}","region":"{}","accessToken":"{token}","expiresAt":"{expires}"}}"#,
+            sso.region
+        );
+        fs::write(cache.join(format!("{file}.json")), login).unwrap();
+        sample
+    };
+    let later = "2099-01-01T00:00:00Z";
+    for (config, file) in [(&session, session_file), (&legacy, url_file)] {
+        let good = sample(config, file, &sso.access_token, later);
+        connects(&sandbox, CredentialEndpoint::Sso, good, &[&sso.access_token]);
+        let wrong = sample(config, file, "wrong-access-token", later);
+        refuses(wrong, &["UnauthorizedException", "SSO"], &["wrong-access-token"]);
+    }
+    // Of an older profile the SDK leaves it to the service to notice.
+    let expired = sample(&session, session_file, &sso.access_token, "2020-01-01T00:00:00Z");
+    refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
+}
+
+#[test]
+fn containers() {
+    let sandbox = Sandbox::start().unwrap();
+    let metadata = sandbox.metadata();
+    let sample = |token: &str| {
+        sigv4_connect(&sandbox)
+            .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_credentials_uri)
+            .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", token)
+    };
+    let token = metadata.container_authorization_token.as_str();
+    connects(&sandbox, CredentialEndpoint::Container, sample(token), &[token]);
+    refuses(sample("wrong-token"), &["401", "AWS_CONTAINER_AUTHORIZATION_TOKEN"], &["wrong-token"]);
+}
+
+#[test]
+fn ec2_metadata() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = |endpoint: &str| {
+        sigv4_connect(&sandbox)
+            .without_env("AWS_EC2_METADATA_DISABLED")
+            .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", endpoint)
+    };
+    let endpoint = sandbox.metadata().endpoint.as_str();
+    connects(&sandbox, CredentialEndpoint::InstanceMetadata, sample(endpoint), &[]);
+    // A service that answers 404, and a machine that is not an instance.
+    refuses(
+        sample(&format!("{endpoint}/no-such-path")),
+        &["the EC2 metadata service failed", "AWS_EC2_METADATA_SERVICE_ENDPOINT"],
+        &[],
+    );
+    refuses(sample("http://127.0.0.1:1"), &["AWS_ACCESS_KEY_ID"], &[]);
+}

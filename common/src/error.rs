@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::client::{Operation, ReasonCode};
-use crate::credentials::CredentialSource;
+use crate::credentials::{self, CredentialSource};
 
 /// A cause below one of our own errors.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -386,6 +386,7 @@ impl Error {
             Error::Tls { source, .. } => {
                 source.downcast_ref::<Arc<Error>>().is_some_and(|error| error.is_permanent())
             }
+            Error::Credentials { source, .. } => credentials::is_permanent(&**source),
             Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
             Error::ConnectRefused { code, .. } => code.is_permanent(),
             Error::OperationRefused { code, .. } => code.is_permanent(),

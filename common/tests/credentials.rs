@@ -8,10 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{
-    Auth, ClientOptions, CognitoIdentity, CredentialSource, Endpoint, Event, Events, Identity, Message, QoS,
-    RoleAlias, Roots, X509Credentials,
+    Auth, ClientOptions, CognitoIdentity, CredentialSource, Endpoint, Error, Event, Events, Identity,
+    Message, QoS, RoleAlias, Roots, X509Credentials,
 };
-use sandbox::{CredentialEndpoint, CredentialOutcome, Sandbox};
+use sandbox::{CredentialEndpoint, CredentialOutcome, Principal, Sandbox};
 use tokio::time::timeout;
 
 use support::{connect, options};
@@ -131,19 +131,43 @@ async fn a_pool_is_asked_for_an_identity_once() {
     );
 }
 
-/// Two clients with the credentials of one pool's identity.
+/// Two clients with the credentials of one pool's identity, at the same time.
 async fn share_an_identity(pool: &str, port: u16, ca_file: String) {
     let identity = CognitoIdentity::of_pool(pool.parse().unwrap());
     assert_eq!(identity.id(), None);
-    for client_id in ["test-1", "test-2"] {
+    let connected = |client_id| {
         let auth = Auth::SigV4 {
             credentials: CredentialSource::Cognito(identity.clone()),
             region: "us-east-1".to_owned(),
         };
         let endpoint = Endpoint::parse("localhost").unwrap().with_port(port);
-        let options = ClientOptions::new(endpoint, auth, Roots::from_file(&ca_file), client_id).unwrap();
-        let (client, _events) = connect(options).await;
-        client.disconnect().await.unwrap();
-        assert!(identity.id().is_some());
-    }
+        connect(ClientOptions::new(endpoint, auth, Roots::from_file(&ca_file), client_id).unwrap())
+    };
+    let ((one, _), (other, _)) = tokio::join!(connected("test-1"), connected("test-2"));
+    assert!(identity.id().is_some());
+    one.disconnect().await.unwrap();
+    other.disconnect().await.unwrap();
+}
+
+/// A service that says no to who asks will say it again: nobody should wait for a client that tries for ever.
+#[tokio::test]
+async fn a_refusal_of_the_source_ends_reconnecting() {
+    // Shorter than the margin that is kept: the source is asked for each connection.
+    let sandbox = Sandbox::builder().credentials_lifetime(Duration::from_secs(5)).start().unwrap();
+    let (_client, mut events) =
+        connect(options(&sandbox, sandbox.https_port(), x509(&sandbox), "test-1")).await;
+    reconnected(&mut events).await;
+    sandbox.set_policies(Principal::Device, &[]).unwrap();
+    assert!(sandbox.disconnect("test-1", 0x8b, None));
+    let stopped = async {
+        loop {
+            match events.next().await {
+                Some(Event::Stopped { error: Some(error) }) => return error,
+                Some(Event::Attempting | Event::Disconnected { .. } | Event::ConnectionFailed { .. }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    };
+    let error = timeout(LIMIT, stopped).await.unwrap();
+    assert!(matches!(*error, Error::Credentials { .. }), "{error:?}");
 }

@@ -24,6 +24,7 @@ use aws_types::region::Region;
 use tokio::sync::Mutex;
 
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
+pub(crate) use self::refusal::is_permanent;
 pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};
 use crate::error::{Cause, Error};

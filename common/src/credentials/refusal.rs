@@ -1,6 +1,23 @@
 //! A service's word for why it gives no credentials.
 
+use std::error::Error as StdError;
 use std::fmt;
+use std::iter::successors;
+
+use crate::error::Error;
+
+/// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
+/// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
+const PASSING: [&str; 3] = ["TooManyRequestsException", "LimitExceededException", "ExternalServiceException"];
+
+/// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
+/// files and in the environment can be mended while the program runs.
+pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
+    successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source()).any(|error| {
+        error.downcast_ref().is_some_and(Refusal::is_permanent)
+            || error.downcast_ref().is_some_and(Error::is_permanent)
+    })
+}
 
 /// An HTTP answer that holds no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +31,10 @@ pub(crate) struct Refusal {
 impl Refusal {
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
+    }
+
+    fn is_permanent(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403 | 404) && !PASSING.into_iter().any(|code| self.is(code))
     }
 }
 
@@ -30,4 +51,42 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl StdError for Refusal {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::CredentialSource;
+    use crate::error::Cause;
+
+    fn ends_reconnecting(source: impl Into<Cause>) -> bool {
+        Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
+            .is_permanent()
+    }
+
+    #[test]
+    fn a_refusal_is_final_unless_the_service_is_busy() {
+        for (status, code, expected) in [
+            (400, Some("NotAuthorizedException"), true),
+            (400, Some("ResourceNotFoundException"), true),
+            (400, Some("TooManyRequestsException"), false),
+            (403, None, true),
+            (404, Some("ResourceNotFoundException"), true),
+            (429, None, false),
+            (500, Some("InternalErrorException"), false),
+        ] {
+            let refusal = Refusal { status, code: code.map(str::to_owned), message: None };
+            assert_eq!(ends_reconnecting(refusal), expected, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_the_provider_rejects_is_final() {
+        let target = || "a.example:443".to_owned();
+        assert!(ends_reconnecting(Error::CertificateRejected { target: target(), source: "".into() }));
+        let unreachable =
+            Error::Tcp { target: target(), source: std::io::ErrorKind::ConnectionRefused.into() };
+        assert!(!ends_reconnecting(unreachable));
+        assert!(!ends_reconnecting("no such profile"));
+    }
+}

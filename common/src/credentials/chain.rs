@@ -14,6 +14,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 
+use super::sdk_failure::SdkFailure;
 use crate::error::Cause;
 
 /// A source of the chain.
@@ -48,8 +49,10 @@ pub(super) async fn resolve(config: &ProviderConfig) -> Result<Credentials, Caus
                 log::debug!("AWS credentials from {link}");
                 return Ok(credentials);
             }
-            Err(reason @ CredentialsError::CredentialsNotLoaded(_)) => passed_over.push((link, reason)),
-            Err(error) => return Err(LinkFailed { link, error }.into()),
+            Err(reason @ CredentialsError::CredentialsNotLoaded(_)) => {
+                passed_over.push((link, SdkFailure::new(reason)))
+            }
+            Err(error) => return Err(LinkFailed { link, error: SdkFailure::new(error) }.into()),
         }
     }
     Err(NothingSetUp { passed_over }.into())
@@ -59,14 +62,14 @@ pub(super) async fn resolve(config: &ProviderConfig) -> Result<Credentials, Caus
 #[derive(Debug)]
 pub(crate) struct LinkFailed {
     pub(crate) link: Link,
-    error: CredentialsError,
+    error: SdkFailure,
 }
 
 /// No source of the chain is set up.
 #[derive(Debug)]
 pub(crate) struct NothingSetUp {
     /// With what the SDK says of each.
-    passed_over: Vec<(Link, CredentialsError)>,
+    passed_over: Vec<(Link, SdkFailure)>,
 }
 
 impl fmt::Display for LinkFailed {

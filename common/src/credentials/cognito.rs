@@ -21,6 +21,7 @@ use uuid::fmt::Hyphenated;
 use super::http;
 use super::refusal::Refusal;
 use crate::error::Cause;
+use super::sdk_failure::SdkFailure;
 use crate::region;
 use crate::transport::Roots;
 
@@ -206,7 +207,7 @@ where
             message: context.err().message().map(ToOwned::to_owned),
         }
         .into(),
-        _ => error.into(),
+        _ => SdkFailure::new(error).into(),
     }
 }
 

@@ -10,6 +10,7 @@ mod hint;
 mod http;
 mod profile;
 mod refusal;
+mod sdk_failure;
 mod source;
 mod x509;
 
@@ -26,6 +27,7 @@ use tokio::sync::Mutex;
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub(crate) use self::refusal::is_permanent;
 pub use self::source::{CredentialSource, StaticCredentials};
+use self::sdk_failure::SdkFailure;
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};
 use crate::error::{Cause, Error};
 use crate::transport::Roots;
@@ -132,7 +134,7 @@ impl Provider {
     }
 
     async fn ask(&self, provider: impl ProvideCredentials) -> Result<Credentials, Error> {
-        provider.provide_credentials().await.map_err(|error| self.failure(error.into()))
+        provider.provide_credentials().await.map_err(|error| self.failure(SdkFailure::new(error).into()))
     }
 
     async fn sdk_config(&self) -> ProviderConfig {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_config::BehaviorVersion;
@@ -15,13 +15,14 @@ use aws_sdk_cognitoidentity::Client;
 use aws_sdk_cognitoidentity::error::{ProvideErrorMetadata, SdkError};
 use aws_types::region::Region;
 use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::OnceCell;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
 use super::http;
 use super::refusal::Refusal;
-use crate::error::Cause;
 use super::sdk_failure::SdkFailure;
+use crate::error::Cause;
 use crate::region;
 use crate::transport::Roots;
 
@@ -32,7 +33,7 @@ use crate::transport::Roots;
 pub struct CognitoIdentity {
     origin: Origin,
     logins: HashMap<String, SecretString>,
-    identity: Arc<OnceLock<CognitoId>>,
+    identity: Arc<OnceCell<CognitoId>>,
 }
 
 /// Whether the identity was named, or is the pool's to give.
@@ -52,7 +53,7 @@ impl CognitoIdentity {
     /// An identity that exists already.
     #[must_use]
     pub fn identity(id: CognitoId) -> Self {
-        let identity = Arc::new(OnceLock::from(id.clone()));
+        let identity = Arc::new(OnceCell::new_with(Some(id.clone())));
         Self { origin: Origin { kind: OriginKind::Identity, id }, logins: HashMap::new(), identity }
     }
 
@@ -116,16 +117,18 @@ impl CognitoIdentity {
         ))
     }
 
-    async fn resolve_id(&self, client: &Client) -> Result<CognitoId, Cause> {
-        if let Some(id) = self.identity.get() {
-            return Ok(id.clone());
-        }
+    /// Clones that connect at the same time wait for one answer: a pool gives each guest that asks a new identity.
+    async fn resolve_id(&self, client: &Client) -> Result<&CognitoId, Cause> {
+        self.identity.get_or_try_init(|| self.ask_pool(client)).await
+    }
+
+    async fn ask_pool(&self, client: &Client) -> Result<CognitoId, Cause> {
         let pool = self.origin.id.as_str();
         let request = client.get_id().identity_pool_id(pool).set_logins(self.exposed_logins());
         let answer = request.send().await.map_err(refusal)?;
         let id: CognitoId = answer.identity_id().ok_or("the answer holds no identity ID")?.parse()?;
         log::info!("the identity pool {pool} gave the identity {id}");
-        Ok(self.identity.get_or_init(|| id).clone())
+        Ok(id)
     }
 
     fn exposed_logins(&self) -> Option<HashMap<String, String>> {

@@ -6,7 +6,7 @@ use std::iter::successors;
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
 use super::refusal::Refusal;
-use super::{CredentialSource, X509Credentials};
+use super::{CredentialSource, Expired, X509Credentials};
 
 const ENVIRONMENT: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";
@@ -14,6 +14,11 @@ const ENVIRONMENT: &str =
 impl CredentialSource {
     /// What to do about `cause`, for which this source gave none.
     pub(crate) fn hint(&self, cause: &(dyn StdError + 'static)) -> String {
+        if find::<Expired>(cause).is_some() {
+            return "set this machine's clock if it is fast; if it is right, the source hands out old credentials: \
+                    renew them there"
+                .to_owned();
+        }
         match self {
             CredentialSource::DefaultChain => {
                 default_chain(find(cause).map(|failed: &LinkFailed| failed.link)).to_owned()

@@ -54,6 +54,11 @@ pub(crate) enum Resolved {
 }
 
 impl Resolved {
+/// A source has given credentials that cannot be used any more.
+#[derive(Debug, thiserror::Error)]
+#[error("they have expired already")]
+struct Expired;
+
     pub(crate) fn credentials(&self) -> &Credentials {
         let (Resolved::Fresh(credentials) | Resolved::Kept(credentials)) = self;
         credentials
@@ -80,7 +85,7 @@ impl Provider {
         // The SDK's futures are deep, and the compiler follows them only so far into the one that holds this.
         let credentials = Box::pin(self.load()).await?;
         if expires_by(&credentials, SystemTime::now()) {
-            return Err(self.failure("they have expired already".into()));
+            return Err(self.failure(Expired.into()));
         }
         *kept = credentials.expiry().is_some().then(|| credentials.clone());
         Ok(Resolved::Fresh(credentials))

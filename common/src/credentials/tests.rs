@@ -106,3 +106,15 @@ async fn what_is_forgotten_is_resolved_anew() {
     provider.forget().await;
     assert_eq!(resolved(&provider).await.access_key_id(), "NEW");
 }
+
+#[tokio::test]
+async fn expired_credentials_are_refused_with_a_word_on_the_clock() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let process = format!(
+        "[default]\ncredential_process = printf '{{\"Version\":1,\"AccessKeyId\":\"AKID\",{}}}'\n",
+        r#""SecretAccessKey":"very-secret","Expiration":"2020-01-01T00:00:00Z""#
+    );
+    let error = provider(profile(folder.path(), None, &process)).resolve().await.expect_err("expired");
+    assert_eq!(chain(&error), "no AWS credentials from the default profile: they have expired already");
+    assert!(error.hint().is_some_and(|hint| hint.contains("clock")), "{:?}", error.hint());
+}

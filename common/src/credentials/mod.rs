@@ -17,6 +17,7 @@ mod x509;
 use std::time::{Duration, SystemTime};
 
 use aws_config::BehaviorVersion;
+use aws_config::default_provider::{retry_config, use_dual_stack, use_fips};
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
@@ -26,8 +27,8 @@ use tokio::sync::Mutex;
 
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub(crate) use self::refusal::is_permanent;
-pub use self::source::{CredentialSource, StaticCredentials};
 use self::sdk_failure::SdkFailure;
+pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};
 use crate::error::{Cause, Error};
 use crate::transport::Roots;
@@ -53,12 +54,12 @@ pub(crate) enum Resolved {
     Kept(Credentials),
 }
 
-impl Resolved {
 /// A source has given credentials that cannot be used any more.
 #[derive(Debug, thiserror::Error)]
 #[error("they have expired already")]
 struct Expired;
 
+impl Resolved {
     pub(crate) fn credentials(&self) -> &Credentials {
         let (Resolved::Fresh(credentials) | Resolved::Kept(credentials)) = self;
         credentials
@@ -142,10 +143,17 @@ impl Provider {
         provider.provide_credentials().await.map_err(|error| self.failure(SdkFailure::new(error).into()))
     }
 
+    /// With what the SDK's loader would set for its own chain: from here the chain is asked link by link.
     async fn sdk_config(&self) -> ProviderConfig {
         let config = ProviderConfig::without_region()
             .with_behavior_version(Some(BehaviorVersion::latest()))
             .with_http_client(http::client(&self.roots));
+        // These read the configuration files, without which the SDK would not see the endpoints named there.
+        let use_fips = use_fips::use_fips_provider(&config).await;
+        let use_dual_stack = use_dual_stack::use_dual_stack_provider(&config).await;
+        let retries = retry_config::default_provider().configure(&config).retry_config().await;
+        let config =
+            config.with_use_fips(use_fips).with_use_dual_stack(use_dual_stack).with_retry_config(retries);
         match &self.region {
             Some(region) => config.with_region(Some(Region::new(region.clone()))),
             None => config.load_default_region().await,

@@ -65,6 +65,15 @@ fn web_identity() {
     refuses(sample(Path::new("/nowhere/token")), &["AWS_WEB_IDENTITY_TOKEN_FILE"], &[]);
     let role = "arn:aws:iam::123456789012:role/another";
     refuses(sample(&sts.web_identity_token_file).env("AWS_ROLE_ARN", role), &["AccessDenied"], &[]);
+    // The SDK's own settings hold for the chain: FIPS and an endpoint of one's own exclude each other, and a
+    // configuration file names one as well as the environment.
+    let fips = sample(&sts.web_identity_token_file).env("AWS_USE_FIPS_ENDPOINT", "true");
+    refuses(fips, &["FIPS and custom endpoint are not supported"], &[]);
+    let by_file = with_config(
+        sample(&sts.web_identity_token_file).without_env("AWS_ENDPOINT_URL_STS"),
+        &format!("[default]\nservices = local\n[services local]\nsts =\n  endpoint_url = {}\n", sts.endpoint),
+    );
+    connects(&sandbox, CredentialEndpoint::Sts, by_file, &[]);
 }
 
 /// Writes `~/.aws/config`.

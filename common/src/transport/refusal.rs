@@ -1,5 +1,6 @@
 //! What an HTTP answer says about why a WebSocket upgrade was refused.
 
+use std::borrow::Cow;
 use std::time::SystemTime;
 
 use aws_smithy_types::DateTime;
@@ -45,12 +46,19 @@ fn message(body: &[u8]) -> Option<String> {
     let text = from_json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
     // Control characters could play tricks on a terminal.
     let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let mut line = words.collect::<Vec<_>>().join(" ");
+    let mut line = words.map(without_signature).collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(MAX_TEXT) {
         line.truncate(end);
         line.push('…');
     }
     (!line.is_empty()).then_some(line)
+}
+
+/// Servers and proxies like to repeat the address that was asked for, and ours is signed: its query holds the
+/// signature and the session token.
+fn without_signature(word: &str) -> Cow<'_, str> {
+    let query = word.to_ascii_lowercase().find("x-amz-").filter(|&at| word[at..].contains(['=', '%']));
+    query.map_or(Cow::Borrowed(word), |at| Cow::Owned(format!("{}…", &word[..at])))
 }
 
 #[cfg(test)]
@@ -73,6 +81,11 @@ mod tests {
         assert_eq!(message(b""), None);
         assert_eq!(message(b" <html>\n  \x1b[2Jno\n"), Some("<html> [2Jno".to_owned()));
         assert_eq!(message(br#"{"Message":"Forbidden"}"#), Some("Forbidden".to_owned()));
+        assert_eq!(
+            message(b"<p>https://a.example/mqtt?x=1&X-Amz-Credential=AKID&X-Amz-Security-Token=hush</p> was not found"),
+            Some("<p>https://a.example/mqtt?x=1&… was not found".to_owned())
+        );
+        assert_eq!(message(b"no X-Amz-Date header"), Some("no X-Amz-Date header".to_owned()));
         assert_eq!(message(b"\xff"), Some("\u{fffd}".to_owned()));
         assert_eq!(message("é".repeat(400).as_bytes()).map(|text| text.chars().count()), Some(301));
     }

@@ -122,7 +122,9 @@ struct Server {
 
 impl Server {
     fn of(uri: &Uri) -> Result<Self, Cause> {
-        let authority = uri.authority().ok_or("the request names no host")?.clone();
+        let named = uri.authority().ok_or("the request names no host")?.as_str();
+        // A password before the host is for nobody's eyes: errors name the authority.
+        let authority: Authority = named.rsplit_once('@').map_or(named, |(_, host)| host).parse()?;
         let is_plain = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => true,
             Some(scheme) if *scheme == Scheme::HTTPS => false,
@@ -213,6 +215,15 @@ mod tests {
         assert_eq!((response.status().as_u16(), response.body().bytes()), (200, Some(&b"hi"[..])));
         let request = server.await.expect("joins");
         assert!(request.starts_with(&format!("GET /role?a=b HTTP/1.1\r\nhost: {address}\r\n")), "{request}");
+    }
+
+    #[test]
+    fn a_server_is_named_without_a_password() {
+        let server = Server::of(&Uri::from_static("http://me:hush@[::1]:8080/role")).expect("a server");
+        assert_eq!(
+            (server.authority.as_str(), server.host.as_str(), server.port),
+            ("[::1]:8080", "::1", 8080)
+        );
     }
 
     #[tokio::test]

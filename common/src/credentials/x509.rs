@@ -101,7 +101,10 @@ enum InvalidAnswer {
 
 fn parse(body: &[u8]) -> Result<Credentials, InvalidAnswer> {
     let answer: Value = serde_json::from_slice(body).map_err(|_| InvalidAnswer::NotJson)?;
-    let part = |name| answer["credentials"][name].as_str().ok_or(InvalidAnswer::Missing(name));
+    let part = |name| {
+        let part = answer["credentials"][name].as_str().filter(|part| !part.is_empty());
+        part.ok_or(InvalidAnswer::Missing(name))
+    };
     let expiration = DateTime::from_str(part("expiration")?, Format::DateTime)
         .ok()
         .and_then(|time| SystemTime::try_from(time).ok())
@@ -200,6 +203,8 @@ mod tests {
             ("<html>", InvalidAnswer::NotJson),
             ("{}", InvalidAnswer::Missing("expiration")),
             (&whole.replace("sessionToken", "token"), InvalidAnswer::Missing("sessionToken")),
+            (&whole.replace("hush", ""), InvalidAnswer::Missing("secretAccessKey")),
+            ("[]", InvalidAnswer::Missing("expiration")),
             (&whole.replace("2030-01-02T03:04:05Z", "tomorrow"), InvalidAnswer::Expiration),
         ] {
             assert_eq!(parse(body.as_bytes()).unwrap_err(), error);

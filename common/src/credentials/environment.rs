@@ -16,10 +16,12 @@ pub(super) fn check_from_process() -> Result<(), Cause> {
 /// Refuses half an access key, and an `AWS_PROFILE` that does not exist: the default chain would look elsewhere and
 /// connect as somebody else, or say at its end that no source had anything.
 pub(super) async fn check_chain() -> Result<(), Cause> {
-    if !has_key(from_process)? && from_process("AWS_PROFILE").is_some() {
+    if !has_key(from_process)?
+        && let Some(name) = from_process("AWS_PROFILE")
+    {
         profile::check(None, &profile::default_files())
             .await
-            .map_err(|source| format!("the profile that AWS_PROFILE names: {source}"))?;
+            .map_err(|source| format!("AWS_PROFILE names the profile \"{name}\": {source}"))?;
     }
     Ok(())
 }

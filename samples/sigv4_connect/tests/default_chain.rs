@@ -187,3 +187,12 @@ fn ec2_metadata() {
     );
     refuses(sample("http://127.0.0.1:1"), &["AWS_ACCESS_KEY_ID"], &[]);
 }
+
+#[test]
+fn a_profile_that_does_not_exist_is_named() {
+    let sandbox = Sandbox::start().unwrap();
+    for name in ["no-such-profile", ""] {
+        let sample = sigv4_connect(&sandbox).env("AWS_PROFILE", name);
+        refuses(sample, &[&format!("AWS_PROFILE names the profile \"{name}\": ")], &[]);
+    }
+}

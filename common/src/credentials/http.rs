@@ -18,6 +18,7 @@ use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::error::{Cause, Error};
@@ -28,13 +29,14 @@ const MAX_BODY: usize = 1024 * 1024;
 
 /// An HTTP client for the SDK. It opens a connection for each call: there is about one an hour.
 pub(super) fn client(roots: &Roots) -> SharedHttpClient {
-    let tls = Tls::new(roots, None);
+    let tls = Tls::new(roots);
     http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector { tls: tls.clone(), settings: settings.clone() })
     })
 }
 
-/// Sends one request with a client certificate. The caller sets the deadline.
+/// Sends one request with a client certificate, in its `turn` where a signature of the key may block. The caller sets
+/// the deadline.
 ///
 /// # Errors
 /// What the SDK would be told, with one of this crate's errors among the causes where TLS failed.
@@ -42,8 +44,10 @@ pub(super) async fn send(
     request: HttpRequest,
     roots: &Roots,
     identity: &Identity,
+    turn: &Arc<Mutex<()>>,
 ) -> Result<HttpResponse, ConnectorError> {
-    let tls = Tls::new(roots, Some(identity.clone()));
+    let blocking_key = identity.blocks().then(|| Arc::clone(turn));
+    let tls = Tls { identity: Some(identity.clone()), blocking_key, ..Tls::new(roots) };
     Connector { tls, settings: HttpConnectorSettings::default() }.send(request).await
 }
 
@@ -52,6 +56,8 @@ pub(super) async fn send(
 struct Tls {
     roots: Roots,
     identity: Option<Identity>,
+    /// Where a signature of the private key may block: whose turn it is.
+    blocking_key: Option<Arc<Mutex<()>>>,
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
@@ -93,13 +99,18 @@ impl Connector {
             return Ok(Box::new(stream));
         }
         let config = self.tls.config()?;
-        Ok(Box::new(tls::connect(config, &server.host, stream, target).await?))
+        let host = &server.host;
+        Ok(Box::new(match &self.tls.blocking_key {
+            None => tls::connect(config, host, stream, target).await?,
+            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, target).await?,
+        }))
     }
 }
 
 impl Tls {
-    fn new(roots: &Roots, identity: Option<Identity>) -> Self {
-        Self { roots: roots.clone(), identity, config: Arc::default() }
+    /// Without a client certificate.
+    fn new(roots: &Roots) -> Self {
+        Self { roots: roots.clone(), identity: None, blocking_key: None, config: Arc::default() }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, Error> {
@@ -190,7 +201,7 @@ mod tests {
 
     fn connector(limit: Duration) -> Connector {
         Connector {
-            tls: Tls::new(&Roots::system(), None),
+            tls: Tls::new(&Roots::system()),
             settings: HttpConnectorSettings::builder().connect_timeout(limit).read_timeout(limit).build(),
         }
     }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use ::http::StatusCode;
@@ -11,6 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use serde_json::Value;
+use tokio::sync::Mutex;
 
 use super::http;
 use super::refusal::Refusal;
@@ -27,6 +29,8 @@ pub struct X509Credentials {
     thing_name: Option<ThingName>,
     identity: Identity,
     roots: Option<Roots>,
+    /// Whose turn it is with a private key whose signatures may block.
+    turn: Arc<Mutex<()>>,
 }
 
 impl X509Credentials {
@@ -34,7 +38,7 @@ impl X509Credentials {
     /// unless it has one.
     #[must_use]
     pub fn new(endpoint: Endpoint, role_alias: RoleAlias, identity: Identity) -> Self {
-        Self { endpoint, role_alias, thing_name: None, identity, roots: None }
+        Self { endpoint, role_alias, thing_name: None, identity, roots: None, turn: Arc::default() }
     }
 
     /// Names the thing that the certificate is attached to, for the variables of a thing in policies.
@@ -60,7 +64,8 @@ impl X509Credentials {
     /// Asks the provider. `roots` are the broker's.
     pub(super) async fn load(&self, roots: &Roots) -> Result<Credentials, Cause> {
         let roots = self.roots.as_ref().unwrap_or(roots);
-        let answer = http::send(self.request()?, roots, &self.identity).await?.try_into_http1x()?;
+        let answer =
+            http::send(self.request()?, roots, &self.identity, &self.turn).await?.try_into_http1x()?;
         let body = answer.body().bytes().unwrap_or_default();
         if answer.status() != StatusCode::OK {
             let UpgradeRefusal { status, error_type, message, .. } =

@@ -9,6 +9,7 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
+use crate::credentials::X509Credentials;
 
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -79,6 +80,29 @@ async fn other_tasks_run_while_a_signature_is_under_way() {
         go_on.send(()).expect("the key waits");
         assert_eq!(dial.await.expect("no panic").expect("connects"), 7);
     }
+}
+
+/// A client certificate is for the credentials provider, too.
+#[tokio::test]
+async fn other_tasks_run_while_a_signature_for_credentials_is_under_way() {
+    let pki = Pki::new();
+    let (identity, mut began, go_on) = slow_identity(&pki);
+    let address = echo(pki.server(&[&rustls::version::TLS13], true)).await;
+    let endpoint = Endpoint::parse("localhost").expect("a name").with_port(address.port());
+    let role_alias = "an-alias".parse().expect("a name");
+    let credentials = CredentialSource::X509(X509Credentials::new(endpoint, role_alias, identity));
+    let broker = echo(pki.server(&[&rustls::version::TLS13], false)).await;
+    let auth = Auth::SigV4 { credentials, region: "us-east-1".to_owned() };
+    let dialer = dialer(broker, auth, pki.roots());
+    let dial = tokio::spawn(async move { dialer.dial(&Timeline::start()).await.err() });
+    began.recv().await.expect("a signature begins");
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(!dial.is_finished());
+
+    // What follows is no HTTP.
+    go_on.send(()).expect("the key waits");
+    let error = dial.await.expect("no panic");
+    assert!(matches!(error, Some(Error::Credentials { .. })), "{error:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 use std::future::Future;
 use std::io;
 
-use tokio::signal;
+use tokio::{runtime, signal};
 
 use crate::error::Error;
 
@@ -20,6 +20,33 @@ pub async fn until_interrupted<T, E: From<Error>>(work: impl Future<Output = Res
             Err(Error::Interrupted.into())
         }
     }
+}
+
+/// From now on Ctrl-C is something to wait for, and ends this process no more by itself.
+///
+/// # Errors
+///
+/// The operating system's.
+pub(crate) fn outlive() -> io::Result<()> {
+    // The handler is the whole process's and stays; the runtime is there to install it, wherever this is called from.
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    let installed = {
+        let _context = runtime.enter();
+        handle_interrupts()
+    };
+    // Any other end of a runtime may block, and so panics inside another one.
+    runtime.shutdown_background();
+    installed
+}
+
+#[cfg(unix)]
+fn handle_interrupts() -> io::Result<()> {
+    signal::unix::signal(signal::unix::SignalKind::interrupt()).map(drop)
+}
+
+#[cfg(windows)]
+fn handle_interrupts() -> io::Result<()> {
+    signal::windows::ctrl_c().map(drop)
 }
 
 #[cfg(unix)]

@@ -3,7 +3,7 @@
     terminal.py PROMPT PROGRAM [ARGUMENT...]
 
 The answer is a line of standard input. The program's standard input and its controlling terminal are the terminal; its
-other outputs, and its exit code, are this script's.
+other outputs, and its exit code, are this script's. When it has ended, the terminal must be as it was.
 """
 
 import fcntl
@@ -15,11 +15,13 @@ import time
 
 ECHOED = 70
 NOT_ASKED = 71
+LEFT_CHANGED = 72
 
 
 def main(prompt, *command):
     answer = sys.stdin.readline()
     terminal, program_side = os.openpty()
+    before = termios.tcgetattr(terminal)
     program = subprocess.Popen(
         command,
         stdin=program_side,
@@ -37,6 +39,8 @@ def main(prompt, *command):
         if answer.strip() and answer.strip().encode() in rest:
             return ECHOED
     code = program.wait()
+    if termios.tcgetattr(terminal) != before:
+        return LEFT_CHANGED
     return code if asked else NOT_ASKED
 
 

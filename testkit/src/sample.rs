@@ -98,7 +98,7 @@ impl Sample {
     ///
     /// # Panics
     ///
-    /// When it shows the answer, or ends without having asked.
+    /// When it shows the answer, ends without having asked, or leaves the terminal otherwise than it was.
     #[must_use]
     pub fn answer(self, prompt: &str, answer: &str) -> Outcome {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/terminal.py");
@@ -108,6 +108,7 @@ impl Sample {
         let outcome = Outcome::of_input(&mut command, &format!("{answer}\n"));
         assert_ne!(outcome.code, Some(70), "the answer was shown: {outcome:#?}");
         assert_ne!(outcome.code, Some(71), "{prompt:?} was not asked: {outcome:#?}");
+        assert_ne!(outcome.code, Some(72), "the terminal was left changed: {outcome:#?}");
         outcome
     }
 

@@ -141,7 +141,7 @@ impl Pkcs11Settings {
     pub fn auth(&self) -> Result<Auth, Error> {
         let identity = Identity::from_pkcs11(&self.options, || match self.given_pin()? {
             Some(pin) => Ok(Some(pin)),
-            None => Ok(PIN.ask("PIN of the PKCS#11 token")),
+            None => PIN.ask("PIN of the PKCS#11 token"),
         })?;
         Ok(Auth::MutualTls(identity))
     }

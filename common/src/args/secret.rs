@@ -10,6 +10,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::error::Error;
+use crate::interrupt;
 
 /// One secret, and where it is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +58,8 @@ impl Secret {
     /// As [`find`](Self::find); what was given nowhere is asked for on the terminal.
     ///
     /// # Errors
-    /// Those of [`find`](Self::find), and [`Error::SecretMissing`] where there is no terminal to ask on.
+    /// Those of [`find`](Self::find) and [`ask`](Self::ask), and [`Error::SecretMissing`] where there is no terminal to
+    /// ask on.
     pub(super) fn find_or_ask(
         &self,
         value: Option<&SecretString>,
@@ -66,21 +68,29 @@ impl Secret {
     ) -> Result<SecretString, Error> {
         match self.find(value, file)? {
             Some(secret) => Ok(secret),
-            None => self.ask(prompt).ok_or_else(|| self.missing()),
+            None => self.ask(prompt)?.ok_or_else(|| self.missing()),
         }
     }
 
     /// Asks on the terminal, if there is one.
-    pub(super) fn ask(&self, prompt: &str) -> Option<SecretString> {
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] for Ctrl-C.
+    pub(super) fn ask(&self, prompt: &str) -> Result<Option<SecretString>, Error> {
         // Without a terminal of our own the prompt would stop a job in the background.
         if !io::stdin().is_terminal() {
-            return None;
+            return Ok(None);
+        }
+        // A process that Ctrl-C ends here leaves a terminal that shows nothing of what is typed.
+        if let Err(error) = interrupt::outlive() {
+            log::warn!("cannot handle Ctrl-C: {error}");
         }
         match rpassword::prompt_password(format!("{prompt}: ")) {
-            Ok(secret) => Some(secret.into()),
+            Ok(secret) => Ok(Some(secret.into())),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Error::Interrupted),
             Err(error) => {
                 log::debug!("cannot ask for the {}: {error}", self.what);
-                None
+                Ok(None)
             }
         }
     }
@@ -97,8 +107,8 @@ impl Secret {
             source,
         })?;
         match String::from_utf8(content) {
-            // Editors and `echo` end the last line.
-            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).into()),
+            // Editors and `echo` end the last line; on Windows some begin with a byte order mark.
+            Ok(text) => Ok(text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).into()),
             Err(_) => Err(Error::Settings(format!("the {} in {} is not UTF-8", self.what, path.display()))),
         }
     }
@@ -125,9 +135,11 @@ mod tests {
         Secret { what: "word", flag: "--word", variable: "AWS_IOT_NO_TEST_SETS_THIS_VARIABLE" };
 
     #[test]
-    fn a_file_loses_its_last_line_end_only() {
+    fn a_file_loses_its_byte_order_mark_and_last_line_end_only() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        for (content, expected) in [("a b \n", "a b "), ("x\r\n", "x"), ("x", "x"), ("", "")] {
+        for (content, expected) in
+            [("a b \n", "a b "), ("x\r\n", "x"), ("x", "x"), ("", ""), ("\u{feff}x\u{feff}", "x\u{feff}")]
+        {
             fs::write(file.path(), content).unwrap();
             let found = SECRET.find(None, Some(file.path())).unwrap().unwrap();
             assert_eq!(found.expose_secret(), expected);

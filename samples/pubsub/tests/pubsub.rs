@@ -173,6 +173,9 @@ fn passwords_of_the_key_that_are_wrong_missing_or_not_needed() {
     sample().args(["--key-password", ""]).run().failed(1, &["is wrong: it is empty"]);
     sample().answer("device.key: ", "wrong").failed(1, &wrong);
     sample().answer("device.key: ", "").failed(1, &["is wrong: it is empty"]);
+    // Ctrl-C, and the end of the input.
+    sample().answer("device.key: ", "\u{3}").failed(1, &["Error: interrupted\n"]);
+    sample().answer("device.key: ", "\u{4}").failed(1, &["was not given"]);
     let missing = ["was not given", "hint:", "--key-password-file", "AWS_IOT_KEY_PASSWORD"];
     sample().run().failed(1, &missing);
     // An empty variable is one that is not set.

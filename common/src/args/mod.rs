@@ -33,3 +33,6 @@ pub use self::sigv4::{SigV4Args, SourceName};
 pub use self::static_keys::StaticArgs;
 pub use self::windows_store::WindowsStoreArgs;
 pub use self::x509_credentials::X509CredentialsArgs;
+
+#[cfg(test)]
+mod names_tests;

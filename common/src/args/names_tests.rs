@@ -1,0 +1,149 @@
+//! What a command pasted from the documentation of the official SDKs needs.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+
+use clap::{Arg, Args, Command};
+use secrecy::SecretString;
+
+use super::*;
+
+fn flags<A: Args>() -> Vec<Arg> {
+    A::augment_args(Command::new("sample")).get_arguments().cloned().collect()
+}
+
+/// Each name that a group's flags have, and the flag's own.
+fn names<A: Args>() -> BTreeMap<String, String> {
+    let of = |argument: Arg| {
+        let own = argument.get_long().expect("there are flags only").to_owned();
+        let aliases = argument.get_all_aliases().unwrap_or_default();
+        let all = [&[&*own], &aliases[..]].concat();
+        all.iter().map(|name| ((*name).to_owned(), own.clone())).collect::<Vec<_>>()
+    };
+    flags::<A>().into_iter().flat_map(of).collect()
+}
+
+fn groups() -> [BTreeMap<String, String>; 8] {
+    [
+        names::<ConnectionArgs>(),
+        names::<OutputArgs>(),
+        names::<MutualTlsArgs>(),
+        names::<Pkcs11Args>(),
+        names::<Pkcs12Args>(),
+        names::<WindowsStoreArgs>(),
+        names::<SigV4Args>(),
+        names::<CustomAuthArgs>(),
+    ]
+}
+
+#[test]
+fn each_name_works_in_kebab_and_in_snake_case() {
+    for names in groups() {
+        for (name, flag) in &names {
+            for other in [name.replace('-', "_"), name.replace('_', "-")] {
+                assert_eq!(names.get(&other), Some(flag), "--{other}, as there is --{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_names_of_the_official_samples_work() {
+    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth] = groups();
+    for (group, flag, official) in [
+        (&connection, "endpoint", &["endpoint"][..]),
+        (&connection, "client-id", &["client_id"]),
+        (&connection, "ca-file", &["ca_file"]),
+        (&connection, "port", &["port", "port_override"]),
+        (&output, "verbosity", &["verbosity"]),
+        (&mutual_tls, "cert", &["cert"]),
+        (&mutual_tls, "key", &["key"]),
+        (&pkcs11, "cert", &["cert"]),
+        (&pkcs11, "pkcs11-lib", &["pkcs11_lib"]),
+        (&pkcs11, "pin", &["pin"]),
+        (&pkcs11, "token-label", &["token_label"]),
+        (&pkcs11, "slot-id", &["slot_id"]),
+        (&pkcs11, "key-label", &["key_label"]),
+        (&pkcs12, "pkcs12-file", &["pkcs12_file"]),
+        (&pkcs12, "pkcs12-password", &["pkcs12_password"]),
+        (&windows, "cert-store", &["cert"]),
+        (&sigv4, "region", &["region", "signing_region"]),
+        (&sigv4, "access-key", &["access-key", "access_key_id"]),
+        (&sigv4, "secret", &["secret", "secret-key", "secret_access_key"]),
+        (&sigv4, "session-token", &["session-token"]),
+        (&sigv4, "credential-source", &["credential-source"]),
+        (&sigv4, "profile", &["profile"]),
+        (&sigv4, "config-file", &["config-file"]),
+        (&sigv4, "credentials-file", &["credentials-file"]),
+        (&sigv4, "cognito-identity", &["cognito_identity"]),
+        (&sigv4, "x509-endpoint", &["x509_endpoint"]),
+        (&sigv4, "x509-role-alias", &["x509_role_alias"]),
+        (&sigv4, "x509-thing-name", &["x509_thing_name"]),
+        (&sigv4, "x509-cert", &["x509_cert"]),
+        (&sigv4, "x509-key", &["x509_key"]),
+        (&sigv4, "x509-ca-file", &["x509_ca_file"]),
+        (&custom_auth, "authorizer-name", &["authorizer_name", "custom_auth_authorizer_name"]),
+        (&custom_auth, "auth-username", &["auth_username", "authorizer-username", "custom_auth_username"]),
+        (&custom_auth, "auth-password", &["auth_password", "authorizer-password", "custom_auth_password"]),
+        (
+            &custom_auth,
+            "auth-token-key-name",
+            &["auth_token_key_name", "token-key-name", "custom_auth_token_name"],
+        ),
+        (
+            &custom_auth,
+            "auth-token-value",
+            &["auth_token_key_value", "token-value", "custom_auth_token_value"],
+        ),
+        (
+            &custom_auth,
+            "auth-signature",
+            &["auth_signature", "token-signature", "custom_auth_authorizer_signature"],
+        ),
+    ] {
+        for name in official {
+            assert_eq!(group.get(*name).map(String::as_str), Some(flag), "--{name}");
+        }
+    }
+}
+
+#[test]
+fn each_secret_can_be_in_a_file_or_the_environment() {
+    let mut secrets = Vec::new();
+    for flags in [
+        flags::<MutualTlsArgs>(),
+        flags::<Pkcs11Args>(),
+        flags::<Pkcs12Args>(),
+        flags::<SigV4Args>(),
+        flags::<CustomAuthArgs>(),
+    ] {
+        let named = |name: &str| flags.iter().any(|flag| flag.get_long() == Some(name));
+        for flag in &flags {
+            if flag.get_value_parser().type_id() != TypeId::of::<SecretString>() {
+                continue;
+            }
+            let name = flag.get_long().unwrap_or_default();
+            // It may hold a PIN, which has flags of its own.
+            if name == "pkcs11-uri" {
+                continue;
+            }
+            let help = flag.get_help().map(ToString::to_string).unwrap_or_default();
+            assert!(named(&format!("{name}-file")), "--{name}");
+            assert!(help.contains("[env: AWS_"), "--{name}: {help}");
+            secrets.push(name.to_owned());
+        }
+    }
+    let expected = [
+        "key-password",
+        "pin",
+        "pkcs12-password",
+        "secret",
+        "session-token",
+        "login",
+        "x509-key-password",
+        "auth-password",
+        "auth-token-value",
+        "auth-signature",
+    ];
+    assert_eq!(secrets, expected);
+}

@@ -141,7 +141,7 @@ impl Pkcs11Settings {
     pub fn auth(&self) -> Result<Auth, Error> {
         let identity = Identity::from_pkcs11(&self.options, || match self.given_pin()? {
             Some(pin) => Ok(Some(pin)),
-            None => PIN.ask("PIN of the PKCS#11 token"),
+            None => not_empty(PIN.ask("PIN of the PKCS#11 token")?),
         })?;
         Ok(Auth::MutualTls(identity))
     }
@@ -156,11 +156,21 @@ impl Pkcs11Settings {
     }
 
     fn given_pin(&self) -> Result<Option<SecretString>, Error> {
-        match &self.pin {
-            PinSource::Uri(UriPin::Value(pin)) => Ok(Some(pin.clone())),
-            PinSource::Uri(UriPin::File(file)) => PIN.find(None, Some(file)),
-            PinSource::Flags { value, file } => PIN.find(value.as_ref(), file.as_deref()),
+        not_empty(match &self.pin {
+            PinSource::Uri(UriPin::Value(pin)) => Some(pin.clone()),
+            PinSource::Uri(UriPin::File(file)) => PIN.find(None, Some(file))?,
+            PinSource::Flags { value, file } => PIN.find(value.as_ref(), file.as_deref())?,
+        })
+    }
+}
+
+/// No token has an empty PIN, and to try it costs one of a few attempts.
+fn not_empty(pin: Option<SecretString>) -> Result<Option<SecretString>, Error> {
+    match pin {
+        Some(pin) if pin.expose_secret().is_empty() => {
+            Err(Error::Settings(format!("the {} is empty: it was not tried", PIN.what)))
         }
+        pin => Ok(pin),
     }
 }
 

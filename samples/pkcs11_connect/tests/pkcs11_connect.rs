@@ -103,6 +103,20 @@ fn a_wrong_pin_is_one_attempt() {
 }
 
 #[test]
+fn on_a_terminal_the_pin_is_asked_for() {
+    let sandbox = Sandbox::start().unwrap();
+    let hsm = SoftHsm::with_device(&sandbox, KeyKind::P256);
+    let prompt = "PIN of the PKCS#11 token: ";
+    let untried = ["the PIN of the PKCS#11 token is empty: it was not tried"];
+    sample(&sandbox, &hsm).answer(prompt, "").failed(1, &untried);
+    sample(&sandbox, &hsm).args(["--pin", ""]).run().failed(1, &untried);
+    sample(&sandbox, &hsm).answer(prompt, "\u{3}").failed(1, &["Error: interrupted\n"]);
+    // Without a warning that a PIN was wrong before.
+    let outcome = sample(&sandbox, &hsm).answer(prompt, SoftHsm::PIN).succeeded();
+    assert_eq!(outcome.stderr, "");
+}
+
+#[test]
 fn without_a_pin_the_key_is_invisible() {
     let sandbox = Sandbox::start().unwrap();
     let hsm = SoftHsm::with_device(&sandbox, KeyKind::P256);

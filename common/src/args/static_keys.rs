@@ -75,7 +75,8 @@ impl StaticArgs {
             return Err(usage("static credentials need --access-key").into());
         };
         let given = non_empty(SECRET.given(self.secret.as_ref(), self.secret_file.as_deref())?);
-        let token = SESSION_TOKEN.given(self.session_token.as_ref(), self.session_token_file.as_deref())?;
+        let token =
+            non_empty(SESSION_TOKEN.given(self.session_token.as_ref(), self.session_token_file.as_deref())?);
         if let Some(secret) = given {
             return Ok(StaticCredentials::new(access_key, secret, token));
         }
@@ -137,7 +138,10 @@ mod tests {
         let own = ("environment-secret".to_owned(), Some("t".to_owned()));
         assert_eq!(found(&args(None, Some("t")), None), Ok(own));
         for ambient_key in [None, Some("AKID"), Some("OTHER")] {
-            assert_eq!(found(&args(Some("s"), None), ambient_key), Ok(("s".to_owned(), None)));
+            // Credentials that do not expire have none, and a script's variable for it is empty then.
+            for no_token in [None, Some("")] {
+                assert_eq!(found(&args(Some("s"), no_token), ambient_key), Ok(("s".to_owned(), None)));
+            }
             let both = ("s".to_owned(), Some("t".to_owned()));
             assert_eq!(found(&args(Some("s"), Some("t")), ambient_key), Ok(both));
         }

@@ -1,4 +1,6 @@
-use env_logger::{Env, Logger, Target};
+use std::env;
+
+use env_logger::{Builder, DEFAULT_FILTER_ENV, Env, Logger, Target};
 use log::{LevelFilter, Log, Metadata, Record};
 
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
@@ -13,8 +15,12 @@ const CAPS: [(&str, LevelFilter); 2] = [
 /// Starts logging to stderr: warnings by default, this project's steps with `verbose`. `RUST_LOG` overrides both
 /// (<https://docs.rs/env_logger>), except that nothing makes secrets show.
 pub(crate) fn start(filter: &str) {
-    let env = Env::default().default_filter_or(filter);
-    let logger = env_logger::Builder::from_env(env).target(Target::Stderr).format_target(true).build();
+    let mut builder = Builder::from_env(Env::default().default_filter_or(filter));
+    // An empty variable is one that is not set, and silences no flag.
+    if env::var_os(DEFAULT_FILTER_ENV).is_some_and(|own| own.is_empty()) {
+        builder.parse_filters(filter);
+    }
+    let logger = builder.target(Target::Stderr).format_target(true).build();
     let level = logger.filter();
     // A second start, in a test, keeps the first logger.
     if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
@@ -56,7 +62,7 @@ mod tests {
     #[test]
     fn no_directive_lifts_a_cap() {
         let directives = "trace,tungstenite::protocol=trace,paho_mqtt::async_client=trace";
-        let logger = Capped(env_logger::Builder::new().parse_filters(directives).build());
+        let logger = Capped(Builder::new().parse_filters(directives).build());
         let enabled =
             |target, level| logger.enabled(&Metadata::builder().target(target).level(level).build());
         assert!(!enabled("tungstenite::protocol", Level::Trace));

@@ -73,6 +73,15 @@ fn no_secret_reaches_a_log() {
     assert!(logged > 10_000, "{logged} bytes of logs");
 }
 
+/// As with every other variable.
+#[test]
+fn an_empty_rust_log_is_one_that_is_not_set() {
+    let sample = || Sample::new(BINARY).args(["--endpoint", "127.0.0.1", "--dry-run"]).env("RUST_LOG", "");
+    assert!(sample().run().succeeded().stderr.contains("WARN"));
+    assert!(sample().args(["--verbose"]).run().succeeded().stderr.contains("DEBUG"));
+    assert_eq!(sample().args(["--verbosity", "None"]).run().succeeded().stderr, "");
+}
+
 #[test]
 fn the_forms_are_found_where_they_are() {
     let secret = "hush-password";

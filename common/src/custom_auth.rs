@@ -76,6 +76,9 @@ pub enum InvalidCustomAuthorizer {
     /// The user name brings a parameter that was given as well.
     #[error("the user name holds {0} already: give it in one of the two places")]
     GivenTwice(String),
+    /// The token's key name is a parameter that AWS IoT Core reads itself.
+    #[error("the token's key name cannot be {0}, which has a meaning of its own")]
+    Reserved(&'static str),
     /// The signature is not base64 (RFC 4648 §4).
     #[error("the token signature is not base64")]
     SignatureNotBase64,
@@ -207,6 +210,9 @@ impl SignedToken {
         check_for_query("token's key name", &key_name)?;
         if key_name.contains('=') {
             return Err(character("token's key name", '='));
+        }
+        if let Some(reserved) = [NAME, SIGNATURE].into_iter().find(|reserved| *reserved == key_name) {
+            return Err(InvalidCustomAuthorizer::Reserved(reserved));
         }
         check_for_query("token value", value.expose_secret())?;
         let signature = encoded_signature(signature.expose_secret())?;

@@ -112,6 +112,13 @@ fn what_would_break_the_query_is_refused() {
         }
     }
     assert!(token("a=b", "v", RAW).is_err());
+    for reserved in [NAME, SIGNATURE] {
+        assert_eq!(
+            token(reserved, "v", RAW).map(|_| ()),
+            Err(InvalidCustomAuthorizer::Reserved(reserved)),
+            "it would be in the query twice"
+        );
+    }
     assert!(token("a%3Db", "v=%C3%A9,é", RAW).is_ok());
 }
 

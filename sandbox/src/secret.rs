@@ -3,13 +3,12 @@
 use anyhow::anyhow;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rustls::crypto::aws_lc_rs;
 use sha2::{Digest, Sha256};
 
 /// Random bytes, fit for keys.
 pub(crate) fn bytes<const N: usize>() -> anyhow::Result<[u8; N]> {
     let mut bytes = [0; N];
-    aws_lc_rs::default_provider().secure_random.fill(&mut bytes).map_err(|_| anyhow!("no random numbers"))?;
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow!("no random numbers"))?;
     Ok(bytes)
 }
 
@@ -20,6 +19,6 @@ pub(crate) fn token() -> anyhow::Result<String> {
 }
 
 /// Compares in constant time: the hashes are compared, of which the caller cannot choose a prefix.
-pub(crate) fn same(left: &str, right: &str) -> bool {
+pub(crate) fn same(left: impl AsRef<[u8]>, right: impl AsRef<[u8]>) -> bool {
     Sha256::digest(left) == Sha256::digest(right)
 }

@@ -7,6 +7,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::secret;
+
 /// A custom authorizer for [`Sandbox::set_authorizer`](crate::Sandbox::set_authorizer): an entry of AWS's table, and a
 /// Lambda function that knows some users. Nothing about the answer is checked before the function gives it, so that it
 /// may be one that AWS IoT refuses.
@@ -63,8 +65,8 @@ impl Authorizer {
         // The user name comes with the query that AWS IoT has read.
         let user = mqtt["username"].as_str().map(|name| name.split_once('?').map_or(name, |(user, _)| user));
         let password = mqtt["password"].as_str().and_then(|base64| STANDARD.decode(base64).ok());
-        let known = user.and_then(|user| self.users.get(user)).map(|password| password.as_bytes());
-        if known.is_none() || known != password.as_deref() {
+        let known = user.and_then(|user| self.users.get(user)).zip(password);
+        if !known.is_some_and(|(known, password)| secret::same(known, password)) {
             // All other fields are ignored then.
             return json!({ "isAuthenticated": false });
         }

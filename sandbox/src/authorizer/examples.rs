@@ -13,9 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Serialize;
 
 use crate::authorizer::{Authorizer, TokenSigning};
+use crate::secret;
 
-/// The bytes of a password and of a token.
-const SECRET: usize = 20;
 /// What signs the tokens. It is made once for a process, since that takes longer than the rest of a sandbox's start.
 static KEY: LazyLock<Option<RsaKeyPair>> = LazyLock::new(|| RsaKeyPair::generate(KeySize::Rsa2048).ok());
 
@@ -96,7 +95,7 @@ impl Examples {
     pub(crate) fn generate(policy_documents: &[String]) -> anyhow::Result<Self> {
         let key = KEY.as_ref().context("cannot make an RSA key")?;
         let (token_value, token_signature) = loop {
-            let token = random()?;
+            let token = secret::token()?;
             let signature = sign(key, &token)?;
             // Nearly all do. One that needs no encoding would let a client pass that forgets it.
             if signature.contains('+') && signature.contains('/') {
@@ -107,7 +106,7 @@ impl Examples {
             unsigned: AuthorizerExample {
                 name: "sandbox-unsigned".to_owned(),
                 username: "sandbox-user".to_owned(),
-                password: random()?,
+                password: secret::token()?,
             },
             signed: SignedAuthorizerExample {
                 name: "sandbox-signed".to_owned(),
@@ -115,7 +114,7 @@ impl Examples {
                 token_value,
                 token_signature,
                 username: "sandbox-user".to_owned(),
-                password: random()?,
+                password: secret::token()?,
             },
         };
         let entry = |name: &str, username: &str, password: &str| {
@@ -133,13 +132,6 @@ impl Examples {
         let table = [entry(&unsigned.name, &unsigned.username, &unsigned.password), with_signing];
         Ok(Examples { client, table })
     }
-}
-
-/// Hexadecimal, so that neither a shell nor a query has to be told of it.
-fn random() -> anyhow::Result<String> {
-    let mut bytes = [0; SECRET];
-    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| anyhow!("no random numbers"))?;
-    Ok(hex::encode(bytes))
 }
 
 fn sign(key: &RsaKeyPair, token: &str) -> anyhow::Result<String> {

@@ -81,20 +81,24 @@ struct HttpConnection {
 
 impl HttpConnection {
     async fn answer(&self, request: Request<Incoming>) -> Response<Body> {
-        let service = Services::on_https(request.method(), request.uri().path(), request.headers());
-        let answer = match service {
-            Some(endpoint) => {
-                let certificate = self.certificate.as_deref();
-                services::answer(&self.gateway, endpoint, request, self.peer, certificate).await
-            }
-            None => self.upgrade(request),
-        };
-        let mut response = answer.unwrap_or_else(|refusal| {
+        let mut response = self.route(request).await.unwrap_or_else(|refusal| {
             log::info!("{}: refused with {}: {}", self.peer, refusal.status, refusal.message);
             refusal.into_response()
         });
         services::set_date(&mut response, &self.gateway);
         response
+    }
+
+    async fn route(&self, request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
+        check_target(&request)?;
+        match Services::on_https(request.method(), request.uri().path(), request.headers()) {
+            Some(endpoint) => {
+                check_host(request.headers())?;
+                let certificate = self.certificate.as_deref();
+                services::answer(&self.gateway, endpoint, request, self.peer, certificate).await
+            }
+            None => self.upgrade(request),
+        }
     }
 
     fn upgrade(&self, mut request: Request<Incoming>) -> Result<Response<Body>, HttpRefusal> {
@@ -135,8 +139,8 @@ impl HttpConnection {
         Ok(response)
     }
 
-    /// Who sends the request, and the access key ID and the `X-Amz-Date` of its signature. Without any signature the request is for a custom
-    /// authorizer, which decides once CONNECT is there.
+    /// Who sends the request, and the access key ID and the `X-Amz-Date` of its signature. Without any signature the
+    /// request is for a custom authorizer, which decides once CONNECT is there.
     fn authenticate(
         &self,
         request: &Request<Incoming>,
@@ -157,6 +161,7 @@ impl HttpConnection {
             headers: &headers,
         };
         if !sigv4::is_attempted(&signed) {
+            check_host(request.headers())?;
             log::info!("{}: an unsigned request: a custom authorizer decides at CONNECT", self.peer);
             let http = Some(HttpData { query: query.map(str::to_owned), headers });
             let handshake = Handshake { server_name: self.server_name.clone(), http };
@@ -164,8 +169,7 @@ impl HttpConnection {
         }
         let verified = account.verifier.verify(signed, account.clock.now()).and_then(|verified| {
             // AWS IoT takes a signature for another host as a wrong one.
-            let own = request.headers().get(HOST).is_some_and(is_own_host);
-            if own { Ok(verified) } else { Err(Refusal::WrongSignature) }
+            check_host(request.headers()).map(|()| verified).map_err(|_| Refusal::WrongSignature)
         });
         let Verified { holder, access_key_id, amz_date } = verified.map_err(|refusal| {
             HttpRefusal::new(StatusCode::FORBIDDEN, "ForbiddenException", &refusal.to_string())
@@ -175,18 +179,31 @@ impl HttpConnection {
     }
 }
 
-/// Checks everything about the request but who sends it; returns `Sec-WebSocket-Accept` (RFC 6455 §4.2).
-fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefusal> {
-    let bad = |message: &str| HttpRefusal::new(StatusCode::BAD_REQUEST, "BadRequestException", message);
-    if request.version() != Version::HTTP_11 {
-        return Err(bad("HTTP/1.1 is required"));
-    }
+/// Checks that a request names its host in one way only.
+fn check_target(request: &Request<Incoming>) -> Result<(), HttpRefusal> {
     // What a target of absolute form names would outdo the header (RFC 9112 §3.2.2), and is not signed.
     if request.uri().authority().is_some() {
         return Err(bad("The request target must be a path"));
     }
     if request.headers().get_all(HOST).iter().count() != 1 {
         return Err(bad("Exactly one Host header is required"));
+    }
+    Ok(())
+}
+
+/// Checks that a request is for this host. On AWS the name is what leads to an account and to a service.
+fn check_host(headers: &HeaderMap) -> Result<(), HttpRefusal> {
+    if headers.get(HOST).is_some_and(is_own_host) {
+        return Ok(());
+    }
+    let message = "The Host header names another endpoint";
+    Err(HttpRefusal::new(StatusCode::MISDIRECTED_REQUEST, "MisdirectedRequestException", message))
+}
+
+/// Checks everything else about an upgrade but who sends it; returns `Sec-WebSocket-Accept` (RFC 6455 §4.2).
+fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefusal> {
+    if request.version() != Version::HTTP_11 {
+        return Err(bad("HTTP/1.1 is required"));
     }
     if request.uri().path() != "/mqtt" {
         return Err(HttpRefusal::new(StatusCode::NOT_FOUND, "ResourceNotFoundException", "Not found"));
@@ -222,6 +239,10 @@ fn websocket_accept(request: &Request<Incoming>) -> Result<HeaderValue, HttpRefu
     }
     HeaderValue::from_str(&derive_accept_key(key.as_bytes()))
         .map_err(|_| bad("Sec-WebSocket-Key is not valid"))
+}
+
+fn bad(message: &str) -> HttpRefusal {
+    HttpRefusal::new(StatusCode::BAD_REQUEST, "BadRequestException", message)
 }
 
 /// Whether a `Host` names this machine. Its port may be that of a relay or a proxy in between.

@@ -154,6 +154,33 @@ fn the_host_may_have_another_port_or_none() {
 }
 
 #[test]
+fn requests_for_other_hosts_are_refused() {
+    let sandbox = start();
+    let services = [
+        "GET /role-aliases/test-role-alias/credentials HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /federation/credentials HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n",
+    ];
+    // Without a signature: for a custom authorizer.
+    let upgrade = upgrade_request("/mqtt", "localhost");
+    for right in services.into_iter().chain([upgrade.as_str()]) {
+        for host in ["example.com", "127.0.0.1", "localhost:8443:8443"] {
+            let answer = http(&sandbox, &right.replace("Host: localhost", &format!("Host: {host}")));
+            let error_type = answer.header("x-amzn-errortype");
+            assert_eq!((answer.status, error_type), (421, "MisdirectedRequestException:"), "{right}");
+        }
+        for wrong in [
+            right.replace(" /", " https://localhost/"),
+            right.replace("Host: localhost\r\n", ""),
+            right.replace("Host: localhost", "Host: localhost\r\nHost: localhost"),
+        ] {
+            assert_eq!(http(&sandbox, &wrong).status, 400, "{wrong}");
+        }
+    }
+    assert!(sandbox.connections().is_empty() && sandbox.credential_requests().is_empty());
+}
+
+#[test]
 fn requests_that_are_no_upgrade_are_refused() {
     let sandbox = start();
     let signer = Signer::new(&sandbox);

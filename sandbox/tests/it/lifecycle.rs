@@ -1,7 +1,8 @@
 //! Start, stop, restart, and the files.
 
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::time::Duration;
 
 use sandbox::{ListenError, Sandbox};
 
@@ -15,10 +16,11 @@ fn stop_closes_everything_and_restart_keeps_identities() {
     let keep = Connect { clean: false, properties: &[0x11, 0, 0, 1, 0], ..Connect::v5("kept") };
     let mut client = connected(&sandbox, &keep);
     let (ports, ca) = ((sandbox.mqtt_port(), sandbox.https_port()), text(sandbox.ca_file()));
+    let metadata = sandbox.metadata().endpoint.strip_prefix("http://").unwrap().to_owned();
     sandbox.stop();
     client.closed();
-    for port in [ports.0, ports.1] {
-        let refused = TcpStream::connect(("127.0.0.1", port)).unwrap_err();
+    for address in [format!("127.0.0.1:{}", ports.0), format!("127.0.0.1:{}", ports.1), metadata.clone()] {
+        let refused = TcpStream::connect(address).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
     }
     assert!(sandbox.publish("a", b"").is_err());
@@ -26,12 +28,29 @@ fn stop_closes_everything_and_restart_keeps_identities() {
 
     sandbox.restart().unwrap();
     assert_eq!(((sandbox.mqtt_port(), sandbox.https_port()), text(sandbox.ca_file())), (ports, ca));
+    TcpStream::connect(metadata).unwrap();
     let (_client, connack) = open(&sandbox, &keep);
     assert_eq!(connack.body[..2], [0, 0], "no session is present");
     assert_eq!(sandbox.connections().len(), 2);
     // A running one may be restarted too.
     sandbox.restart().unwrap();
     connected(&sandbox, &Connect::v5("again")).ping();
+}
+
+#[test]
+fn stop_does_not_wait_for_answers() {
+    let mut sandbox = builder().metadata_delay(Duration::from_secs(3600)).start().unwrap();
+    let mut client =
+        TcpStream::connect(sandbox.metadata().endpoint.strip_prefix("http://").unwrap()).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    // Until the request was read.
+    assert!(sandbox.connections().is_empty());
+    sandbox.stop();
+    let mut answer = Vec::new();
+    // An end or a reset, whichever.
+    let _ = client.read_to_end(&mut answer);
+    assert!(answer.is_empty());
+    sandbox.restart().unwrap();
 }
 
 #[tokio::test]

@@ -79,7 +79,7 @@ fn with_signing_the_official_clients_hear_their_own_messages() {
 }
 
 /// The Python client encodes a signature without `%` in it. The Node client does so when it connects directly, but not
-/// over WebSocket: AWS then finds a space for each `+`, and so does the sandbox.
+/// over WebSocket: the sandbox then finds a space for each `+`.
 #[test]
 fn a_raw_signature_is_encoded_by_python_and_not_by_node() {
     let sandbox = Sandbox::start().unwrap();

@@ -1,11 +1,11 @@
 //! The official Python client with the key on a token of SoftHSM2, and our sample with the same values.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::{env, fs};
+use std::fs;
+use std::path::Path;
 
 use sandbox::{Connection, Sandbox};
-use testkit::{KeyKind, Outcome, SoftHsm, readme, workspace};
+use testkit::peer::{self, PeerOutcome};
+use testkit::{KeyKind, Outcome, SoftHsm, readme};
 
 /// What the policies of the samples allow.
 const CLIENT_ID: &str = "test-pkcs11-peer";
@@ -17,11 +17,7 @@ fn the_official_client_and_our_sample_use_the_same_token() {
         let hsm = SoftHsm::with_device(&sandbox, kind);
         let certificate = hsm.file("device.pem", &certificate(&sandbox));
 
-        let mut peer = peer(&sandbox, &hsm, &certificate);
-        let outcome = Outcome::of(peer.env("AWS_IOT_PIN", SoftHsm::PIN)).succeeded();
-        for event in ["connected", "subscribed", "published", "received", "disconnected"] {
-            assert!(outcome.stdout.contains(&format!("\"event\": \"{event}\"")), "no {event}: {outcome:#?}");
-        }
+        peer(&sandbox, &hsm, &certificate, SoftHsm::PIN).heard_itself();
         let outcome = sample(&sandbox, &hsm, &certificate, SoftHsm::PIN).succeeded();
         assert!(outcome.stdout.contains("Disconnected"), "{outcome:#?}");
 
@@ -39,9 +35,9 @@ fn both_refuse_a_wrong_pin_before_they_connect() {
     let sandbox = Sandbox::start().unwrap();
     let hsm = SoftHsm::with_device(&sandbox, KeyKind::Rsa2048);
     let certificate = hsm.file("device.pem", &certificate(&sandbox));
-    let outcome = Outcome::of(peer(&sandbox, &hsm, &certificate).env("AWS_IOT_PIN", "8642"));
-    assert_eq!(outcome.code, Some(1), "{outcome:#?}");
-    assert!(outcome.stdout.contains("CKR_PIN_INCORRECT"), "{outcome:#?}");
+    let outcome = peer(&sandbox, &hsm, &certificate, "8642");
+    let message = outcome.failed_with("error")["message"].as_str().unwrap();
+    assert!(message.contains("CKR_PIN_INCORRECT"), "{outcome}");
     sample(&sandbox, &hsm, &certificate, "8642").failed(1, &["CKR_PIN_INCORRECT"]);
     assert!(sandbox.connections().is_empty());
 }
@@ -51,22 +47,12 @@ fn certificate(sandbox: &Sandbox) -> String {
     fs::read_to_string(sandbox.state_dir().join("device.cert.pem")).unwrap()
 }
 
-fn peer(sandbox: &Sandbox, hsm: &SoftHsm, certificate: &Path) -> Command {
-    let python = env::var_os("SANDBOX_PEER_PYTHON")
-        .map_or_else(|| workspace().join("target/python/bin/python"), PathBuf::from);
-    assert!(
-        python.is_file(),
-        "no Python with the official client at {}: run `cargo xtask setup --tests` first",
-        python.display()
-    );
-    let mut command = Command::new(python);
-    command.env_clear().env("SOFTHSM2_CONF", hsm.config());
-    command.arg("-I").arg(workspace().join("testkit/python/peer.py"));
-    command.args(["--transport", "pkcs11", "--endpoint", sandbox.endpoint(), "--client-id", CLIENT_ID]);
-    command.args(["--port", &sandbox.mqtt_port().to_string()]).arg("--ca-file").arg(sandbox.ca_file());
+fn peer(sandbox: &Sandbox, hsm: &SoftHsm, certificate: &Path, pin: &str) -> PeerOutcome {
+    let mut command = peer::python(sandbox, "pkcs11", sandbox.mqtt_port());
+    command.args(["--client-id", CLIENT_ID]).arg("--cert").arg(certificate);
     command.args(["--pkcs11-lib", SoftHsm::library(), "--token-label", "device", "--key-label", "device"]);
-    command.arg("--cert").arg(certificate);
-    command
+    command.env("SOFTHSM2_CONF", hsm.config()).env("AWS_IOT_PIN", pin);
+    PeerOutcome::of(&mut command)
 }
 
 /// By `cargo run`: the sample's binary is known to its own tests only.

@@ -28,9 +28,9 @@ pub enum ServerCertificate {
     UnknownIssuer,
 }
 
-/// How often a PKCS#12 file's password is hashed: OpenSSL's default. A random password gains nothing from more, and each
-/// start of a sandbox waits for it.
-const PKCS12_ITERATIONS: u32 = 2048;
+/// How often a PKCS#12 file's password is hashed. It is random, so that more would gain nothing; with the 2048 of OpenSSL
+/// it would be most of a sandbox's start in a build without optimization.
+const PKCS12_ITERATIONS: u32 = 100;
 
 /// A certificate with its private key.
 pub(crate) struct Identity {

@@ -53,10 +53,9 @@ impl StateDirectory {
     pub(crate) fn write(&self, name: &str, contents: &[u8]) -> anyhow::Result<PathBuf> {
         let path = self.path.join(name);
         let write = || {
-            // Made with mode 0600.
+            // Made with mode 0600. It need not outlast a power failure: the next start makes it anew.
             let mut file = NamedTempFile::new_in(&self.path)?;
             file.write_all(contents)?;
-            file.as_file().sync_all()?;
             file.persist(&path)?;
             anyhow::Ok(())
         };

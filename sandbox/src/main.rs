@@ -1,6 +1,7 @@
 //! Runs a local AWS IoT Core until Ctrl-C. See the library of the same name.
 
 mod commands;
+mod logging;
 mod stop;
 
 use std::io::{self, Write};
@@ -35,7 +36,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("info")).init();
+    logging::start();
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -85,9 +85,7 @@ impl Running {
         });
         wait.recv().map_err(|_| anyhow!("the sandbox stopped while it published"))
     }
-}
 
-impl Running {
     /// Waits until the sandbox has dealt with what had reached its sockets before the call. A timer fires only after
     /// the sockets were looked at, and after the tasks that they have woken; a second turn is for tasks that woke others.
     pub(crate) fn settle(&self) {

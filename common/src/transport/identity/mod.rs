@@ -9,6 +9,8 @@ mod section;
 mod windows_store;
 
 use std::fmt;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -25,6 +27,9 @@ use crate::error::{Cause, Error};
 /// What the user calls the two files.
 const CERTIFICATE: &str = "client certificate";
 const KEY: &str = "private key";
+
+/// In bytes.
+const MAX_FILE: u64 = 1 << 20;
 
 /// A client certificate with its chain and its private key. Cheap to clone; its `Debug` hides the key.
 #[derive(Clone)]
@@ -150,8 +155,20 @@ impl fmt::Debug for Identity {
     }
 }
 
+/// Reads no more than could be right: a device file, or a pipe, may have no end.
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    std::fs::read(path).map_err(|source| Error::File { what, path: path.to_owned(), source })
+    let mut content = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
+        .map_err(|source| Error::File { what, path: path.to_owned(), source })?;
+    if content.len() as u64 > MAX_FILE {
+        return Err(problem(
+            format!("the {what} {} is larger than 1 MiB", path.display()),
+            Some("keys and certificates take a few thousand bytes: is it the right file?".to_owned()),
+            None,
+        ));
+    }
+    Ok(content)
 }
 
 /// rustls reads X.509 v3 only. AWS IoT Core takes v1 too, which is what `openssl x509 -req` makes where it is told

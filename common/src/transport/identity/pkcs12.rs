@@ -6,7 +6,8 @@ use std::sync::Arc;
 use p12_keystore::error::Error as Pkcs12Error;
 use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
 use pkcs8::der::asn1::AnyRef;
-use pkcs8::der::{self, Decode, ErrorKind, Reader};
+use pkcs8::der::{self, Decode, Encode, ErrorKind, Reader, SliceReader};
+use pkcs8::pkcs5::pbes2::{self, ScryptParams};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
@@ -25,6 +26,9 @@ pub(super) const FILE: &str = "PKCS#12 file";
 /// [`Error::Identity`], saying what is wrong with the password or the file.
 pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Result<CertifiedKey, Error> {
     let has_mac = has_mac(content).map_err(|_| foreign(content, path))?;
+    if has_scrypt_without_cost(content) {
+        return Err(refuse(path, "is damaged: scrypt has no cost", None, None));
+    }
     let archive = Pkcs12Archive::from_pkcs12(content, password.expose_secret())
         .map_err(|error| unreadable(error, has_mac, password, path))?;
     let key = only_key(&archive.keys, path)?;
@@ -60,6 +64,16 @@ fn has_mac(content: &[u8]) -> der::Result<bool> {
             AnyRef::decode(reader)?;
         }
         Ok(has_mac)
+    })
+}
+
+/// Whether scrypt's N is 0 in what is not encrypted itself. The library panics at it.
+fn has_scrypt_without_cost(content: &[u8]) -> bool {
+    let Ok(oid) = pbes2::SCRYPT_OID.to_der() else { return false };
+    let ends = content.windows(oid.len()).enumerate().filter(|(_, window)| *window == oid);
+    ends.map(|(at, _)| &content[at + oid.len()..]).any(|behind| {
+        let parameters = SliceReader::new(behind).and_then(|mut reader| AnyRef::decode(&mut reader));
+        parameters.and_then(ScryptParams::try_from).is_ok_and(|scrypt| scrypt.cost_parameter == 0)
     })
 }
 

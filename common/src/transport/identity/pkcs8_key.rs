@@ -2,15 +2,19 @@
 
 use pkcs8::der::asn1::{AnyRef, ObjectIdentifier};
 use pkcs8::der::{Decode, ErrorKind};
-use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
+use pkcs8::pkcs5::{self, pbes2};
 use pkcs8::{AlgorithmIdentifierRef, EncryptedPrivateKeyInfoOwned};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::pem_key::{Provider, Refusal, is_key};
 
-/// What scrypt may take; OpenSSL's own keys take 16 MiB.
-const MAX_SCRYPT_MEMORY: u64 = 1 << 30;
+/// What RFC 8018 §4.2 calls appropriate where time does not matter. OpenSSL's own keys take 2048, and a file may say
+/// 2^32, which takes hours.
+const MAX_ITERATIONS: u32 = 10_000_000;
+
+/// Bytes that scrypt may go through; OpenSSL's own keys take 16 MiB.
+const MAX_SCRYPT_WORK: u64 = 1 << 30;
 
 /// What is met in the wild and refused: PBES1 (RFC 8018 §A.3), the schemes of PKCS#12 (RFC 7292 §C), and old ciphers
 /// within PBES2.
@@ -44,14 +48,15 @@ pub(super) fn parse(der: &[u8]) -> Result<EncryptedPrivateKeyInfoOwned, Refusal>
             Refusal::Unsupported { scheme: "an unknown form of PBES2".to_owned(), provider: Provider::Legacy }
         }
     })?;
-    match &key.encryption_algorithm {
-        EncryptionScheme::Pbes2(pbes2::Parameters { kdf: pbes2::Kdf::Scrypt(scrypt), .. })
-            if scrypt_memory(scrypt) > MAX_SCRYPT_MEMORY =>
-        {
-            Err(Refusal::Unsupported {
-                scheme: "scrypt that takes more than 1 GiB of memory".to_owned(),
-                provider: Provider::Default,
-            })
+    let refuse = |scheme: String| Err(Refusal::Unsupported { scheme, provider: Provider::Default });
+    match key.encryption_algorithm.pbes2().map(|parameters| &parameters.kdf) {
+        Some(pbes2::Kdf::Pbkdf2(pbkdf2)) if pbkdf2.iteration_count > MAX_ITERATIONS => {
+            refuse(format!("{} iterations of PBKDF2, more than {MAX_ITERATIONS}", pbkdf2.iteration_count))
+        }
+        // The library panics.
+        Some(pbes2::Kdf::Scrypt(scrypt)) if scrypt.cost_parameter == 0 => Err(Refusal::Damaged),
+        Some(pbes2::Kdf::Scrypt(scrypt)) if scrypt_work(scrypt) > MAX_SCRYPT_WORK => {
+            refuse("scrypt that goes through more than 1 GiB of memory".to_owned())
         }
         _ => Ok(key),
     }
@@ -98,11 +103,77 @@ fn unsupported(oid: ObjectIdentifier) -> Refusal {
     Refusal::Unsupported { scheme, provider }
 }
 
-/// In bytes (RFC 7914 §2).
-fn scrypt_memory(scrypt: &pbes2::ScryptParams) -> u64 {
+/// In bytes (RFC 7914 §2): what it takes at once is no more, and its time goes with it.
+fn scrypt_work(scrypt: &pbes2::ScryptParams) -> u64 {
     scrypt
         .cost_parameter
-        .saturating_add(scrypt.parallelization.into())
+        .saturating_mul(scrypt.parallelization.into())
         .saturating_mul(scrypt.block_size.into())
         .saturating_mul(128)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use pkcs8::der::Encode;
+    use pkcs8::pkcs5::EncryptionScheme;
+    use pkcs8::pkcs5::pbes2::{Kdf, Parameters, Pbkdf2Params, Pbkdf2Prf, Salt, ScryptParams};
+
+    use super::*;
+
+    fn key(kdf: Kdf) -> Vec<u8> {
+        let encryption = pbes2::EncryptionScheme::Aes128Cbc { iv: [0; 16] };
+        let encryption_algorithm = EncryptionScheme::Pbes2(Parameters { kdf, encryption });
+        let encrypted_data = pkcs8::der::asn1::OctetString::new([0; 16]).expect("short");
+        EncryptedPrivateKeyInfoOwned { encryption_algorithm, encrypted_data }.to_der().expect("encodes")
+    }
+
+    fn salt() -> Salt {
+        Salt::new([0; 8]).expect("short")
+    }
+
+    #[test]
+    fn what_would_take_hours_is_refused_at_once() {
+        let pbkdf2 = |iteration_count| {
+            let prf = Pbkdf2Prf::HmacWithSha256;
+            key(Kdf::Pbkdf2(Pbkdf2Params { salt: salt(), iteration_count, key_length: None, prf }))
+        };
+        let scrypt = |cost_parameter, block_size, parallelization| {
+            let salt = salt();
+            let key_length = None;
+            key(Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length }))
+        };
+        let start = Instant::now();
+        for (der, words) in [
+            (pbkdf2(MAX_ITERATIONS + 1), "10000001 iterations of PBKDF2"),
+            (pbkdf2(u32::MAX), "4294967295 iterations of PBKDF2"),
+            (scrypt(1 << 20, 8, 2), "more than 1 GiB"),
+            (scrypt(1 << 14, 8, u16::MAX), "more than 1 GiB"),
+            (scrypt(u64::MAX, u16::MAX, u16::MAX), "more than 1 GiB"),
+        ] {
+            match parse(&der) {
+                Err(Refusal::Unsupported { scheme, .. }) => assert!(scheme.contains(words), "{scheme}"),
+                other => panic!("{words}: {:?}", other.err()),
+            }
+        }
+        for der in [pbkdf2(MAX_ITERATIONS), scrypt(1 << 20, 8, 1), scrypt(1 << 16, 8, 16)] {
+            assert!(parse(&der).is_ok());
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "no key was derived");
+    }
+
+    #[test]
+    fn parameters_that_make_no_sense_are_no_panic() {
+        let parameters = |cost_parameter, block_size, parallelization| {
+            let salt = salt();
+            Kdf::Scrypt(ScryptParams { salt, cost_parameter, block_size, parallelization, key_length: None })
+        };
+        assert_eq!(parse(&key(parameters(0, 8, 1))).err(), Some(Refusal::Damaged));
+        for (n, r, p) in [(1, 8, 1), (3, 8, 1), (2, 0, 1), (2, 8, 0), (2, 0, 0)] {
+            let key = parse(&key(parameters(n, r, p))).expect("parses");
+            let refused = matches!(decrypt(&key, &"x".into()), Err(Refusal::Unsupported { .. }) | Ok(None));
+            assert!(refused, "{n} {r} {p}");
+        }
+    }
 }

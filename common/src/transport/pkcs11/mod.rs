@@ -215,7 +215,7 @@ fn signing_key(
     else {
         return Err(problem(
             "the client certificate has no key that TLS can use".to_owned(),
-            Some("RSA keys, and EC keys on P-256, P-384 or P-521, are supported"),
+            Some("RSA keys of 2048 to 8192 bits, and EC keys on P-256, P-384 or P-521, are supported"),
             None,
         ));
     };

@@ -1,5 +1,7 @@
 //! Signatures as TLS wants them, from what tokens make: raw signatures of a digest that was computed here.
 
+use std::ops::RangeInclusive;
+
 use aws_lc_rs::digest::{self, SHA256, SHA384, SHA512};
 use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
 use cryptoki::mechanism::{Mechanism, MechanismType};
@@ -9,6 +11,7 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use x509_parser::oid_registry::{
     OID_EC_P256, OID_KEY_TYPE_EC_PUBLIC_KEY, OID_NIST_EC_P384, OID_NIST_EC_P521, OID_PKCS1_RSAENCRYPTION,
 };
+use x509_parser::public_key::PublicKey as ParsedKey;
 
 use crate::transport::tls;
 
@@ -33,6 +36,9 @@ const PSS: [SignatureScheme; 3] =
 const PKCS1: [SignatureScheme; 3] =
     [SignatureScheme::RSA_PKCS1_SHA256, SignatureScheme::RSA_PKCS1_SHA384, SignatureScheme::RSA_PKCS1_SHA512];
 
+/// What the TLS library verifies, and so a server may take.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
 /// A way for a token to sign, and what TLS can do with it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Method {
@@ -55,7 +61,10 @@ impl PublicKey {
         let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
         let algorithm = &certificate.public_key().algorithm;
         if algorithm.algorithm == OID_PKCS1_RSAENCRYPTION {
-            return Some(Self::Rsa);
+            return match certificate.public_key().parsed() {
+                Ok(ParsedKey::RSA(key)) if RSA_BITS.contains(&key.key_size()) => Some(Self::Rsa),
+                _ => None,
+            };
         }
         if algorithm.algorithm != OID_KEY_TYPE_EC_PUBLIC_KEY {
             return None;
@@ -183,6 +192,8 @@ pub(super) fn verifies(
 
 #[cfg(test)]
 mod tests {
+    use rustls::pki_types::pem::PemObject;
+
     use super::*;
 
     #[test]
@@ -205,6 +216,18 @@ mod tests {
             assert_eq!(encode(SignatureScheme::ECDSA_NISTP256_SHA256, vec![1; length]), None, "{length}");
         }
         assert_eq!(encode(SignatureScheme::RSA_PSS_SHA256, vec![1]), Some(vec![1]));
+    }
+
+    #[test]
+    fn an_rsa_key_that_nobody_would_verify_is_none() {
+        for (bits, expected) in [("1024", None), ("2048", Some(PublicKey::Rsa))] {
+            let folder = tempfile::tempdir().expect("a folder");
+            let words = "-nodes -keyout key -out certificate -subj /CN=a -days 1";
+            testkit::openssl(folder.path(), &format!("req -x509 -newkey rsa:{bits} {words}"));
+            let file = folder.path().join("certificate");
+            let certificate = CertificateDer::from_pem_file(file).expect("a certificate");
+            assert_eq!(PublicKey::of(&certificate), expected, "{bits}");
+        }
     }
 
     #[test]

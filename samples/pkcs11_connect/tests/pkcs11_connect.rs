@@ -81,6 +81,12 @@ fn a_wrong_pin_is_one_attempt() {
     let sandbox = Sandbox::start().unwrap();
     let hsm = SoftHsm::with_device(&sandbox, KeyKind::P256);
     assert!(!hsm.pkcs11_tool("device", &["--list-slots"]).stdout.contains("count low"));
+    // Nor is an empty one tried.
+    let nothing = hsm.file("nothing", "").display().to_string();
+    for flags in [["--pin", ""], ["--pin-file", &nothing]] {
+        sample(&sandbox, &hsm).args(flags).run().failed(1, &["PIN", "empty"]);
+    }
+    assert!(!hsm.pkcs11_tool("device", &["--list-slots"]).stdout.contains("count low"));
     // OpenSC's spy writes down each call.
     let log = hsm.file("spy.log", "");
     let spied = Sample::new(BINARY)
@@ -217,6 +223,8 @@ fn certificates_that_are_missing_or_of_another_key() {
 fn libraries_that_cannot_be_used() {
     let sandbox = Sandbox::start().unwrap();
     let hsm = SoftHsm::new();
+    let unconfigured = sample(&sandbox, &hsm).env("SOFTHSM2_CONF", "/nowhere/softhsm2.conf").run();
+    unconfigured.failed(1, &["does not start", "C_Initialize", "hint:", "SOFTHSM2_CONF"]);
     let text = hsm.file("text.so", "not a library").display().to_string();
     let run = |library: &str| Sample::new(BINARY).mqtt(&sandbox).args(["--pkcs11-lib", library]).run();
     run("/nowhere/lib.so")

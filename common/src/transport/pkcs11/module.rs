@@ -24,8 +24,8 @@ static LOADED: Mutex<Vec<Arc<Module>>> = Mutex::new(Vec::new());
 pub(super) struct Module {
     path: PathBuf,
     context: Pkcs11,
-    /// PINs that were wrong, by slot: a token counts attempts, and locks itself.
-    refused_pins: Mutex<Vec<(Slot, SecretString)>>,
+    /// PINs that were wrong, by token, in whichever slot it is: a token counts attempts, and locks itself.
+    refused_pins: Mutex<Vec<(TokenSelector, SecretString)>>,
 }
 
 /// A token that is there.
@@ -59,7 +59,8 @@ impl Module {
     pub(super) fn initialize(&self) -> Result<(), Error> {
         match self.context.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
             Err(error) if value(&error) != Some(RvError::CryptokiAlreadyInitialized) => {
-                Err(self.problem("does not start", error))
+                let hint = "is it configured, and may this user read that? SoftHSM reads the file that SOFTHSM2_CONF names";
+                Err(self.problem("does not start", Some(hint), error))
             }
             _ => Ok(()),
         }
@@ -81,7 +82,7 @@ impl Module {
         let slots = self
             .context
             .get_slots_with_token()
-            .map_err(|error| self.problem("does not tell its slots", error))?;
+            .map_err(|error| self.problem("does not tell its slots", None, error))?;
         let mut tokens = Vec::new();
         for slot in slots {
             match self.context.get_token_info(slot) {
@@ -167,10 +168,13 @@ impl Module {
         if info.user_pin_locked() {
             return Err(token.locked(None));
         }
+        if pin.is_some_and(|pin| pin.expose_secret().is_empty()) {
+            let hint = "it was not shown to the token, which would count it as a wrong one";
+            return Err(problem(format!("the PIN for the {token} is empty"), Some(hint), None));
+        }
+        let this = TokenSelector::exactly(&info);
         if let Some(pin) = pin
-            && refused
-                .iter()
-                .any(|(slot, old)| *slot == token.slot && old.expose_secret() == pin.expose_secret())
+            && refused.iter().any(|(other, old)| *other == this && old.expose_secret() == pin.expose_secret())
         {
             return Err(token.wrong_pin(&info, None));
         }
@@ -186,7 +190,7 @@ impl Module {
         match value(&error) {
             Some(RvError::UserAlreadyLoggedIn) => Ok(()),
             Some(RvError::PinIncorrect | RvError::PinLenRange | RvError::PinInvalid) => {
-                refused.extend(pin.map(|pin| (token.slot, pin.clone())));
+                refused.extend(pin.map(|pin| (this, pin.clone())));
                 let now = self.context.get_token_info(token.slot).unwrap_or(info);
                 Err(token.wrong_pin(&now, Some(error)))
             }
@@ -205,8 +209,8 @@ impl Module {
         }
     }
 
-    fn problem(&self, what: &str, error: Pkcs11Error) -> Error {
-        problem(format!("the PKCS#11 library {} {what}", self.path.display()), None, Some(cause(error)))
+    fn problem(&self, what: &str, hint: Option<&str>, error: Pkcs11Error) -> Error {
+        problem(format!("the PKCS#11 library {} {what}", self.path.display()), hint, Some(cause(error)))
     }
 }
 

@@ -1,6 +1,6 @@
 //! A sandbox of one's own: started for one task, on free ports, and stopped with it.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -139,9 +139,6 @@ fn detach_from_terminal(command: &mut Command) {
     let _ = command;
 }
 
-/// How long a folder without a log may be one that is just being made.
-const UNFINISHED: Duration = Duration::from_secs(24 * 60 * 60);
-
 /// A folder that goes away with this value, or, should this process be killed or become another, with the next one's
 /// start.
 struct Scratch {
@@ -155,34 +152,20 @@ impl Scratch {
     const LOG: &str = "sandbox.log";
 
     fn new(parent: &Path) -> Result<Self> {
-        remove_abandoned(parent);
         Self::create(parent).with_context(|| format!("cannot make a folder in {}", parent.display()))
     }
 
-    /// Takes a name that nobody has: another thread of this process may be here, too, and process IDs come again.
     fn create(parent: &Path) -> io::Result<Self> {
         fs::create_dir_all(parent)?;
-        for number in 0_u32.. {
-            let folder = parent.join(format!("{}-{number}", process::id()));
-            match fs::create_dir(&folder) {
-                Ok(()) => {}
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                Err(error) => return Err(error),
-            }
-            let locked_log = File::create(folder.join(Self::LOG))?;
-            match locked_log.try_lock() {
-                Ok(()) => {}
-                // Another start takes the folder for abandoned, and is removing it.
-                Err(TryLockError::WouldBlock) => continue,
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            let scratch = Self { folder, locked_log };
-            // If not, another start was faster still, and the lock is that of a file that is gone.
-            if scratch.log().exists() {
-                return Ok(scratch);
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
+        let _turn = turn(parent)?;
+        remove_abandoned(parent);
+        // Another thread of this process may be here, too, and process IDs come again.
+        let mut names = (0_u32..).map(|number| parent.join(format!("{}-{number}", process::id())));
+        let folder = names.find(|folder| !folder.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
+        fs::create_dir(&folder)?;
+        let locked_log = File::create(folder.join(Self::LOG))?;
+        locked_log.lock()?;
+        Ok(Self { folder, locked_log })
     }
 
     fn log(&self) -> PathBuf {
@@ -192,76 +175,79 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
+        let _turn = self.folder.parent().map(turn);
         // What cannot be removed now is tried again by the next start.
         let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
-/// Removes the folders whose processes are gone.
-fn remove_abandoned(parent: &Path) {
-    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
-        match File::open(entry.path().join(Scratch::LOG)) {
-            // Held until the folder is gone, so that nobody moves in meanwhile.
-            Ok(log) if log.try_lock().is_ok() => drop((fs::remove_dir_all(entry.path()), log)),
-            Ok(_) => {}
-            Err(_) if age(&entry).is_some_and(|age| age > UNFINISHED) => {
-                let _ = fs::remove_dir_all(entry.path());
-            }
-            Err(_) => {}
-        }
-    }
+/// Waits until no other start or end, of this process or another, changes which folders there are: without turns one
+/// could open the log of a folder, and lock it and remove the folder only when that has been made anew.
+fn turn(parent: &Path) -> io::Result<File> {
+    let lock = File::create(parent.join("lock"))?;
+    lock.lock()?;
+    Ok(lock)
 }
 
-/// `None` when it cannot be told, or lies in the future.
-fn age(entry: &fs::DirEntry) -> Option<Duration> {
-    entry.metadata().and_then(|metadata| metadata.modified()).ok()?.elapsed().ok()
+/// Removes the folders whose processes are gone; the caller has its turn.
+fn remove_abandoned(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let is_abandoned = match File::open(entry.path().join(Scratch::LOG)) {
+            Ok(log) => log.try_lock().is_ok(),
+            // Its start, or its end, was killed half-way.
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if is_abandoned {
+            // What cannot be removed now is tried again by the next start.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::env;
-    use std::time::SystemTime;
 
     use super::*;
 
     #[test]
     fn only_abandoned_folders_are_removed() {
         let parent = parent("abandoned");
-        let abandoned = parent.join("0");
+        let (abandoned, unfinished) = (parent.join("abandoned"), parent.join("unfinished"));
         fs::create_dir_all(&abandoned).unwrap();
         File::create(abandoned.join(Scratch::LOG)).unwrap();
-        let (fresh, old) = (parent.join("fresh"), parent.join("old"));
-        fs::create_dir(&fresh).unwrap();
-        fs::create_dir(&old).unwrap();
-        let two_days_ago = SystemTime::now() - 2 * UNFINISHED;
-        File::open(&old).unwrap().set_modified(two_days_ago).unwrap();
+        fs::create_dir(&unfinished).unwrap();
 
-        let scratch = Scratch::new(&parent).unwrap();
+        let first = Scratch::new(&parent).unwrap();
         assert!(!abandoned.exists());
-        assert!(!old.exists(), "without a log, and old");
-        assert!(fresh.exists(), "may be one that is just being made");
-        remove_abandoned(&parent);
-        assert!(scratch.folder.exists());
-        let folder = scratch.folder.clone();
-        drop(scratch);
-        assert!(!folder.exists());
+        assert!(!unfinished.exists(), "without a log");
+        let second = Scratch::new(&parent).unwrap();
+        assert!(first.folder.exists(), "in use");
+        let folder = first.folder.clone();
+        drop(first);
+        assert!(!folder.exists() && second.folder.exists());
+        drop(second);
         fs::remove_dir_all(parent).unwrap();
     }
 
     #[test]
     fn starts_at_the_same_time_have_folders_of_their_own() {
         let parent = parent("same-time");
+        // Twice, as those that end make room for those that start.
         let starts: Vec<_> = (0..8)
             .map(|_| {
                 let parent = parent.clone();
-                thread::spawn(move || Scratch::new(&parent).unwrap())
+                thread::spawn(move || {
+                    drop(Scratch::new(&parent).unwrap());
+                    Scratch::new(&parent).unwrap()
+                })
             })
             .collect();
         let scratches: Vec<_> = starts.into_iter().map(|start| start.join().unwrap()).collect();
         let folders: BTreeSet<_> = scratches.iter().map(|scratch| &scratch.folder).collect();
         assert_eq!(folders.len(), 8);
-        assert!(folders.iter().all(|folder| folder.exists()));
+        assert!(scratches.iter().all(|scratch| scratch.log().exists()));
         drop(scratches);
         fs::remove_dir_all(parent).unwrap();
     }

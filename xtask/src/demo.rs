@@ -19,6 +19,9 @@ use crate::workspace::{Sample, Workspace};
 /// A sample takes a second or two; one that hangs must not hang the demo.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// The sample whose steps to an AWS account are those of the root README.
+const NEXT: &str = "pubsub";
+
 /// The flags of `cargo xtask demo`.
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -59,7 +62,8 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     }
     by_hand.iter().for_each(|sample| skip(sample, style));
     println!("{}", summary(samples.len(), &failed, style));
-    if let (true, Some(Sample { folder: sample, .. })) = (failed.is_empty(), samples.first()) {
+    let next = samples.iter().find(|sample| sample.folder == NEXT).or(samples.first());
+    if let (true, Some(Sample { folder: sample, .. })) = (failed.is_empty(), next) {
         println!("\nConnect to your own AWS account next:");
         println!("  cargo xtask policy {sample} --region <region> --account <account>");
         println!("  cargo xtask run {sample} -- --endpoint <prefix>-ats.iot.<region>.amazonaws.com …");

@@ -16,18 +16,58 @@ pub(crate) struct Connection {
     flags: Vec<(&'static str, String)>,
     /// Credentials, as an argument would show in the process list, and what has no flag.
     variables: Vec<(&'static str, String)>,
+    /// The user's own variables that reach the sample, for they go with a flag of the user's own.
+    inherited: Vec<&'static str>,
 }
 
 /// Names that samples take for one flag, beside its own; the first is ours (the official samples' names, and clap's).
 const SAME_FLAG: &[&[&str]] = &[
     &["endpoint", "broker-host"],
     &["port", "port-override", "broker-port"],
+    &["cert", "cert-file"],
+    &["key", "key-file"],
     &["region", "signing-region"],
+    &["access-key", "access-key-id"],
     // Of the two only one may be given.
     &["cognito-identity", "cognito-identity-pool"],
     &["authorizer-name", "custom-auth-authorizer-name"],
     &["auth-username", "authorizer-username", "custom-auth-username"],
+    &["auth-password", "authorizer-password", "custom-auth-password"],
     &["auth-token-key-name", "token-key-name", "custom-auth-token-name"],
+    &["auth-token-value", "auth-token-key-value", "token-value", "custom-auth-token-value"],
+    &["auth-signature", "token-signature", "custom-auth-authorizer-signature"],
+];
+
+/// What goes with a flag, and so is the user's own when the flag is: a password is that of one file, a PIN that of one
+/// token, which would count ours as a wrong one.
+const GOES_WITH: &[(&str, &[&str])] = &[
+    ("--key", &["AWS_IOT_KEY_PASSWORD"]),
+    ("--x509-key", &["AWS_IOT_KEY_PASSWORD"]),
+    ("--cognito-identity", &["AWS_IOT_LOGIN"]),
+    ("--pkcs12-file", &["AWS_IOT_PKCS12_PASSWORD"]),
+    ("--pkcs12-password", &["AWS_IOT_PKCS12_PASSWORD"]),
+    ("--pkcs12-password-file", &["AWS_IOT_PKCS12_PASSWORD"]),
+    ("--pkcs11-lib", &["--token-label", "--cert", "AWS_IOT_PIN", "SOFTHSM2_CONF"]),
+    ("--pkcs11-uri", &["--pkcs11-lib", "--token-label", "--cert", "AWS_IOT_PIN", "SOFTHSM2_CONF"]),
+    ("--pin", &["AWS_IOT_PIN"]),
+    ("--pin-file", &["AWS_IOT_PIN"]),
+    ("--access-key", &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
+    (
+        "--authorizer-name",
+        &[
+            "--auth-username",
+            "--auth-token-key-name",
+            "AWS_IOT_AUTH_PASSWORD",
+            "AWS_IOT_AUTH_TOKEN_VALUE",
+            "AWS_IOT_AUTH_SIGNATURE",
+        ],
+    ),
+    ("--auth-password", &["AWS_IOT_AUTH_PASSWORD"]),
+    ("--auth-password-file", &["AWS_IOT_AUTH_PASSWORD"]),
+    ("--auth-token-value", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
+    ("--auth-token-value-file", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
+    ("--auth-signature", &["AWS_IOT_AUTH_SIGNATURE"]),
+    ("--auth-signature-file", &["AWS_IOT_AUTH_SIGNATURE"]),
 ];
 
 /// Flags that are at odds with `--list`, which shows what is on a token and connects to nothing.
@@ -118,19 +158,25 @@ impl Connection {
         self.variables.push((name, value));
     }
 
-    /// Leaves out what the user's own flags say otherwise, under whichever name.
+    /// Leaves out what the user's own flags say otherwise, under whichever name, and what goes with it.
     pub(crate) fn give_way_to(mut self, own: &[String]) -> Self {
-        self.flags.retain(|(name, _)| !own.iter().any(|flag| same_flag(flag, name)));
+        let is_given = |name: &str| own.iter().any(|flag| same_flag(flag, name));
+        let users: Vec<_> =
+            GOES_WITH.iter().filter(|(flag, _)| is_given(flag)).flat_map(|(_, all)| *all).copied().collect();
+        self.flags.retain(|(name, _)| !is_given(name) && !users.contains(name));
+        self.variables.retain(|(name, _)| !users.contains(name));
+        // Credentials for AWS itself are not for the sandbox.
+        self.inherited.extend(users.into_iter().filter(|name| name.starts_with("AWS_IOT_")));
         if own.iter().any(|flag| flag == "--list") {
             self.flags.retain(|(name, _)| !CONNECTING.contains(name));
         }
         self
     }
 
-    /// Sets the flags and a clean environment: the credentials above and no other AWS setting or proxy.
+    /// Sets the flags and a clean environment: the variables above and no other AWS setting or proxy.
     pub(crate) fn apply(&self, command: &mut Command) {
         for (name, _) in env::vars_os() {
-            if name.to_str().is_some_and(is_ambient) {
+            if name.to_str().is_some_and(|name| is_ambient(name) && !self.inherited.contains(&name)) {
                 command.env_remove(&name);
             }
         }
@@ -260,10 +306,40 @@ mod tests {
     }
 
     #[test]
+    fn secrets_give_way_with_what_they_belong_to() {
+        let left = |folder: &str, own: &[&str]| {
+            let connection = Connection::to_sandbox(folder, &state()).unwrap().give_way_to(&words(own));
+            connection.variables.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+        };
+        assert!(left("pkcs12_connect", &["--pkcs12_file", "own.p12"]).is_empty());
+        assert!(left("pkcs12_connect", &["--pkcs12-password-file=own"]).is_empty());
+        assert!(left("sigv4_connect", &["--access_key_id", "AKID2"]).is_empty());
+        assert!(left("custom_auth_connect", &["--authorizer-name", "own"]).is_empty());
+        assert_eq!(
+            left("custom_auth_connect", &["--token-value", "own", "--auth-password-file", "own"]),
+            ["AWS_IOT_AUTH_SIGNATURE"]
+        );
+        assert_eq!(left("pkcs12_connect", &["--client-id", "test-1"]), ["AWS_IOT_PKCS12_PASSWORD"]);
+    }
+
+    #[test]
+    fn a_token_of_ones_own_never_gets_our_pin() {
+        for own in ["--pkcs11-lib=own.so", "--pkcs11_uri=pkcs11:token=own"] {
+            let connection = Connection {
+                flags: vec![("--pkcs11-lib", "ours.so".to_owned()), ("--token-label", "ours".to_owned())],
+                variables: vec![("AWS_IOT_PIN", "ours".to_owned()), ("SOFTHSM2_CONF", "ours".to_owned())],
+                inherited: Vec::new(),
+            };
+            let left = Connection { inherited: vec!["AWS_IOT_PIN"], ..Connection::default() };
+            assert_eq!(connection.give_way_to(&words(&[own])), left, "{own}");
+        }
+    }
+
+    #[test]
     fn to_list_a_token_is_not_to_connect() {
         let connection = Connection {
             flags: vec![("--endpoint", "localhost".to_owned()), ("--token-label", "x".to_owned())],
-            variables: Vec::new(),
+            ..Connection::default()
         };
         let connection = connection.give_way_to(&words(&["--list"]));
         assert_eq!(connection.flags, [("--token-label", "x".to_owned())]);

@@ -10,7 +10,6 @@ use crate::hint;
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
 use crate::token;
-
 use crate::workspace::{Sample, Workspace};
 
 /// The flags of `cargo xtask run`.
@@ -56,7 +55,7 @@ fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Resul
     let connection = Connection::to_sandbox(&sample.folder, sandbox.state())?.give_way_to(flags);
     let mut command = Command::new(executables.path(&sample.package)?);
     connection.apply(&mut command);
-    // No sample reads its standard input.
+    // A sample reads it only to be answered a password, and those of the sandbox are known.
     sandbox.follow(&mut command);
     cargo::become_command(command.args(flags))
 }

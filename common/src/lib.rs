@@ -9,7 +9,8 @@
 //! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
 //!
 //! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
-//! ([`args::Output`]), and the rest goes to the [`log`] crate.
+//! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
+//! for on the terminal.
 
 pub mod args;
 pub mod client;

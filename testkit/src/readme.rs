@@ -1,5 +1,6 @@
 //! Runs the commands of a README, so that they cannot rot.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
@@ -18,7 +19,8 @@ use crate::{Outcome, ProtectedKey, Sample, SoftHsm, workspace};
 ///
 /// # Panics
 ///
-/// When a command fails, is of no known kind, or when one of the two kinds is missing.
+/// When a command fails, is of no known kind, or when one of the two kinds is missing, and when the flags of the table of
+/// arguments are not those of `--help`.
 pub fn commands_work(sample: &Path, package: &str, binary: &str, sandbox: &Sandbox) {
     commands_end(sample, package, binary, sandbox, |outcome| {
         outcome.succeeded();
@@ -35,6 +37,7 @@ pub fn commands_end(sample: &Path, package: &str, binary: &str, sandbox: &Sandbo
     let protected = ProtectedKey::of(sandbox.device());
     let path = sample.join("README.md");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    assert_eq!(flags_of_table(&text), flags_of_help(binary), "{}: its table, and --help", path.display());
     let hsm = text.contains("--pkcs11-lib").then(|| token(sandbox));
     let (mut local, mut account) = (0, 0);
     for command in commands(&text) {
@@ -99,6 +102,30 @@ pub fn commands(markdown: &str) -> Vec<String> {
         }
     }
     commands
+}
+
+/// The flags at the start of the rows of a README's table of arguments.
+fn flags_of_table(readme: &str) -> BTreeSet<String> {
+    let table = readme.lines().skip_while(|line| *line != "## Arguments").skip(1);
+    let rows = table.take_while(|line| !line.starts_with("## ")).filter(|line| line.starts_with("| `-"));
+    rows.filter_map(|row| row.split(" |").next()).flat_map(long_flags).map(str::to_owned).collect()
+}
+
+/// The flags that a program's `--help` lists, without those that every program has.
+fn flags_of_help(binary: &str) -> BTreeSet<String> {
+    let help = Sample::new(binary).args(["--help"]).run().succeeded().stdout;
+    // What a flag means is further in, and may name other flags.
+    let entries =
+        help.lines().filter(|line| line.trim_start().starts_with('-') && !line.starts_with("       "));
+    let flags = entries.filter_map(|entry| long_flags(entry).next());
+    let aliases = help.split("[alias").skip(1).filter_map(|text| text.split_once(']'));
+    let flags = flags.chain(aliases.flat_map(|(aliases, _)| long_flags(aliases)));
+    flags.filter(|flag| !["--help", "--version"].contains(flag)).map(str::to_owned).collect()
+}
+
+fn long_flags(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|letter: char| letter.is_whitespace() || "`,|".contains(letter));
+    words.filter(|word| word.strip_prefix("--").is_some_and(|name| !name.is_empty()))
 }
 
 /// What the values of an AWS account are replaced by.
@@ -242,7 +269,14 @@ fn pin_file(hsm: Option<&SoftHsm>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::commands;
+    use super::*;
+
+    #[test]
+    fn finds_the_flags_of_a_table() {
+        let text = "## Arguments\n\n| flag | default |\n|---|---|\n| `--a-b <X>`, `--c` | `--d` |\n\
+                    | `-v`, `--verbose` | off |\n## Troubleshooting\n| `--e is needed` | x |\n";
+        assert_eq!(flags_of_table(text), BTreeSet::from(["--a-b", "--c", "--verbose"].map(str::to_owned)));
+    }
 
     #[test]
     fn finds_commands_and_joins_continued_lines() {

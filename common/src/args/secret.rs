@@ -3,14 +3,17 @@
 //! A flag's value shows in process lists and stays in the shell's history; the other two do not.
 
 use std::env;
-use std::fs;
-use std::io::{self, IsTerminal};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use crate::error::Error;
 use crate::interrupt;
+
+/// The most bytes of a file with a secret: what a string of MQTT can hold.
+const MAX_FILE: u64 = 64 * 1024;
 
 /// One secret, and where it is looked for.
 #[derive(Debug, Clone, Copy)]
@@ -101,11 +104,15 @@ impl Secret {
     }
 
     fn read(&self, path: &Path) -> Result<SecretString, Error> {
-        let content = fs::read(path).map_err(|source| Error::File {
-            what: self.what,
-            path: path.to_owned(),
-            source,
-        })?;
+        let mut content = Vec::new();
+        File::open(path)
+            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
+            .map_err(|source| Error::File { what: self.what, path: path.to_owned(), source })?;
+        // A device file, or a pipe, may have no end.
+        if content.len() as u64 > MAX_FILE {
+            let path = path.display();
+            return Err(Error::Settings(format!("the {} in {path} is larger than 64 KiB", self.what)));
+        }
         match String::from_utf8(content) {
             // Editors and `echo` end the last line; on Windows some begin with a byte order mark.
             Ok(text) => Ok(text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).into()),
@@ -127,6 +134,8 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use secrecy::ExposeSecret;
 
     use super::*;
@@ -146,6 +155,8 @@ mod tests {
         }
         fs::write(file.path(), b"\xff").unwrap();
         assert!(SECRET.find(None, Some(file.path())).unwrap_err().to_string().contains("not UTF-8"));
+        fs::write(file.path(), vec![b'x'; 64 * 1024 + 1]).unwrap();
+        assert!(SECRET.find(None, Some(file.path())).unwrap_err().to_string().contains("larger than"));
         let error = SECRET.find(None, Some(Path::new("/nowhere/word"))).unwrap_err();
         assert_eq!(error.to_string(), "cannot read the word /nowhere/word");
     }

@@ -2,10 +2,12 @@
 //! body; the frames by tungstenite.
 
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::{SinkExt, StreamExt, future, stream};
+use futures_util::{Sink, SinkExt, StreamExt, future, stream};
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
@@ -148,10 +150,33 @@ async fn frames(stream: impl Io + 'static) -> Stream {
     let source = source.take_while(|message| future::ready(!is_orderly_close(message)));
     let reader = StreamReader::new(Box::pin(source.filter_map(|message| future::ready(payload(message)))));
     let writer = SinkWriter::new(CopyToBytes::new(Box::pin(
-        sink.sink_map_err(into_io_error)
-            .with_flat_map(|bytes: Bytes| stream::iter(messages(bytes).map(Ok::<_, io::Error>))),
+        Sending(sink).with_flat_map(|bytes: Bytes| stream::iter(messages(bytes).map(Ok::<_, io::Error>))),
     )));
     Box::new(tokio::io::join(reader, writer))
+}
+
+/// A sink of messages with the errors of a byte stream. A lost connection fails at each use, at the shutdown after a
+/// failed write for one; `sink_map_err` panics at the second failure.
+struct Sending<S>(S);
+
+impl<S: Sink<Message, Error = WsError> + Unpin> Sink<Message> for Sending<S> {
+    type Error = io::Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_ready_unpin(context).map_err(into_io_error)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> io::Result<()> {
+        self.0.start_send_unpin(message).map_err(into_io_error)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_flush_unpin(context).map_err(into_io_error)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.0.poll_close_unpin(context).map_err(into_io_error)
+    }
 }
 
 /// The binary messages for one write.

@@ -155,6 +155,20 @@ async fn text_and_a_lost_connection_are_errors() {
 }
 
 #[tokio::test]
+async fn a_lost_connection_fails_as_often_as_it_is_used() {
+    let (mut client, server) = pair().await;
+    drop(server);
+    for _ in 0..3 {
+        let sent = async {
+            client.write_all(b"PUBLISH").await?;
+            client.flush().await
+        };
+        assert!(sent.await.is_err());
+        assert!(client.shutdown().await.is_err());
+    }
+}
+
+#[tokio::test]
 async fn a_refusal_keeps_what_the_server_said() {
     let body = r#"{"message":"Forbidden: signature expired","traceId":"1"}"#;
     let error = answered(&format!(

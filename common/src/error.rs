@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::client::{Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
+use crate::transport::ProxyProblem;
 
 /// A cause below one of our own errors.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -94,6 +95,19 @@ pub enum Error {
         source: io::Error,
     },
 
+    /// There was no way to the target through the proxy.
+    #[error("no way to {target} through the proxy {proxy}: {problem}")]
+    Proxy {
+        /// The proxy's URL without its user name and password.
+        proxy: String,
+        /// `host:port` that the proxy was to connect to.
+        target: String,
+        /// What came in the way, with the proxy's own answer.
+        problem: Box<ProxyProblem>,
+        /// The cause below, where the proxy did not get to answer.
+        source: Option<Cause>,
+    },
+
     /// The TLS handshake failed.
     #[error("TLS handshake with {target} failed")]
     Tls {
@@ -168,12 +182,16 @@ pub enum Error {
     },
 
     /// The deadline of a connection attempt passed.
-    #[error("no connection to {target} within {} s: waiting for {waiting_for}", after.as_secs_f32())]
+    #[error("no connection to {target}{} within {} s: waiting for {waiting_for}{}", through(proxy), after.as_secs_f32(), reason(seen))]
     ConnectTimeout {
         /// `host:port` of the broker.
         target: String,
+        /// The proxy's URL without its user name and password, where there is one.
+        proxy: Option<String>,
         /// The step that was under way.
         waiting_for: Layer,
+        /// What was seen of that step, such as the beginning of a proxy's answer.
+        seen: Option<String>,
         /// The deadline.
         after: Duration,
     },
@@ -292,8 +310,10 @@ pub enum Layer {
     Credentials,
     /// Name resolution.
     Dns,
-    /// The TCP connection.
+    /// The TCP connection, to the proxy where there is one.
     Tcp,
+    /// The choice of a proxy, and the handshake with it.
+    Proxy,
     /// The TLS handshake.
     Tls,
     /// The WebSocket upgrade.
@@ -309,6 +329,7 @@ impl fmt::Display for Layer {
             Layer::Credentials => "AWS credentials",
             Layer::Dns => "name resolution",
             Layer::Tcp => "TCP",
+            Layer::Proxy => "proxy",
             Layer::Tls => "TLS handshake",
             Layer::WebSocket => "WebSocket upgrade",
             Layer::Mqtt => "MQTT CONNACK",
@@ -356,6 +377,11 @@ impl Error {
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::Resolve { .. } => Layer::Dns,
             Error::Tcp { .. } => Layer::Tcp,
+            Error::Proxy { problem, .. } => match **problem {
+                ProxyProblem::Tls => Layer::Tls,
+                ProxyProblem::Unresolved => Layer::Dns,
+                _ => Layer::Proxy,
+            },
             Error::Tls { .. } | Error::Signature { .. } | Error::CertificateRejected { .. } => Layer::Tls,
             Error::UpgradeRefused { .. } | Error::WebSocket { .. } => Layer::WebSocket,
             Error::ConnectTimeout { waiting_for, .. } => *waiting_for,
@@ -375,6 +401,9 @@ impl Error {
 
     /// Whether another attempt would fail the same way: what was refused is who we are or what we ask, not the
     /// moment.
+    ///
+    /// A proxy's refusal is of the moment: rules and passwords are looked up elsewhere, by the hour or the building
+    /// that a device is in, and whoever mends them does not restart the device.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
             Error::Settings(_)
@@ -394,6 +423,10 @@ impl Error {
             _ => false,
         }
     }
+}
+
+fn through(proxy: &Option<String>) -> String {
+    proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
 }
 
 fn reason(reason_string: &Option<String>) -> String {

@@ -31,14 +31,19 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// An error and its causes on one line, and a hint on the next where there is one.
-pub(crate) struct WithHint<'a>(pub(crate) &'a (dyn StdError + 'static));
+/// An error and its causes on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
 
-impl fmt::Display for WithHint<'_> {
+impl Chain<'_> {
+    fn links(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+        successors(Some(self.0), |&error| error.source())
+    }
+}
+
+impl fmt::Display for Chain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chain = || successors(Some(self.0), |&error: &&(dyn StdError + 'static)| error.source());
         let mut shown = String::new();
-        for error in chain() {
+        for error in self.links() {
             let text = error.to_string();
             // Many libraries repeat their cause in their own message.
             if !shown.contains(&text) {
@@ -48,8 +53,18 @@ impl fmt::Display for WithHint<'_> {
                 shown.push_str(&text);
             }
         }
-        f.write_str(&shown)?;
-        match chain().find_map(hint) {
+        f.write_str(&shown)
+    }
+}
+
+/// An error and its causes on one line, and a hint on the next where there is one.
+pub(crate) struct WithHint<'a>(pub(crate) &'a (dyn StdError + 'static));
+
+impl fmt::Display for WithHint<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let chain = Chain(self.0);
+        chain.fmt(f)?;
+        match chain.links().find_map(hint) {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }

@@ -8,6 +8,7 @@ use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessa
 
 use crate::client::{Operation, ReasonCode};
 use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
+use crate::transport::proxy;
 use crate::transport::tls::tls_cause;
 
 /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
@@ -27,12 +28,18 @@ impl Error {
                 Some(below_credentials(&**source).unwrap_or_else(|| from.hint(&**source)))
             }
             Error::Signing { .. } => Some("check the endpoint, the region and the access key".to_owned()),
+            Error::Resolve { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
+                Some("leave --ipv6 out, or give a name or an address that IPv6 reaches".to_owned())
+            }
             Error::Resolve { .. } => Some(
                 "check the spelling and the network; your account's endpoint is what \
                  `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints"
                     .to_owned(),
             ),
             Error::Tcp { source, .. } => tcp(source),
+            Error::Proxy { proxy, target, problem, source } => {
+                proxy::hint(proxy, target, problem, source.as_ref())
+            }
             Error::Tls { source, .. } => tls(&**source),
             // Below may be one of our own, with a better hint.
             Error::Signature { source, .. } if !source.is::<Error>() => {
@@ -55,6 +62,9 @@ impl Error {
                 Some(format!("{}, and the certificate must be active", connect_policy(client_id, auth)))
             }
             Error::ClosedBeforeConnack { client_id, auth, .. } => Some(connect_policy(client_id, auth)),
+            Error::ConnectTimeout { waiting_for: Layer::Dns | Layer::Tcp, proxy: Some(_), .. } => {
+                Some("check the proxy's host and port, and the way to it".to_owned())
+            }
             Error::ConnectTimeout { waiting_for, .. } => timeout(*waiting_for),
             Error::OperationRefused { operation, code, .. } if code.is_not_authorized() => policy(operation),
             // MQTT 3.1.1 has one code for every refused subscription (§3.9.3).
@@ -149,12 +159,14 @@ fn file(source: &io::Error) -> Option<String> {
     }
 }
 
-/// The source's server may be one that TLS does not get along with, as any other.
+/// The source's server may be one that a proxy does not let us reach or TLS does not get along with, as any other.
 fn below_credentials(cause: &(dyn StdError + 'static)) -> Option<String> {
     let own = successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source())
         .find_map(<dyn StdError>::downcast_ref);
     match own {
-        Some(error @ (Error::Tls { .. } | Error::CertificateRejected { .. })) => error.hint(),
+        Some(error @ (Error::Proxy { .. } | Error::Tls { .. } | Error::CertificateRejected { .. })) => {
+            error.hint()
+        }
         _ => tls_cause(cause).and_then(|_| tls(cause)),
     }
 }
@@ -179,6 +191,10 @@ fn timeout(waiting_for: Layer) -> Option<String> {
     let hint = match waiting_for {
         Layer::Dns => "check the network and its name server",
         Layer::Tcp => "a firewall may block the port: 8883 is often closed where 443 is open",
+        Layer::Proxy => {
+            "the proxy does not answer, or its connection to the broker hangs; check its scheme, as a SOCKS proxy may \
+             wait for ever for the rest of an HTTP request, and the reverse"
+        }
         Layer::Tls => "a firewall or proxy may hold the connection, or the port does not speak TLS",
         Layer::Credentials => {
             "the source of the credentials does not answer; off EC2, AWS_EC2_METADATA_DISABLED=true leaves EC2's out"

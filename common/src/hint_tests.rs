@@ -163,6 +163,19 @@ fn a_cognito_identity_is_named_with_what_it_needs() {
 }
 
 #[test]
+fn a_proxy_in_the_way_of_credentials_is_what_matters() {
+    let refused = Error::Proxy {
+        proxy: "http://p:1080".to_owned(),
+        target: "sts.example:443".to_owned(),
+        problem: Box::new(crate::ProxyProblem::Unresolved),
+        source: None,
+    };
+    let call = aws_smithy_runtime_api::client::result::ConnectorError::io(refused.into());
+    let error = Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: call.into() };
+    assert!(error.hint().is_some_and(|hint| hint.contains("socks5h://")), "{:?}", error.hint());
+}
+
+#[test]
 fn each_source_of_credentials_has_its_own() {
     let profile = |name| CredentialSource::Profile { name, config_file: None, credentials_file: None };
     for (from, words) in [

@@ -5,8 +5,9 @@
 //! 1. [`args`] turns flags into settings. Each group is a clap struct to flatten into a sample's own.
 //! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, a [`CredentialSource`] whose credentials sign the
 //!    WebSocket upgrade, or what a custom authorizer looks at ([`custom_auth`]).
-//! 3. [`Client::connect`] dials (TCP, TLS, WebSocket), speaks MQTT, and keeps the connection up.
+//! 3. [`Client::connect`] dials (TCP, a proxy, TLS, WebSocket) over a [`Route`], speaks MQTT, and keeps the connection up.
 //! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
+//! 5. [`ClientOptions::timelines`] tells of each attempt's steps, whatever became of it ([`timeline`]).
 //!
 //! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
 //! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
@@ -22,9 +23,10 @@ mod failure;
 mod hint;
 mod interrupt;
 mod logging;
+mod printable;
 mod region;
 pub mod sigv4;
-mod timeline;
+pub mod timeline;
 mod transport;
 
 pub use client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
@@ -37,7 +39,8 @@ pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
 pub use secrecy::SecretString;
-pub use timeline::{Step, Timeline};
+pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{
-    Auth, CustomAuthTransport, Identity, KeySelector, Listing, Pkcs11Options, Roots, TokenSelector,
+    Auth, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy, KeySelector, Listing, Pkcs11Options,
+    Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route, TokenSelector,
 };

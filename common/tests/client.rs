@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use common::timeline::{Outcome, StepState};
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Error, Event, Events, Message, MqttVersion, QoS,
+    Auth, Client, ClientOptions, CredentialSource, Error, Event, Events, Layer, Message, MqttVersion, QoS,
     StaticCredentials,
 };
 use sandbox::relay::{Options, Relay};
@@ -230,6 +231,26 @@ async fn what_will_never_heal_stops_the_client_with_the_reason() {
         Err(Error::Stopped { source: Some(reason) }) => assert_eq!(reason.to_string(), error.to_string()),
         other => panic!("{other:?}"),
     }
+}
+
+#[tokio::test]
+async fn each_attempt_has_a_timeline_which_says_how_it_and_its_connection_ended() {
+    let sandbox = Sandbox::start().unwrap();
+    let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+    let options = device_on(&sandbox, relay.port(), "test-1");
+    let timelines = options.timelines();
+    let (_client, mut events) = connect(options).await;
+    sandbox.set_policies(Principal::Device, &[]).unwrap();
+    relay.cut();
+    next_matching(&mut events, |event| matches!(event, Event::Stopped { .. })).await;
+    let attempts = timelines.attempts().kept;
+    let [first, .., last] = &attempts[..] else { panic!("{attempts:#?}") };
+    let Outcome::Connected { ended: Some((_, error)), .. } = &first.outcome else { panic!("{first:#?}") };
+    assert!(error.contains("ended"), "{error}");
+    assert!(matches!(last.outcome, Outcome::Failed { .. }), "{last:#?}");
+    let connack = last.steps.last().unwrap();
+    assert_eq!(connack.layer, Layer::Mqtt);
+    assert!(matches!(connack.state, StepState::Failed { .. }), "{last:#?}");
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ use crate::credentials::{CredentialStore, Credentials, Holder, Known};
 use crate::gate::Patience;
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::PolicyStore;
+use crate::proxy::ProxyServers;
 use crate::running::{Listeners, Running};
 use crate::sandbox::Sandbox;
 use crate::secret;
@@ -195,8 +196,10 @@ impl Builder {
             refusals: Mutex::new(VecDeque::new()),
         });
         let running = Running::start(Arc::clone(&account), listeners)?;
+        let proxies = ProxyServers::start(running.handle(), Arc::clone(&account.tls.proxy))?;
         Ok(Sandbox {
             running: Some(running),
+            proxies,
             account,
             authority,
             state,

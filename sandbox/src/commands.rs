@@ -11,6 +11,7 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
     let (mqtt_port, https_port) = (sandbox.mqtt_port(), sandbox.https_port());
     let quoted = |path: &Path| quote(&path.display().to_string());
     let ca = quoted(sandbox.ca_file());
+    let proxies = sandbox.proxies();
     let facts = [
         ("mutual TLS", format!("{endpoint}:{mqtt_port}")),
         ("everything else", format!("{endpoint}:{https_port}")),
@@ -18,6 +19,11 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
         ("region, account", format!("{}, {}", sandbox.region(), sandbox.account_id())),
         ("device", device.thing_name.clone()),
         ("CA", sandbox.ca_file().display().to_string()),
+        ("HTTP proxy", proxies.http.clone()),
+        ("  with password", proxies.http_auth.clone()),
+        ("HTTPS proxy", proxies.https.clone()),
+        ("SOCKS5 proxy", proxies.socks5.clone()),
+        ("  with password", proxies.socks5_auth.clone()),
         ("for programs", contract.display().to_string()),
     ];
     let commands = [

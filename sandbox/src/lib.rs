@@ -16,6 +16,8 @@
 //!   enforces policies (`policy`) and the limits of AWS.
 //! - `broker`: the crate `mqtt5`, without a TCP port of its own.
 //!
+//! `proxy` has proxies to reach the ports through: HTTP CONNECT, also over TLS, and SOCKS5.
+//!
 //! [`Relay`] stands before any port and makes the way to it long, or breaks it.
 //!
 //! It shares no code with the crate `common`, so that a mistake in one is not hidden by the same mistake in the other.
@@ -33,6 +35,7 @@ mod gateway;
 mod mqtt;
 mod pki;
 mod policy;
+mod proxy;
 pub mod relay;
 mod running;
 mod sandbox;
@@ -52,6 +55,7 @@ pub use credentials::Credentials;
 pub use device::Device;
 pub use pki::ServerCertificate;
 pub use policy::Principal;
+pub use proxy::{Proxied, Proxies, ProxyKind};
 pub use relay::Relay;
 pub use sandbox::Sandbox;
 pub use services::{

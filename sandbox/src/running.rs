@@ -74,6 +74,11 @@ impl Running {
         &self.broker
     }
 
+    /// For what runs beside the gateway and ends with it.
+    pub(crate) fn handle(&self) -> &Handle {
+        &self.handle
+    }
+
     /// Publishes and waits until the message is on its way. The wait blocks this thread, not the sandbox's.
     pub(crate) fn publish(&self, topic: &str, payload: &[u8]) -> anyhow::Result<()> {
         let (broker, topic, payload) = (Arc::clone(&self.broker), topic.to_owned(), payload.to_vec());

@@ -15,6 +15,7 @@ use crate::device::Device;
 use crate::gate::limits;
 use crate::pki::Authority;
 use crate::policy::Principal;
+use crate::proxy::{Proxied, Proxies, ProxyServers};
 use crate::running::{Listeners, Running};
 use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, Sso, Sts};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
@@ -27,6 +28,7 @@ pub(crate) const ENDPOINT: &str = "localhost";
 pub struct Sandbox {
     /// `None` while stopped.
     pub(crate) running: Option<Running>,
+    pub(crate) proxies: ProxyServers,
     pub(crate) account: Arc<Account>,
     pub(crate) authority: Authority,
     pub(crate) state: StateDirectory,
@@ -268,6 +270,17 @@ impl Sandbox {
         self.running.as_ref().context("the sandbox is stopped")?.publish(topic, payload)
     }
 
+    /// Proxies by which the sandbox can be reached, each on a free port. They lead to the loopback interface only.
+    pub fn proxies(&self) -> &Proxies {
+        self.proxies.urls()
+    }
+
+    /// Every request to the proxies since the start, oldest first; of more than 10,000, the latest. One that lacked the
+    /// password is not here.
+    pub fn proxied(&self) -> Vec<Proxied> {
+        self.proxies.requests()
+    }
+
     /// Closes the listeners and all connections at once. CA, ports, keys and policies stay for [`Sandbox::restart`];
     /// sessions and retained messages are gone.
     pub fn stop(&mut self) {
@@ -287,7 +300,9 @@ impl Sandbox {
             https: listen_again(self.https_port)?,
             metadata: listen_again(self.metadata_port)?,
         };
-        self.running = Some(Running::start(Arc::clone(&self.account), listeners)?);
+        let running = Running::start(Arc::clone(&self.account), listeners)?;
+        self.proxies.restart(running.handle())?;
+        self.running = Some(running);
         Ok(())
     }
 
@@ -322,6 +337,7 @@ impl Sandbox {
             metadata: self.metadata(),
             credentials_provider: self.credentials_provider(),
             authorizers: &self.authorizers,
+            proxies: self.proxies(),
         };
         let mut json = serde_json::to_vec_pretty(&contract).context("cannot describe the sandbox")?;
         json.push(b'\n');

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::pki::{Authority, Identity};
@@ -50,6 +50,8 @@ pub(crate) struct Configurations {
     /// A client certificate is taken but not required, since only the IoT credentials provider needs one; one that is
     /// not by the sandbox's CA ends the handshake. ALPN `http/1.1` or none.
     pub(crate) http: Arc<ServerConfig>,
+    /// For the proxy: the same certificate, and no server name is required.
+    pub(crate) proxy: Arc<ServerConfig>,
 }
 
 impl Configurations {
@@ -63,7 +65,9 @@ impl Configurations {
             .key_provider
             .load_private_key(server.key_der())
             .context("cannot use the server's key")?;
-        let certificate = Arc::new(CertifiedKey::new(vec![server.certificate_der().clone()], key));
+        let certificate = CertifiedKey::new(vec![server.certificate_der().clone()], key);
+        let for_any_name = Arc::new(SingleCertAndKey::from(certificate.clone()));
+        let certificate = Arc::new(certificate);
         let mut roots = RootCertStore::empty();
         roots.add(authority.certificate_der().clone()).context("cannot trust the sandbox's CA")?;
         let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
@@ -83,11 +87,14 @@ impl Configurations {
         let mut http =
             builder(&provider, versions)?.with_client_cert_verifier(optional).with_cert_resolver(resolver);
         http.alpn_protocols = vec!["http/1.1".into()];
+        let mut proxy = builder(&provider, versions)?.with_no_client_auth().with_cert_resolver(for_any_name);
+        proxy.alpn_protocols.clone_from(&http.alpn_protocols);
         Ok(Configurations {
             mqtt: Arc::new(mqtt),
             mqtt_by_alpn: Arc::new(mqtt_by_alpn),
             custom_authorizer: Arc::new(custom_authorizer),
             http: Arc::new(http),
+            proxy: Arc::new(proxy),
         })
     }
 }

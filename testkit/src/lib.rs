@@ -1,15 +1,20 @@
 //! What the samples' tests share: running a real binary against a real sandbox, as a user would.
 
+#[cfg(target_os = "linux")]
+mod capture;
 mod mosquitto;
 mod openssl;
 mod outcome;
 pub mod peer;
 pub mod policy;
 mod protected_key;
+pub mod proxies;
 pub mod readme;
 mod sample;
 mod softhsm;
 
+#[cfg(target_os = "linux")]
+pub use capture::{Capture, Contact};
 pub use mosquitto::Mosquitto;
 pub use openssl::openssl;
 pub use outcome::Outcome;

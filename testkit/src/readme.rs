@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sandbox::Sandbox;
+use sandbox::{Proxies, Sandbox};
 
 use crate::{Outcome, ProtectedKey, Sample, SoftHsm, workspace};
 
@@ -152,6 +152,7 @@ fn replace_account(sample: Sample, flags: &[&str], stand_ins: &StandIns<'_>) -> 
         fs::write(&path, secret).expect("the home folder is writable");
         file(&path)
     };
+    let login_is_given = flags.contains(&"--proxy-user-file");
     let key_is_protected = flags.contains(&"--key-password-file");
     let x509_key_is_protected = flags.contains(&"--x509-key-password-file");
     let authorizer = replaced_authorizer(&sample, flags, sandbox);
@@ -186,7 +187,11 @@ fn replace_account(sample: Sample, flags: &[&str], stand_ins: &StandIns<'_>) -> 
                 pin_file(hsm)
             ),
             "--pin-file" => pin_file(hsm),
-            "--ca-file" => file(sandbox.ca_file()),
+            "--ca-file" | "--proxy-ca-file" => file(sandbox.ca_file()),
+            "--proxy" => proxy_like(flags.clone().next().copied(), login_is_given, sandbox.proxies()),
+            "--proxy-user-file" => holding("proxy-user", user_of(&sandbox.proxies().http_auth).0),
+            "--proxy-host" => "127.0.0.1".to_owned(),
+            "--proxy-port" => port_of(&sandbox.proxies().http).to_owned(),
             "--region" | "--signing-region" => sandbox.region().to_owned(),
             "--access-key" => credentials.access_key_id.clone(),
             "--secret" => credentials.secret_access_key.clone(),
@@ -252,6 +257,31 @@ fn replaced_authorizer(sample: &Sample, flags: &[&str], sandbox: &Sandbox) -> Ve
         ("--auth-signature", signed.token_signature.clone()),
         ("--auth-signature-file", file("signature", &signed.token_signature)),
     ]
+}
+
+/// The sandbox's proxy of the same scheme; without its login, which the sample then gets in a file.
+fn proxy_like(example: Option<&str>, has_login: bool, proxies: &Proxies) -> String {
+    let example = example.unwrap_or_default();
+    let url = match example.split_once("://").map(|(scheme, _)| (scheme, has_login)) {
+        Some(("http", false)) => &proxies.http,
+        Some(("http", true)) => &proxies.http_auth,
+        Some(("https", false)) => &proxies.https,
+        Some(("socks5h", false)) => &proxies.socks5,
+        Some(("socks5h", true)) => &proxies.socks5_auth,
+        _ => panic!("the sandbox has no proxy like {example}, login: {has_login}"),
+    };
+    user_of(url).1
+}
+
+/// `user:password` of a URL, and the URL without.
+fn user_of(url: &str) -> (&str, String) {
+    let (scheme, rest) = url.split_once("://").expect("it has a scheme");
+    let (user, address) = rest.rsplit_once('@').unwrap_or(("", rest));
+    (user, format!("{scheme}://{address}"))
+}
+
+fn port_of(url: &str) -> &str {
+    url.rsplit(':').next().expect("there is one part at least")
 }
 
 /// The token that READMEs speak of, with the key of the sandbox's device.

@@ -6,6 +6,8 @@ use std::process::{Child, Command};
 use sandbox::{Credentials, Device, Sandbox};
 use tempfile::TempDir;
 
+#[cfg(target_os = "linux")]
+use crate::capture::Capture;
 use crate::outcome::{self, Outcome};
 
 /// A sample's binary, to be run with flags, an environment of its own and an empty home.
@@ -91,6 +93,13 @@ impl Sample {
     #[must_use]
     pub fn run(mut self) -> Outcome {
         Outcome::of(&mut self.command)
+    }
+
+    /// Runs the sample to its end, and notes whom it contacts.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn run_captured(self) -> (Outcome, Capture) {
+        Capture::of(&self.command)
     }
 
     /// Runs the sample on a terminal, where it has to ask for something with `prompt`, and gets `answer`, which it must

@@ -20,7 +20,7 @@ use crate::{hint, node, python};
 const RUNS: usize = 20;
 
 /// In-process measurements, each an example of the `common` package with a report of its own.
-const EXAMPLES: [&str; 2] = ["link_bench", "round_trips"];
+const EXAMPLES: [&str; 3] = ["link_bench", "round_trips", "proxy_round_trips"];
 
 /// Measures and prints.
 pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {

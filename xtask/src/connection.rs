@@ -63,6 +63,10 @@ const GOES_WITH: &[(&str, &[&str])] = &[
         ],
     ),
     ("--auth-password", &["AWS_IOT_AUTH_PASSWORD"]),
+    ("--proxy", &["AWS_IOT_PROXY_USER"]),
+    ("--proxy-user-file", &["AWS_IOT_PROXY_USER"]),
+    ("--proxy-host", &["--proxy", "AWS_IOT_PROXY_USER"]),
+    ("--no-proxy", &["--proxy", "AWS_IOT_PROXY_USER"]),
     ("--auth-password-file", &["AWS_IOT_AUTH_PASSWORD"]),
     ("--auth-token-value", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
     ("--auth-token-value-file", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
@@ -74,16 +78,22 @@ const GOES_WITH: &[(&str, &[&str])] = &[
 const CONNECTING: &[&str] = &["--endpoint", "--port", "--ca-file", "--cert"];
 
 impl Connection {
-    /// The flags and variables that connect the sample in this folder to the sandbox.
-    pub(crate) fn to_sandbox(folder: &str, state: &State) -> Result<Self> {
+    /// The flags and variables that connect the sample in this folder to the sandbox, beside the user's own flags.
+    pub(crate) fn to_sandbox(folder: &str, own: &[String], state: &State) -> Result<Self> {
         let mut connection = Self::default();
         connection.flag("--endpoint", state.value("/endpoint")?);
         match folder {
-            "pubsub" => {
-                connection.flag("--port", state.value("/mqtt_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                connection.flag("--cert", state.value("/device/cert_file")?);
-                connection.flag("--key", state.value("/device/key_file")?);
+            "pubsub" => connection.mutual_tls(state)?,
+            "http_proxy_connect" => {
+                connection.mutual_tls(state)?;
+                connection.proxy(&state.value("/proxies/http_auth")?)?;
+            }
+            "socks5_connect" => {
+                match own.iter().any(|flag| same_flag(flag, "--websocket")) {
+                    true => connection.signature("--region", state)?,
+                    false => connection.mutual_tls(state)?,
+                }
+                connection.proxy(&state.value("/proxies/socks5_auth")?)?;
             }
             "pkcs12_connect" => {
                 connection.flag("--port", state.value("/mqtt_port")?);
@@ -100,15 +110,8 @@ impl Connection {
                 connection.variable("AWS_IOT_PIN", token::PIN.to_owned());
                 connection.variable("SOFTHSM2_CONF", token::config(state)?.display().to_string());
             }
-            "sigv4_connect" | "websocket_connect" => {
-                connection.flag("--port", state.value("/https_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                let region = if folder == "sigv4_connect" { "--region" } else { "--signing-region" };
-                connection.flag(region, state.value("/region")?);
-                connection.variable("AWS_ACCESS_KEY_ID", state.value("/credentials/access_key_id")?);
-                connection.variable("AWS_SECRET_ACCESS_KEY", state.value("/credentials/secret_access_key")?);
-                connection.variable("AWS_SESSION_TOKEN", state.value("/credentials/session_token")?);
-            }
+            "sigv4_connect" => connection.signature("--region", state)?,
+            "websocket_connect" => connection.signature("--signing-region", state)?,
             "cognito_connect" => {
                 connection.flag("--port", state.value("/https_port")?);
                 connection.flag("--ca-file", state.value("/ca_file")?);
@@ -146,7 +149,33 @@ impl Connection {
                 ));
             }
         }
-        Ok(connection)
+        Ok(connection.give_way_to(own))
+    }
+
+    fn mutual_tls(&mut self, state: &State) -> Result<()> {
+        self.flag("--port", state.value("/mqtt_port")?);
+        self.flag("--ca-file", state.value("/ca_file")?);
+        self.flag("--cert", state.value("/device/cert_file")?);
+        self.flag("--key", state.value("/device/key_file")?);
+        Ok(())
+    }
+
+    /// WebSocket, signed with credentials of the environment; `region` is the flag that takes it.
+    fn signature(&mut self, region: &'static str, state: &State) -> Result<()> {
+        self.flag("--port", state.value("/https_port")?);
+        self.flag("--ca-file", state.value("/ca_file")?);
+        self.flag(region, state.value("/region")?);
+        self.variable("AWS_ACCESS_KEY_ID", state.value("/credentials/access_key_id")?);
+        self.variable("AWS_SECRET_ACCESS_KEY", state.value("/credentials/secret_access_key")?);
+        self.variable("AWS_SESSION_TOKEN", state.value("/credentials/session_token")?);
+        Ok(())
+    }
+
+    fn proxy(&mut self, url: &str) -> Result<()> {
+        let (proxy, user) = without_user(url)?;
+        self.flag("--proxy", proxy);
+        self.variable("AWS_IOT_PROXY_USER", user);
+        Ok(())
     }
 
     /// Adds a flag of one's own.
@@ -159,7 +188,7 @@ impl Connection {
     }
 
     /// Leaves out what the user's own flags say otherwise, under whichever name, and what goes with it.
-    pub(crate) fn give_way_to(mut self, own: &[String]) -> Self {
+    fn give_way_to(mut self, own: &[String]) -> Self {
         let is_given = |name: &str| own.iter().any(|flag| same_flag(flag, name));
         let users: Vec<_> =
             GOES_WITH.iter().filter(|(flag, _)| is_given(flag)).flat_map(|(_, all)| *all).copied().collect();
@@ -189,7 +218,8 @@ impl Connection {
     pub(crate) fn in_short(&self, program: &str) -> String {
         let variables = self.variables.iter().map(|(name, _)| format!("{name}=…"));
         let flags = self.flags.iter().map(|(name, value)| {
-            let short = value.rsplit(['/', '\\']).next().unwrap_or(value);
+            let is_url = value.contains("://");
+            let short = value.rsplit(['/', '\\']).next().filter(|_| !is_url).unwrap_or(value);
             format!("{name} {short}")
         });
         variables.chain([program.to_owned()]).chain(flags).collect::<Vec<_>>().join(" ")
@@ -213,6 +243,14 @@ fn same_flag(given: &str, name: &str) -> bool {
 fn is_ambient(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
     name.starts_with("AWS_") || name.ends_with("_PROXY")
+}
+
+/// A proxy's URL without its user, and `user:password` alone: on a command line they would show in process lists. The
+/// sandbox's hold nothing that is percent-encoded.
+fn without_user(url: &str) -> Result<(String, String)> {
+    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
+    let (scheme, (user, address)) = parts.context("a proxy of sandbox.json has no user")?;
+    Ok((format!("{scheme}://{address}"), user.to_owned()))
 }
 
 /// The text of a string or a number.
@@ -250,6 +288,9 @@ mod tests {
             },
             "cognito": { "endpoint": "https://localhost:8443", "identity_id": "us-east-1:1-2", "identity_pool_id": "p" },
             "credentials_provider": { "endpoint": "localhost:8443", "role_alias": "alias" },
+            "proxies": {
+                "http_auth": "http://alice:hush@127.0.0.1:3128", "socks5_auth": "socks5h://alice:hush@127.0.0.1:1080",
+            },
             "credentials": { "access_key_id": "AKID", "secret_access_key": "hush", "session_token": "quiet" },
             "authorizers": { "signed": {
                 "name": "signed", "username": "alice", "password": "hush-1", "token_key_name": "token",
@@ -266,13 +307,13 @@ mod tests {
     fn every_sample_has_a_connection() {
         let samples = Workspace::locate().unwrap().samples().unwrap();
         for sample in samples.iter().filter(|sample| sample.by_hand.is_none()) {
-            Connection::to_sandbox(&sample.folder, &state()).unwrap();
+            Connection::to_sandbox(&sample.folder, &[], &state()).unwrap();
         }
     }
 
     #[test]
     fn mutual_tls_takes_the_mqtt_port() {
-        let short = Connection::to_sandbox("pubsub", &state()).unwrap().in_short("pubsub");
+        let short = Connection::to_sandbox("pubsub", &[], &state()).unwrap().in_short("pubsub");
         assert_eq!(
             short,
             "pubsub --endpoint localhost --port 8883 --ca-file ca.pem --cert device.pem --key device.key"
@@ -284,31 +325,36 @@ mod tests {
         for (folder, shown) in [
             ("websocket_connect", "AWS_ACCESS_KEY_ID=… AWS_SECRET_ACCESS_KEY=… "),
             ("pkcs12_connect", "AWS_IOT_PKCS12_PASSWORD=… pkcs12_connect --endpoint localhost --port 8883 "),
+            ("socks5_connect", "AWS_IOT_PROXY_USER=… socks5_connect --endpoint localhost --port 8883 "),
         ] {
-            let connection = Connection::to_sandbox(folder, &state()).unwrap();
+            let connection = Connection::to_sandbox(folder, &[], &state()).unwrap();
             let short = connection.in_short(folder);
             assert!(short.starts_with(shown), "{short}");
             let mut command = Command::new("x");
             connection.apply(&mut command);
             assert!(!format!("{:?}", command.get_args().collect::<Vec<_>>()).contains("hush"));
-            assert!(command.get_envs().any(|(_, value)| value.is_some_and(|value| value == "hush")));
+            assert!(
+                command
+                    .get_envs()
+                    .any(|(_, value)| value.is_some_and(|value| value.to_string_lossy().ends_with("hush")))
+            );
         }
     }
 
     #[test]
     fn users_flags_win_under_any_name() {
         let own = words(&["--port_override=1", "--ca_file", "x", "--signing-region", "eu-west-1"]);
-        let connection = Connection::to_sandbox("sigv4_connect", &state()).unwrap().give_way_to(&own);
+        let connection = Connection::to_sandbox("sigv4_connect", &own, &state()).unwrap();
         assert_eq!(connection.flags, [("--endpoint", "localhost".to_owned())]);
         let pool = words(&["--cognito_identity_pool", "us-east-1:3-4"]);
-        let connection = Connection::to_sandbox("cognito_connect", &state()).unwrap().give_way_to(&pool);
+        let connection = Connection::to_sandbox("cognito_connect", &pool, &state()).unwrap();
         assert!(!connection.in_short("x").contains("--cognito-identity"));
     }
 
     #[test]
     fn secrets_give_way_with_what_they_belong_to() {
         let left = |folder: &str, own: &[&str]| {
-            let connection = Connection::to_sandbox(folder, &state()).unwrap().give_way_to(&words(own));
+            let connection = Connection::to_sandbox(folder, &words(own), &state()).unwrap();
             connection.variables.iter().map(|(name, _)| *name).collect::<Vec<_>>()
         };
         assert!(left("pkcs12_connect", &["--pkcs12_file", "own.p12"]).is_empty());
@@ -348,12 +394,31 @@ mod tests {
     #[test]
     fn a_custom_authorizer_gets_its_secrets_by_the_environment() {
         let own = words(&["--custom_auth_username", "bob"]);
-        let connection = Connection::to_sandbox("custom_auth_connect", &state()).unwrap().give_way_to(&own);
+        let connection = Connection::to_sandbox("custom_auth_connect", &own, &state()).unwrap();
         assert_eq!(
             connection.in_short("sample"),
             "AWS_IOT_AUTH_PASSWORD=… AWS_IOT_AUTH_TOKEN_VALUE=… AWS_IOT_AUTH_SIGNATURE=… sample --endpoint localhost \
              --port 8443 --ca-file ca.pem --authorizer-name signed --auth-token-key-name token"
         );
+    }
+
+    #[test]
+    fn a_proxy_is_shown_and_its_password_is_not() {
+        let short = |own: &[&str]| {
+            Connection::to_sandbox("socks5_connect", &words(own), &state()).unwrap().in_short("x")
+        };
+        let mutual_tls = short(&[]);
+        assert!(
+            mutual_tls.starts_with("AWS_IOT_PROXY_USER=… x --endpoint localhost --port 8883 "),
+            "{mutual_tls}"
+        );
+        assert!(mutual_tls.ends_with(" --key device.key --proxy socks5h://127.0.0.1:1080"), "{mutual_tls}");
+        let websocket = short(&["--websocket", "--region", "us-east-1"]);
+        assert!(websocket.contains("AWS_SESSION_TOKEN=… AWS_IOT_PROXY_USER=… x "), "{websocket}");
+        assert!(websocket.contains("--port 8443") && !websocket.contains("--cert"), "{websocket}");
+        for own in [&["--proxy=socks5h://p"][..], &["--no_proxy"], &["--proxy_host", "p"]] {
+            assert!(!short(own).to_ascii_lowercase().contains("proxy"), "{own:?}");
+        }
     }
 
     #[test]
@@ -374,7 +439,15 @@ mod tests {
 
     #[test]
     fn ambient_settings() {
-        for name in ["AWS_PROFILE", "AWS_REGION", "https_proxy", "ALL_PROXY", "NO_PROXY"] {
+        for name in [
+            "AWS_PROFILE",
+            "AWS_REGION",
+            "AWS_IOT_PROXY_USER",
+            "https_proxy",
+            "all_proxy",
+            "ALL_PROXY",
+            "NO_PROXY",
+        ] {
             assert!(is_ambient(name), "{name}");
         }
         assert!(!is_ambient("PATH") && !is_ambient("RUST_LOG"));

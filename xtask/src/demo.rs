@@ -92,7 +92,7 @@ fn skip(sample: &Sample, style: Style) {
 /// Runs one sample and shows it; whether it succeeded.
 fn show(sample: &Sample, executables: &Executables, state: &State, style: Style) -> Result<bool> {
     println!("{}  {}", style.bold(&sample.folder), sample.title);
-    let mut connection = Connection::to_sandbox(&sample.folder, state)?;
+    let mut connection = Connection::to_sandbox(&sample.folder, &[], state)?;
     if sample.folder == "pubsub" {
         connection.flag("--count", "2".to_owned());
     }

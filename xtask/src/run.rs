@@ -52,7 +52,7 @@ fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Resul
     if token::is_wanted_by(&sample.folder) {
         token::make(sandbox.state())?;
     }
-    let connection = Connection::to_sandbox(&sample.folder, sandbox.state())?.give_way_to(flags);
+    let connection = Connection::to_sandbox(&sample.folder, flags, sandbox.state())?;
     let mut command = Command::new(executables.path(&sample.package)?);
     connection.apply(&mut command);
     // A sample reads it only to be answered a password, and those of the sandbox are known.

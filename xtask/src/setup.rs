@@ -43,8 +43,9 @@ struct Tool {
     need: Need,
     works: fn() -> bool,
     apt: &'static [&'static str],
+    /// Empty for what Fedora has no package of.
     dnf: &'static [&'static str],
-    /// Empty for what Apple's command line tools bring.
+    /// Empty for what macOS or Apple's command line tools bring, and for what is of use on Linux only.
     brew: &'static [&'static str],
 }
 
@@ -111,6 +112,78 @@ const TOOLS: &[Tool] = &[
         apt: &["mosquitto"],
         dnf: &["mosquitto"],
         brew: &["mosquitto"],
+    },
+    Tool {
+        name: "curl",
+        reason: "is a foreign client for the proxies",
+        need: Need::Tests,
+        works: || runs("curl", &["--version"]),
+        apt: &["curl"],
+        dnf: &["curl"],
+        brew: &[],
+    },
+    Tool {
+        name: "dante",
+        reason: "is a SOCKS5 proxy with a ruleset",
+        need: Need::Tests,
+        works: || found("danted") || found("sockd"),
+        apt: &["dante-server"],
+        dnf: &["dante-server"],
+        brew: &["dante"],
+    },
+    Tool {
+        name: "nss_wrapper",
+        reason: "shows dante users that the system does not have",
+        need: Need::Tests,
+        works: || nss_wrapper_works(),
+        apt: &["libnss-wrapper"],
+        dnf: &["nss_wrapper"],
+        brew: &[],
+    },
+    Tool {
+        name: "microsocks",
+        reason: "is a SOCKS5 proxy with a password",
+        need: Need::Tests,
+        works: || found("microsocks"),
+        apt: &["microsocks"],
+        dnf: &[],
+        brew: &["microsocks"],
+    },
+    Tool {
+        name: "squid",
+        reason: "is an HTTP proxy with an ACL",
+        need: Need::Tests,
+        works: || found("squid"),
+        apt: &["squid"],
+        dnf: &["squid"],
+        brew: &["squid"],
+    },
+    Tool {
+        name: "tinyproxy",
+        reason: "is a second HTTP proxy",
+        need: Need::Tests,
+        works: || found("tinyproxy"),
+        apt: &["tinyproxy"],
+        dnf: &["tinyproxy"],
+        brew: &["tinyproxy"],
+    },
+    Tool {
+        name: "stunnel",
+        reason: "puts TLS before a proxy",
+        need: Need::Tests,
+        works: || found("stunnel"),
+        apt: &["stunnel4"],
+        dnf: &["stunnel"],
+        brew: &["stunnel"],
+    },
+    Tool {
+        name: "strace",
+        reason: "shows whom a sample contacts past its proxy",
+        need: Need::Tests,
+        works: || !cfg!(target_os = "linux") || runs("strace", &["-V"]),
+        apt: &["strace"],
+        dnf: &["strace"],
+        brew: &[],
     },
     Tool {
         name: "openssl",
@@ -191,6 +264,17 @@ fn found(program: &str) -> bool {
         || SERVER_FOLDERS.iter().any(|folder| Path::new(folder).join(program).is_file())
 }
 
+/// Whether the loader finds it on Linux.
+fn nss_wrapper_works() -> bool {
+    !cfg!(target_os = "linux") || preloads("libnss_wrapper.so")
+}
+
+/// Whether programs start with the library and without a word: the loader says what it misses, and goes on.
+fn preloads(library: &str) -> bool {
+    let output = Command::new("env").arg("true").env("LD_PRELOAD", library).stdin(Stdio::null()).output();
+    output.is_ok_and(|output| output.status.success() && output.stderr.is_empty())
+}
+
 /// Compiles an include: a compiler without the C library's headers is of no use here.
 fn c_compiler_works() -> bool {
     let compile = || {
@@ -221,6 +305,7 @@ mod tests {
     fn what_is_not_there_is_noticed() {
         assert!(!runs("no-such-program-here", &[]));
         assert!(!found("no-such-program-here"));
+        assert!(!cfg!(target_os = "linux") || !preloads("no-such-library.so"));
     }
 
     #[test]

@@ -5,23 +5,53 @@ use std::time::Duration;
 use clap::Args;
 use uuid::Uuid;
 
+use super::ProxyArgs;
+use super::error::{ArgsError, usage};
 use crate::client::{ClientOptions, MqttVersion};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::transport::{Auth, Roots};
+use crate::transport::{Auth, ProxyScheme, Roots, Route};
+
+/// The flags below, and those of [`ProxyArgs`].
+const FLAGS: [&str; 16] = [
+    "endpoint",
+    "port",
+    "ipv6",
+    "ca_file",
+    "client_id",
+    "mqtt_version",
+    "keep_alive",
+    "connect_timeout",
+    "proxy",
+    "proxy_user_file",
+    "proxy_ca_file",
+    "no_proxy",
+    "proxy_host",
+    "proxy_port",
+    "proxy_user_name",
+    "proxy_password",
+];
 
 /// Where to connect, and how MQTT is spoken there.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Connection")]
+// clap leaves the group empty where it holds another one. Who says "none of these", as --list does, means them all.
+#[group(args = FLAGS)]
 pub struct ConnectionArgs {
     /// The account's endpoint: `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints it.
-    #[arg(long, value_name = "HOST", value_parser = Endpoint::parse)]
+    #[arg(long, value_name = "HOST", aliases = ["broker-host", "broker_host"],
+          value_parser = Endpoint::parse)]
     pub endpoint: Endpoint,
 
     /// The broker's port; by default the one that AWS IoT Core has for the authentication method (8883 for
     /// mutual TLS, 443 for WebSocket and custom authorizers).
-    #[arg(long, aliases = ["port-override", "port_override"], value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, aliases = ["port-override", "port_override", "broker-port", "broker_port"],
+          value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
+
+    /// Connect over IPv6 only: to the broker, or to the proxy where there is one.
+    #[arg(long)]
+    pub ipv6: bool,
 
     /// The CA certificates to trust instead of the operating system's (PEM).
     #[arg(long, value_name = "FILE", alias = "ca_file")]
@@ -44,6 +74,10 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "SECONDS", alias = "connect_timeout", default_value = "20",
           value_parser = parse_seconds)]
     pub connect_timeout: Duration,
+
+    /// Which proxy to go through.
+    #[command(flatten)]
+    pub proxy: ProxyArgs,
 }
 
 impl ConnectionArgs {
@@ -51,8 +85,38 @@ impl ConnectionArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] or [`Error::Identity`] when the CA file cannot be used.
+    /// [`Error::File`] or [`Error::Identity`] when the CA file cannot be used, and those of
+    /// [`ProxyArgs::route`].
     pub fn options(&self, auth: Auth) -> Result<ClientOptions, Error> {
+        self.options_over(self.route()?, auth)
+    }
+
+    /// As [`options`](Self::options), with a proxy of one of `schemes` on the way to the endpoint.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage where there is none or another one, and those of [`options`](Self::options).
+    pub fn options_through(&self, schemes: &[ProxyScheme], auth: Auth) -> Result<ClientOptions, ArgsError> {
+        let route = self.route()?;
+        let choice = route.choose(self.endpoint.host())?;
+        if !choice.proxy.is_some_and(|proxy| schemes.contains(&proxy.scheme())) {
+            let wanted: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+            let wanted = wanted.join(" or ");
+            let found = choice.why.map_or_else(String::new, |why| format!(", and there is {why}"));
+            return Err(
+                usage(format!("a proxy is needed, {wanted} by --proxy or the environment{found}")).into()
+            );
+        }
+        Ok(self.options_over(route, auth)?)
+    }
+
+    fn route(&self) -> Result<Route, Error> {
+        let roots = self.ca_file.as_ref().map_or_else(Roots::system, Roots::from_file);
+        let route = self.proxy.route(roots)?;
+        Ok(if self.ipv6 { route.over_ipv6() } else { route })
+    }
+
+    fn options_over(&self, route: Route, auth: Auth) -> Result<ClientOptions, Error> {
         let endpoint = match self.port {
             Some(port) => self.endpoint.clone().with_port(port),
             None => self.endpoint.clone(),
@@ -69,9 +133,8 @@ impl ConnectionArgs {
                 endpoint.host()
             );
         }
-        let roots = self.ca_file.as_ref().map_or_else(Roots::system, Roots::from_file);
         let client_id = self.client_id.clone().unwrap_or_else(|| format!("test-{}", Uuid::new_v4()));
-        let mut options = ClientOptions::new(endpoint, auth, roots, client_id)?;
+        let mut options = ClientOptions::new(endpoint, auth, route, client_id)?;
         options.mqtt_version = self.mqtt_version;
         options.keep_alive = Duration::from_secs(self.keep_alive.into());
         options.connect_timeout = self.connect_timeout;

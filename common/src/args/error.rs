@@ -1,3 +1,5 @@
+use std::fmt;
+
 use clap::error::ErrorKind;
 
 use crate::error::Error;
@@ -25,11 +27,13 @@ impl ArgsError {
 }
 
 /// Flags that do not fit together: `error.exit()` shows it and ends the process with code 2.
-pub(super) fn usage(message: impl std::fmt::Display) -> clap::Error {
-    clap::Error::raw(
-        ErrorKind::ArgumentConflict,
-        format!("{message}\n\nFor more information, try '--help'.\n"),
-    )
+pub(super) fn usage(message: impl fmt::Display) -> clap::Error {
+    usage_error(ErrorKind::ArgumentConflict, message)
+}
+
+/// As [`usage`], of another kind.
+pub(super) fn usage_error(kind: ErrorKind, message: impl fmt::Display) -> clap::Error {
+    clap::Error::raw(kind, format!("{message}\n\nFor more information, try '--help'.\n"))
 }
 
 /// The first of `flags` that was given.

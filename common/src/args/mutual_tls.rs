@@ -30,7 +30,7 @@ pub struct MutualTlsArgs {
     pub key_password_file: Option<PathBuf>,
 }
 
-const KEY_PASSWORD: Secret =
+pub(super) const KEY_PASSWORD: Secret =
     Secret { what: "password of the private key", flag: "--key-password", variable: "AWS_IOT_KEY_PASSWORD" };
 
 impl MutualTlsArgs {

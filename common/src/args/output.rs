@@ -1,10 +1,14 @@
 use std::io::{self, Write};
+use std::mem;
 
 use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
+use terminal_size::{Width, terminal_size_of};
 
-use crate::client::{Client, ConnectionPlan, Message};
+use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::logging;
+use crate::printable::one_line;
+use crate::timeline::Timelines;
 
 /// What goes to stdout, and how much is logged on stderr.
 #[derive(Debug, Clone, Args)]
@@ -13,6 +17,10 @@ pub struct OutputArgs {
     /// Print events as JSON, one object a line.
     #[arg(long)]
     pub json: bool,
+
+    /// Draw the steps of each connection attempt at the end, with their times; with --json, as data.
+    #[arg(long)]
+    pub timeline: bool,
 
     /// Log each step of the connection on stderr; RUST_LOG gives finer control.
     #[arg(long, short)]
@@ -54,18 +62,42 @@ impl OutputArgs {
 
     /// Where a sample reports what it did.
     pub fn to<W: Write>(&self, writer: W) -> Output<W> {
-        Output { writer, json: self.json }
+        let timeline = if self.timeline { Pending::Asked(None) } else { Pending::Nothing };
+        Output { writer, json: self.json, timeline }
     }
 }
 
 /// A sample's report, one line an event, in a form that scripts can rely on.
+///
+/// With `--timeline` the last thing in it is the connection attempts of the client that is
+/// [watched](Output::watch): after the client has disconnected, or when this is dropped because the sample ends early.
 #[derive(Debug)]
-pub struct Output<W> {
+pub struct Output<W: Write> {
     writer: W,
     json: bool,
+    timeline: Pending,
+}
+
+/// What `--timeline` has still to show.
+#[derive(Debug)]
+enum Pending {
+    Nothing,
+    /// The attempts of the client, once there is one.
+    Asked(Option<Timelines>),
 }
 
 impl<W: Write> Output<W> {
+    /// How wide a drawing is where stdout is not a terminal.
+    const COLUMNS: u16 = 80;
+
+    /// Remembers whose connection attempts `--timeline` is about. It takes the options, not the client, so that it
+    /// knows of attempts that never become a client.
+    pub fn watch(&mut self, options: &ClientOptions) {
+        if let Pending::Asked(timelines) = &mut self.timeline {
+            *timelines = Some(options.timelines());
+        }
+    }
+
     /// `Connected to <endpoint>:<port> as <client id>`
     ///
     /// # Errors
@@ -96,9 +128,10 @@ impl<W: Write> Output<W> {
         self.message("Received on", "received", message)
     }
 
-    /// `Disconnected`
+    /// `Disconnected`, and the timeline where it was asked for.
     pub fn disconnected(&mut self) -> io::Result<()> {
-        self.line("Disconnected", "disconnected", json!({}))
+        self.line("Disconnected", "disconnected", json!({}))?;
+        self.timeline()
     }
 
     /// What a connection would be, in several lines, where none is made.
@@ -118,6 +151,20 @@ impl<W: Write> Output<W> {
                 "username": plan.username, "has_password": plan.has_password,
             }),
         )
+    }
+
+    /// Shows the timeline, once.
+    fn timeline(&mut self) -> io::Result<()> {
+        let Pending::Asked(timelines) = mem::replace(&mut self.timeline, Pending::Nothing) else {
+            return Ok(());
+        };
+        let attempts = timelines.map(|timelines| timelines.attempts()).unwrap_or_default();
+        if self.json {
+            return self.line("", "timeline", attempts.to_json());
+        }
+        let columns = terminal_size_of(io::stdout()).map_or(Self::COLUMNS, |(Width(columns), _)| columns);
+        self.writer.write_all(attempts.draw(columns.into()).as_bytes())?;
+        self.writer.flush()
     }
 
     fn message(&mut self, text: &str, event: &str, message: &Message) -> io::Result<()> {
@@ -140,15 +187,13 @@ impl<W: Write> Output<W> {
     }
 }
 
-/// Payloads and topics come from anywhere: a control character must neither end the line nor reach a terminal.
-fn one_line(text: &str) -> String {
-    text.chars()
-        .flat_map(|character| {
-            let escape = character.is_control().then(|| character.escape_default());
-            let plain = escape.is_none().then_some(character);
-            escape.into_iter().flatten().chain(plain)
-        })
-        .collect()
+/// On the way out after a failure, which is what the exit code and stderr are about.
+impl<W: Write> Drop for Output<W> {
+    fn drop(&mut self) {
+        if let Err(error) = self.timeline() {
+            log::warn!("the timeline could not be shown: {error}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -157,7 +202,7 @@ mod tests {
 
     fn written(json: bool, message: &Message) -> String {
         let mut bytes = Vec::new();
-        Output { writer: &mut bytes, json }.received(message).unwrap();
+        Output { writer: &mut bytes, json, timeline: Pending::Nothing }.received(message).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 

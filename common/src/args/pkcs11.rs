@@ -58,7 +58,7 @@ pub struct Pkcs11Args {
     pub cert: Option<PathBuf>,
 
     /// Show slots, tokens, certificates and, with the PIN, private keys, and connect to nothing.
-    #[arg(long, conflicts_with_all = ["ConnectionArgs", "cert", "json", "key_label", "key_id"])]
+    #[arg(long, conflicts_with_all = ["ConnectionArgs", "cert", "json", "timeline", "key_label", "key_id"])]
     pub list: bool,
 }
 
@@ -228,6 +228,7 @@ mod tests {
         let cli = |flags: &[&str]| Cli::try_parse_from(["x", "--pkcs11-lib", "m"].iter().chain(flags));
         assert!(cli(&["--list"]).expect("valid").connection.is_none());
         assert!(cli(&["--endpoint", "a"]).expect("valid").connection.is_some());
+        assert!(cli(&["--list", "--timeline"]).is_err());
         assert!(cli(&[]).expect_err("no endpoint").to_string().contains("--endpoint"));
         assert!(cli(&["--port", "1"]).expect_err("no endpoint").to_string().contains("--endpoint"));
         for flag in [["--endpoint", "a"], ["--port", "1"], ["--cert", "c"], ["--key-id", "01"]] {

@@ -1,6 +1,6 @@
 use clap::{Args, ValueEnum};
 
-use super::error::{ArgsError, usage};
+use super::error::{ArgsError, first_given, usage};
 use super::{CognitoArgs, ProfileArgs, RegionArgs, StaticArgs, X509CredentialsArgs};
 use crate::credentials::CredentialSource;
 use crate::endpoint::Endpoint;
@@ -62,13 +62,27 @@ impl SigV4Args {
         Ok(self.region.sign_with(self.source()?, endpoint)?)
     }
 
-    fn source(&self) -> Result<CredentialSource, ArgsError> {
-        let given = [
+    /// The first of all these flags that was given.
+    pub(super) fn first_given(&self) -> Option<&'static str> {
+        let own = first_given(&[
+            ("--region", self.region.region.is_some()),
+            ("--credential-source", self.credential_source.is_some()),
+        ]);
+        own.or_else(|| self.given().iter().find_map(|(_, flag)| *flag))
+    }
+
+    /// The first flag that was given of each source that has flags.
+    fn given(&self) -> [(SourceName, Option<&'static str>); 4] {
+        [
             (SourceName::Static, self.keys.first_given()),
             (SourceName::Profile, self.profile.first_given()),
             (SourceName::Cognito, self.cognito.first_given()),
             (SourceName::X509, self.x509.first_given()),
-        ];
+        ]
+    }
+
+    fn source(&self) -> Result<CredentialSource, ArgsError> {
+        let given = self.given();
         let implied = given.iter().find(|(_, flag)| flag.is_some()).map(|(source, _)| *source);
         let source = self.credential_source.or(implied).unwrap_or(SourceName::DefaultChain);
         let stray = given.iter().find_map(|(owner, flag)| flag.filter(|_| *owner != source));

@@ -17,7 +17,7 @@ use super::guard::Guard;
 use super::link::{Link, LinkEnd};
 use super::{ClientOptions, MqttVersion, ReasonCode};
 use crate::error::{Error, Layer};
-use crate::timeline::Timeline;
+use crate::timeline::{Detail, Timeline};
 use crate::transport::map_read_error;
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
@@ -50,6 +50,8 @@ impl Connection {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::ConnectTimeout {
                 target: options.dialer.target(),
+                proxy: options.dialer.proxy(),
+                seen: timeline.waiting_after(),
                 waiting_for: timeline.waiting_for().unwrap_or(Layer::Mqtt),
                 after,
             }),
@@ -125,7 +127,7 @@ async fn attempt(
     let window = receive_maximum
         .and_then(|maximum| usize::try_from(maximum).ok())
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
-    step.done(format!("accepted (MQTT {}, session present: {session_present})", options.mqtt_version));
+    step.done(Detail::Mqtt { version: options.mqtt_version, session_present });
     Ok(Connection { link, guard, session_present, window })
 }
 

@@ -15,7 +15,6 @@ use super::outbox::Outbox;
 use super::{ClientOptions, Event, Message, QoS, ReasonCode};
 use crate::error::Error;
 use crate::failure::WithHint;
-use crate::timeline::Timeline;
 
 pub(super) struct Driver {
     options: Arc<ClientOptions>,
@@ -108,6 +107,7 @@ impl Driver {
                     return asked.into();
                 }
                 Ended::Refused(error) if error.is_permanent() => {
+                    self.options.timelines.ended(&error);
                     self.disconnect(connection).await;
                     return Exit::GaveUp(Arc::new(error));
                 }
@@ -119,6 +119,7 @@ impl Driver {
             };
             self.backlog.connection_ended();
             self.outbox.connection_lost(&error);
+            self.options.timelines.ended(&error);
             let error = Arc::new(error);
             self.emit(Event::Disconnected { error: Arc::clone(&error) });
             if error.is_permanent() {
@@ -152,15 +153,19 @@ impl Driver {
     async fn attempt(&mut self, session: Session) -> Result<Result<Connection, Error>, Asked> {
         self.emit(Event::Attempting);
         let Self { options, commands, backlog, outbox, .. } = self;
-        let timeline = Timeline::start();
+        let timeline = options.timelines.begin();
         let outcome = tokio::select! {
             outcome = Connection::open(options, backlog, session, &timeline) => outcome,
             asked = asked(commands, outbox) => return Err(asked),
         };
-        if let Ok(connection) = &outcome {
-            let session_present = connection.session_present;
-            self.outbox.connected(session_present);
-            self.emit(Event::Connected { session_present, timeline });
+        match &outcome {
+            Ok(connection) => {
+                let session_present = connection.session_present;
+                timeline.connected();
+                self.outbox.connected(session_present);
+                self.emit(Event::Connected { session_present, timeline });
+            }
+            Err(error) => timeline.failed(error),
         }
         Ok(outcome)
     }

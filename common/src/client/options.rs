@@ -4,7 +4,8 @@ use super::{ConnectionPlan, MqttVersion};
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::transport::{Auth, Dialer, Roots};
+use crate::timeline::Timelines;
+use crate::transport::{Auth, Dialer, Route};
 
 /// Everything that a [`Client`](super::Client) needs to know.
 #[derive(Debug, Clone)]
@@ -14,6 +15,8 @@ pub struct ClientOptions {
     pub(crate) dialer: Dialer,
     /// What CONNECT tells a custom authorizer.
     pub(super) authorizer: Option<CustomAuthorizer>,
+    /// What is recorded of the attempts.
+    pub(super) timelines: Timelines,
     /// The client ID, at most 128 bytes on AWS IoT Core. Two clients with the same one push each other out.
     pub client_id: String,
     /// The protocol version; 5 by default.
@@ -37,7 +40,8 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// The defaults, for one endpoint, way to authenticate, and client ID.
+    /// The defaults, for one endpoint, way to authenticate, route, and client ID. [`Roots`](crate::Roots) alone are
+    /// a direct route.
     ///
     /// # Errors
     ///
@@ -46,7 +50,7 @@ impl ClientOptions {
     pub fn new(
         endpoint: Endpoint,
         auth: Auth,
-        roots: Roots,
+        route: impl Into<Route>,
         client_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let client_id = client_id.into();
@@ -58,9 +62,11 @@ impl ClientOptions {
             Auth::CustomAuthorizer { authorizer, .. } => Some(authorizer.clone()),
             _ => None,
         };
+        let dialer = Dialer::new(endpoint, auth, route.into())?;
         Ok(Self {
             authorizer,
-            dialer: Dialer::new(endpoint, auth, roots)?,
+            timelines: Timelines::new(dialer.target()),
+            dialer,
             client_id,
             mqtt_version: MqttVersion::V5,
             keep_alive: Duration::from_secs(30),
@@ -86,6 +92,15 @@ impl ClientOptions {
             username: self.authorizer.as_ref().map(CustomAuthorizer::shown_username),
             has_password: self.authorizer.as_ref().is_some_and(|login| login.connect_password().is_some()),
         }
+    }
+
+    /// What the client records of its connection attempts, from the first on; there even when [`Client::connect`]
+    /// fails or is dropped. Clones of the options share it.
+    ///
+    /// [`Client::connect`]: super::Client::connect
+    #[must_use]
+    pub fn timelines(&self) -> Timelines {
+        self.timelines.clone()
     }
 
     /// [`max_in_flight`](Self::max_in_flight); with none nothing could ever be sent.

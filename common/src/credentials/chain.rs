@@ -45,8 +45,9 @@ pub(super) async fn resolve(config: &ProviderConfig) -> Result<Credentials, Caus
     let mut passed_over = Vec::new();
     for (link, provider) in links {
         match provider.provide_credentials().await {
-            Ok(credentials) => {
+            Ok(mut credentials) => {
                 log::debug!("AWS credentials from {link}");
+                credentials.set_property(link);
                 return Ok(credentials);
             }
             Err(reason @ CredentialsError::CredentialsNotLoaded(_)) => {

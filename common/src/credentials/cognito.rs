@@ -24,7 +24,7 @@ use super::refusal::Refusal;
 use super::sdk_failure::SdkFailure;
 use crate::error::Cause;
 use crate::region;
-use crate::transport::Roots;
+use crate::transport::Route;
 
 /// Whose credentials Amazon Cognito is asked for. Its `Debug` hides the logins' tokens.
 ///
@@ -88,10 +88,10 @@ impl CognitoIdentity {
     }
 
     /// Asks Cognito, in the region that the ID names.
-    pub(super) async fn load(&self, roots: &Roots) -> Result<Credentials, Cause> {
+    pub(super) async fn load(&self, route: &Route) -> Result<Credentials, Cause> {
         let config = aws_config::defaults(BehaviorVersion::latest())
             .region(Region::new(self.origin.id.region().to_owned()))
-            .http_client(http::client(roots))
+            .http_client(http::client(route))
             .no_credentials()
             .load()
             .await;

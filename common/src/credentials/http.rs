@@ -1,4 +1,4 @@
-//! The AWS SDK's HTTP calls over this crate's own TCP and TLS.
+//! The AWS SDK's HTTP calls over this crate's own TCP, proxies and TLS.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -22,14 +22,17 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use crate::error::{Cause, Error};
-use crate::transport::{Identity, Roots, Stream, tcp, tls};
+use crate::timeline::Timeline;
+use crate::transport::proxy::is_metadata;
+use crate::transport::route::connect_directly;
+use crate::transport::{Identity, Route, Stream, tls};
 
 /// The largest answer that is read, in bytes. Credentials take a few thousand.
 const MAX_BODY: usize = 1024 * 1024;
 
 /// An HTTP client for the SDK. It opens a connection for each call: there is about one an hour.
-pub(super) fn client(roots: &Roots) -> SharedHttpClient {
-    let tls = Tls::new(roots);
+pub(super) fn client(route: &Route) -> SharedHttpClient {
+    let tls = Tls::new(route);
     http_client_fn(move |settings, _| {
         SharedHttpConnector::new(Connector { tls: tls.clone(), settings: settings.clone() })
     })
@@ -42,19 +45,19 @@ pub(super) fn client(roots: &Roots) -> SharedHttpClient {
 /// What the SDK would be told, with one of this crate's errors among the causes where TLS failed.
 pub(super) async fn send(
     request: HttpRequest,
-    roots: &Roots,
+    route: &Route,
     identity: &Identity,
     turn: &Arc<Mutex<()>>,
 ) -> Result<HttpResponse, ConnectorError> {
     let blocking_key = identity.blocks().then(|| Arc::clone(turn));
-    let tls = Tls { identity: Some(identity.clone()), blocking_key, ..Tls::new(roots) };
+    let tls = Tls { identity: Some(identity.clone()), blocking_key, ..Tls::new(route) };
     Connector { tls, settings: HttpConnectorSettings::default() }.send(request).await
 }
 
 /// The TLS configuration, made at the first call to an `https://` address.
 #[derive(Debug, Clone)]
 struct Tls {
-    roots: Roots,
+    route: Route,
     identity: Option<Identity>,
     /// Where a signature of the private key may block: whose turn it is.
     blocking_key: Option<Arc<Mutex<()>>>,
@@ -92,32 +95,38 @@ impl Connector {
     }
 
     async fn connect(&self, server: &Server) -> Result<Stream, Error> {
-        let target = server.authority.as_str();
-        let addresses = tcp::resolve(&server.host, server.port).await?;
-        let (stream, _) = tcp::connect(&addresses, target).await?;
-        if server.is_plain {
-            return Ok(Box::new(stream));
+        let Server { host, port, authority, is_plain } = server;
+        let route = &self.tls.route;
+        // For the log: the attempt's own timeline counts all of this as its step for the credentials.
+        let timeline = Timeline::start();
+        log::debug!("a call for credentials to {authority}");
+        if *is_plain && is_metadata(host) {
+            return connect_directly(host, *port, &timeline).await;
         }
-        let config = self.tls.config()?;
-        let host = &server.host;
-        Ok(Box::new(match &self.tls.blocking_key {
-            None => tls::connect(config, host, stream, target).await?,
-            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, target).await?,
-        }))
+        let stream = route.connect(host, *port, &timeline).await?;
+        if *is_plain {
+            return Ok(stream);
+        }
+        let (config, target) = (self.tls.config()?, authority.as_str());
+        let stream = match &self.tls.blocking_key {
+            None => tls::connect(config, host, stream, target).await,
+            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, target).await,
+        };
+        Ok(Box::new(stream.map_err(|error| route.explain(host, error))?))
     }
 }
 
 impl Tls {
     /// Without a client certificate.
-    fn new(roots: &Roots) -> Self {
-        Self { roots: roots.clone(), identity: None, blocking_key: None, config: Arc::default() }
+    fn new(route: &Route) -> Self {
+        Self { route: route.clone(), identity: None, blocking_key: None, config: Arc::default() }
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, Error> {
         if let Some(config) = self.config.get() {
             return Ok(Arc::clone(config));
         }
-        let config = tls::config(&self.roots, self.identity.as_ref(), Some(b"http/1.1".to_vec()))?;
+        let config = tls::config(self.route.roots(), self.identity.as_ref(), Some(b"http/1.1".to_vec()))?;
         Ok(Arc::clone(self.config.get_or_init(|| config)))
     }
 }
@@ -198,16 +207,26 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
+    use crate::transport::{Proxies, Proxy, Roots};
 
     fn connector(limit: Duration) -> Connector {
         Connector {
-            tls: Tls::new(&Roots::system()),
+            tls: Tls::new(&Roots::system().into()),
             settings: HttpConnectorSettings::builder().connect_timeout(limit).read_timeout(limit).build(),
         }
     }
 
     async fn get(uri: &str, limit: Duration) -> Result<HttpResponse, ConnectorError> {
         connector(limit).call(HttpRequest::get(uri).expect("a request")).await
+    }
+
+    /// As [`get`], with everything sent to `proxy`.
+    async fn get_through(proxy: &str, uri: &str) -> Result<HttpResponse, ConnectorError> {
+        let proxies = Proxies::always(Proxy::parse(proxy).expect("a proxy"));
+        let route = Route::new(Roots::system(), proxies, Roots::system());
+        let mut connector = connector(Duration::from_secs(5));
+        connector.tls.route = route;
+        connector.call(HttpRequest::get(uri).expect("a request")).await
     }
 
     #[tokio::test]
@@ -235,6 +254,42 @@ mod tests {
             (server.authority.as_str(), server.host.as_str(), server.port),
             ("[::1]:8080", "::1", 8080)
         );
+    }
+
+    #[tokio::test]
+    async fn calls_go_through_the_proxy() {
+        // TLS is on its way to the service by its name, which nobody has looked up: ".invalid" has no address.
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let proxy = format!("http://{}", listener.local_addr().expect("an address"));
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            let mut request = vec![0; 1024];
+            let length = stream.read(&mut request).await.expect("reads");
+            stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").await.expect("writes");
+            (String::from_utf8_lossy(&request[..length]).into_owned(), stream.read_u8().await.expect("reads"))
+        });
+        let error = get_through(&proxy, "https://sts.invalid/").await.expect_err("nobody there");
+        assert!(error.is_io(), "{error:?}");
+        let (request, first_byte) = server.await.expect("joins");
+        assert!(request.starts_with("CONNECT sts.invalid:443 HTTP/1.1\r\n"), "{request}");
+        // A TLS handshake record (RFC 8446 §5.1).
+        assert_eq!(first_byte, 0x16);
+    }
+
+    #[tokio::test]
+    async fn metadata_is_asked_directly() {
+        let gone = TcpListener::bind("127.0.0.1:0").await.expect("binds").local_addr().expect("an address");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accepts");
+            let _ = stream.read(&mut [0; 1024]).await;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("writes");
+        });
+        let answer = get_through(&format!("socks5h://{gone}"), &format!("http://{address}/")).await;
+        assert_eq!(answer.expect("answers").status().as_u16(), 204);
+        // Any other plain call is refused with the proxy.
+        assert!(get_through(&format!("http://{gone}"), "http://10.0.0.1/").await.is_err());
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! AWS credentials, wherever they come from.
 //!
 //! The AWS SDK finds most of them; what is called over HTTP (Cognito, STS, SSO, ECS, EC2 metadata, AWS IoT's own
-//! provider) goes through this crate's own TCP and TLS, so that the same roots hold for all connections.
+//! provider) goes through this crate's own TCP, proxies and TLS, so that the same route holds for all connections.
 
 mod chain;
 mod cognito;
@@ -31,7 +31,8 @@ use self::sdk_failure::SdkFailure;
 pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};
 use crate::error::{Cause, Error};
-use crate::transport::Roots;
+use crate::timeline::Detail;
+use crate::transport::Route;
 
 /// How long before their expiry credentials are no longer used: the signature has to arrive, too.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -41,7 +42,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(crate) struct Provider {
     source: CredentialSource,
     region: Option<String>,
-    roots: Roots,
+    route: Route,
     /// Only those that expire: the others come from this machine, where looking again is cheap and finds the ones
     /// that have been rotated.
     kept: Mutex<Option<Credentials>>,
@@ -67,10 +68,10 @@ impl Resolved {
 }
 
 impl Provider {
-    /// `region` is the one that STS is asked in; `None` leaves it to the SDK's own settings. `roots` are for the
-    /// HTTPS calls.
-    pub(crate) fn new(source: CredentialSource, region: Option<String>, roots: &Roots) -> Self {
-        Self { source, region, roots: roots.clone(), kept: Mutex::default() }
+    /// `region` is the one that STS is asked in; `None` leaves it to the SDK's own settings. `route` is for
+    /// the HTTP calls.
+    pub(crate) fn new(source: CredentialSource, region: Option<String>, route: &Route) -> Self {
+        Self { source, region, route: route.clone(), kept: Mutex::default() }
     }
 
     /// Credentials that have not expired.
@@ -97,6 +98,17 @@ impl Provider {
         *self.kept.lock().await = None;
     }
 
+    /// Where these are from and how long they hold, for the timeline.
+    pub(crate) fn describe(&self, resolved: &Resolved) -> Detail {
+        let credentials = resolved.credentials();
+        let link = credentials.get_property::<chain::Link>();
+        Detail::Credentials {
+            source: link.map_or_else(|| self.source.to_string(), |link| format!("{}: {link}", self.source)),
+            kept: matches!(resolved, Resolved::Kept(_)),
+            expires: credentials.expiry(),
+        }
+    }
+
     /// As if these had been resolved for an earlier connection.
     #[cfg(test)]
     pub(crate) async fn keep(&self, credentials: Credentials) {
@@ -117,10 +129,10 @@ impl Provider {
         match &self.source {
             CredentialSource::Static(given) => given.load().map_err(|source| self.failure(source)),
             CredentialSource::Cognito(identity) => {
-                identity.load(&self.roots).await.map_err(|source| self.failure(source))
+                identity.load(&self.route).await.map_err(|source| self.failure(source))
             }
             CredentialSource::X509(provider) => {
-                provider.load(&self.roots).await.map_err(|source| self.failure(source))
+                provider.load(&self.route).await.map_err(|source| self.failure(source))
             }
             CredentialSource::Environment => {
                 environment::check_from_process().map_err(|source| self.failure(source))?;
@@ -147,7 +159,7 @@ impl Provider {
     async fn sdk_config(&self) -> ProviderConfig {
         let config = ProviderConfig::without_region()
             .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_http_client(http::client(&self.roots));
+            .with_http_client(http::client(&self.route));
         // These read the configuration files, without which the SDK would not see the endpoints named there.
         let use_fips = use_fips::use_fips_provider(&config).await;
         let use_dual_stack = use_dual_stack::use_dual_stack_provider(&config).await;

@@ -1,7 +1,8 @@
 use super::*;
+use crate::transport::Roots;
 
 fn provider(source: CredentialSource) -> Provider {
-    Provider::new(source, Some("us-east-1".to_owned()), &Roots::system())
+    Provider::new(source, Some("us-east-1".to_owned()), &Roots::system().into())
 }
 
 async fn resolved(provider: &Provider) -> Credentials {

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use crate::endpoint::Endpoint;
 use crate::error::{Cause, UpgradeRefusal};
 use crate::sigv4;
-use crate::transport::{Identity, Roots, refusal};
+use crate::transport::{Identity, Roots, Route, refusal};
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
 #[derive(Debug, Clone)]
@@ -61,11 +61,14 @@ impl X509Credentials {
         self.thing_name.as_ref()
     }
 
-    /// Asks the provider. `roots` are the broker's.
-    pub(super) async fn load(&self, roots: &Roots) -> Result<Credentials, Cause> {
-        let roots = self.roots.as_ref().unwrap_or(roots);
+    /// Asks the provider. `route` is the broker's.
+    pub(super) async fn load(&self, route: &Route) -> Result<Credentials, Cause> {
+        let route = match &self.roots {
+            Some(roots) => &route.with_roots(roots.clone()),
+            None => route,
+        };
         let answer =
-            http::send(self.request()?, roots, &self.identity, &self.turn).await?.try_into_http1x()?;
+            http::send(self.request()?, route, &self.identity, &self.turn).await?.try_into_http1x()?;
         let body = answer.body().bytes().unwrap_or_default();
         if answer.status() != StatusCode::OK {
             let UpgradeRefusal { status, error_type, message, .. } =

@@ -131,6 +131,7 @@ fn a_key_that_hangs_keeps_neither_the_caller_nor_the_runtime() {
                 shared: Arc::new(Shared {
                     port: listener.local_addr().expect("an address").port(),
                     endpoint: dialer.shared.endpoint.clone(),
+                    route: dialer.shared.route.clone(),
                     tls: Arc::clone(&dialer.shared.tls),
                     blocking_key: dialer.shared.blocking_key.clone(),
                     carrier: Carrier::Tls,

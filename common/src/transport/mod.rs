@@ -1,4 +1,5 @@
-//! The way to the broker: TCP, TLS, and WebSocket where the authentication method asks for it.
+//! The way to the broker: TCP, a proxy's handshake where there is one, TLS, and WebSocket where the authentication
+//! method asks for it.
 //!
 //! Each layer wraps the stream of the one below and knows nothing of the one above.
 
@@ -6,8 +7,10 @@ mod auth;
 mod identity;
 mod pem;
 pub(crate) mod pkcs11;
+pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod roots;
+pub(crate) mod route;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 mod websocket;
@@ -24,13 +27,15 @@ pub use self::auth::{Auth, CustomAuthTransport};
 pub use self::identity::Identity;
 pub(crate) use self::identity::StorePath;
 pub use self::pkcs11::{KeySelector, Listing, Pkcs11Options, TokenSelector};
+pub use self::proxy::{HttpAnswer, InvalidProxy, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme};
 pub use self::roots::Roots;
+pub use self::route::Route;
 pub(crate) use self::tls::map_read_error;
 use crate::credentials::{Provider, Resolved};
 use crate::endpoint::Endpoint;
 use crate::error::{AuthKind, Cause, Error, Layer};
 use crate::sigv4::{self, SigningRequest};
-use crate::timeline::Timeline;
+use crate::timeline::{Detail, Timeline};
 
 /// What a layer reads from and writes to.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -53,6 +58,7 @@ pub(crate) struct Dialer {
 struct Shared {
     endpoint: Endpoint,
     port: u16,
+    route: Route,
     tls: Arc<ClientConfig>,
     /// Where a signature of the private key may block: whose turn it is.
     blocking_key: Option<Arc<Mutex<()>>>,
@@ -79,12 +85,14 @@ struct Signer {
 }
 
 impl Dialer {
-    /// Prepares what all connections share: the port, the roots, the TLS configuration.
+    /// Prepares what all connections share: the port, the route, the TLS configuration.
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
-    /// region is empty or the port is not for this authentication method.
-    pub(crate) fn new(endpoint: Endpoint, auth: Auth, roots: Roots) -> Result<Self, Error> {
+    /// region is empty, the port is not for this authentication method, or a proxy variable cannot be parsed.
+    pub(crate) fn new(endpoint: Endpoint, auth: Auth, route: Route) -> Result<Self, Error> {
+        // A wrong setting shows before anything is asked for.
+        route.proxy_for(endpoint.host())?;
         let port = endpoint.port().unwrap_or_else(|| auth.default_port());
         auth.check_port(port)?;
         let alpn = auth.alpn(port).map(<[u8]>::to_vec);
@@ -95,7 +103,7 @@ impl Dialer {
                 return Err(Error::Settings("the signing region is empty".to_owned()));
             }
             Auth::SigV4 { credentials, region } => {
-                let provider = Provider::new(credentials, Some(region.clone()), &roots);
+                let provider = Provider::new(credentials, Some(region.clone()), &route);
                 (None, Carrier::SignedWebSocket(Box::new(Signer { provider, region })))
             }
             Auth::CustomAuthorizer { transport: CustomAuthTransport::Mqtt, .. } => (None, Carrier::Tls),
@@ -103,9 +111,11 @@ impl Dialer {
                 (None, Carrier::WebSocket)
             }
         };
-        let tls = tls::config(&roots, identity.as_ref(), alpn)?;
+        let tls = tls::config(route.roots(), identity.as_ref(), alpn)?;
         let blocking_key = identity.filter(Identity::blocks).map(|_| Arc::default());
-        Ok(Self { shared: Arc::new(Shared { endpoint, port, tls, blocking_key, carrier, auth: kind }) })
+        Ok(Self {
+            shared: Arc::new(Shared { endpoint, port, route, tls, blocking_key, carrier, auth: kind }),
+        })
     }
 
     /// The broker as `host:port`.
@@ -141,6 +151,12 @@ impl Dialer {
         }
     }
 
+    /// The proxy on the way to the broker, as messages name it.
+    pub(crate) fn proxy(&self) -> Option<String> {
+        let Shared { route, endpoint, .. } = &*self.shared;
+        route.proxy_for(endpoint.host()).ok().flatten().map(ToString::to_string)
+    }
+
     /// Opens a connection that is ready for MQTT's CONNECT, and reports each step to `timeline`.
     ///
     /// There is no deadline in here: the caller puts one around the whole.
@@ -162,14 +178,14 @@ impl Dialer {
     /// were kept from an earlier connection are resolved anew once; what is refused then is refused for good.
     async fn dial_signed(&self, signer: &Signer, timeline: &Timeline) -> Result<Stream, Error> {
         match self.try_signed(signer, timeline).await? {
-            (Resolved::Kept(_), Err(Error::UpgradeRefused { refusal, .. }))
+            (Resolved::Kept(_), Err(ref error @ Error::UpgradeRefused { ref refusal, .. }))
                 if matches!(refusal.status, 401 | 403) =>
             {
                 log::info!(
                     "the credentials of an earlier connection are refused ({refusal}): resolving new ones"
                 );
                 signer.provider.forget().await;
-                timeline.end_failed();
+                timeline.end_failed(error);
                 let (_, outcome) = self.try_signed(signer, timeline).await?;
                 outcome
             }
@@ -193,22 +209,16 @@ impl Dialer {
     }
 
     async fn dial_tls(&self, timeline: &Timeline) -> Result<Stream, Error> {
-        let Shared { endpoint, port, tls, blocking_key, .. } = &*self.shared;
-
-        let step = timeline.step(Layer::Dns);
-        let addresses = tcp::resolve(endpoint.host(), *port).await?;
-        step.done(format!("{} has {} address(es)", endpoint.host(), addresses.len()));
-
-        let step = timeline.step(Layer::Tcp);
-        let (stream, address) = tcp::connect(&addresses, &self.target()).await?;
-        step.done(format!("connected to {address}"));
+        let Shared { endpoint, port, route, tls, blocking_key, .. } = &*self.shared;
+        let stream = route.connect(endpoint.host(), *port, timeline).await?;
 
         let step = timeline.step(Layer::Tls);
         let (config, host, target) = (Arc::clone(tls), endpoint.host(), self.target());
         let stream = match blocking_key {
-            None => tls::connect(config, host, stream, &target).await?,
-            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, &target).await?,
+            None => tls::connect(config, host, stream, &target).await,
+            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, &target).await,
         };
+        let stream = stream.map_err(|error| route.explain(host, error))?;
         step.done(tls::describe(&stream));
 
         Ok(Box::new(stream))
@@ -219,7 +229,7 @@ impl Dialer {
         let step = timeline.step(Layer::WebSocket);
         let stream =
             websocket::upgrade(stream, &self.host_header(), path, &self.target(), self.auth_kind()).await?;
-        step.done("open");
+        step.done(Detail::WebSocket { status: 101 });
         Ok(stream)
     }
 
@@ -232,7 +242,7 @@ impl Signer {
     async fn credentials(&self, timeline: &Timeline) -> Result<Resolved, Error> {
         let step = timeline.step(Layer::Credentials);
         let resolved = self.provider.resolve().await?;
-        step.done("resolved");
+        step.done(self.provider.describe(&resolved));
         Ok(resolved)
     }
 

@@ -1,17 +1,25 @@
-//! What an HTTP answer says about why a WebSocket upgrade was refused.
+//! What an HTTP answer says about why a WebSocket upgrade, or a proxy's CONNECT, was refused.
 
 use std::borrow::Cow;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use http::StatusCode;
+use bytes::{Bytes, BytesMut};
 use http::header::{DATE, HeaderMap};
+use http::{Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
 
 use crate::error::UpgradeRefusal;
 
 /// The most characters of a body that is not AWS's JSON which are shown.
 const MAX_TEXT: usize = 300;
+
+/// The most bytes of a refusal's body that are kept, and how long is waited for them. A refusal must not turn into
+/// a timeout because its body is slow.
+const MAX_BODY: usize = 16 * 1024;
+const BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// Reads status, headers and body of a refusal that has just arrived.
 pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpgradeRefusal {
@@ -26,6 +34,23 @@ pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Upgr
         message: message(body),
         clock_skew: text_header(headers, DATE.as_str()).and_then(|date| clock_skew(date, SystemTime::now())),
     }
+}
+
+/// The start of a refusal's body; what cannot be had of it is left out.
+pub(super) async fn read_body(response: &mut Response<Incoming>) -> Bytes {
+    let mut body = BytesMut::new();
+    let reading = async {
+        while let Some(Ok(frame)) = response.body_mut().frame().await {
+            if let Some(data) = frame.data_ref() {
+                body.extend_from_slice(&data[..data.len().min(MAX_BODY - body.len())]);
+            }
+            if body.len() == MAX_BODY {
+                break;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(BODY_WAIT, reading).await;
+    body.freeze()
 }
 
 fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -63,8 +88,6 @@ fn without_signature(word: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]

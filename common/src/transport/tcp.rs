@@ -15,17 +15,33 @@ use crate::error::Error;
 /// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
+/// What is wrong with a name or address that an IPv6 connection cannot be made to.
+const NO_IPV6: &str = "it has no IPv6 address, and --ipv6 asks for one";
+
+/// Which addresses of a name count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AddressFamily {
+    Any,
+    V6,
+}
+
 /// The addresses of a name or of an IP address, at least one, in the resolver's order.
 ///
 /// # Errors
 /// [`Error::Resolve`].
-pub(crate) async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Error> {
+pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Result<Vec<SocketAddr>, Error> {
     let failed = |source| Error::Resolve { host: host.to_owned(), source };
     let name = host.to_owned();
     let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    let addresses: Vec<_> = on_own_thread(lookup).await.map_err(failed)?;
+    let mut addresses: Vec<_> = on_own_thread(lookup).await.map_err(failed)?;
     if addresses.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
+    }
+    if family == AddressFamily::V6 {
+        addresses.retain(SocketAddr::is_ipv6);
+        if addresses.is_empty() {
+            return Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, NO_IPV6)));
+        }
     }
     Ok(addresses)
 }
@@ -194,8 +210,21 @@ mod tests {
     #[tokio::test]
     async fn an_unknown_name_is_a_resolve_error() {
         // ".invalid" never exists (RFC 6761 §6.4).
-        let error = resolve("broker.invalid", 8883).await.expect_err("no such name");
+        let error = resolve("broker.invalid", 8883, AddressFamily::Any).await.expect_err("no such name");
         assert!(matches!(&error, Error::Resolve { host, .. } if host == "broker.invalid"), "{error:?}");
-        assert_eq!(resolve("::1", 8883).await.expect("an address"), addresses(&["[::1]:8883"]));
+        assert_eq!(
+            resolve("::1", 8883, AddressFamily::Any).await.expect("an address"),
+            addresses(&["[::1]:8883"])
+        );
+    }
+
+    #[tokio::test]
+    async fn ipv6_alone_on_request() {
+        assert_eq!(resolve("::1", 1, AddressFamily::V6).await.expect("an address"), addresses(&["[::1]:1"]));
+        let error = resolve("127.0.0.1", 1, AddressFamily::V6).await.expect_err("it is IPv4");
+        assert!(
+            matches!(&error, Error::Resolve { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable)
+        );
+        assert!(error.hint().is_some_and(|hint| hint.contains("--ipv6")), "{error:?}");
     }
 }

@@ -18,6 +18,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::{Identity, Roots};
 use crate::error::Error;
+use crate::timeline::{Detail, PeerCertificate};
 
 /// The one cryptography provider, always named: a process-wide default could be anyone's.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
@@ -114,12 +115,14 @@ where
 }
 
 /// What came of a handshake, for the timeline.
-pub(crate) fn describe<S>(stream: &TlsStream<S>) -> String {
+pub(crate) fn describe<S>(stream: &TlsStream<S>) -> Detail {
     let (_, connection) = stream.get_ref();
-    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("established");
-    match connection.alpn_protocol() {
-        Some(alpn) => format!("{version}, ALPN {}", String::from_utf8_lossy(alpn)),
-        None => version.to_owned(),
+    let version = connection.protocol_version().and_then(|version| version.as_str()).unwrap_or("TLS");
+    let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+    Detail::Tls {
+        version: version.replace('_', "."),
+        alpn: connection.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
+        certificate: certificate.and_then(|certificate| PeerCertificate::from_der(certificate)),
     }
 }
 

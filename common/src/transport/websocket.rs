@@ -4,17 +4,15 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::{Sink, SinkExt, StreamExt, future, stream};
 use http::header::{
     CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
+use http::{Request, StatusCode};
+use http_body_util::Empty;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::task::JoinSet;
@@ -31,11 +29,6 @@ use crate::error::{AuthKind, Cause, Error};
 
 /// The subprotocol of MQTT (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
-
-/// The most bytes of a refusal's body that are kept, and how long is waited for them. A refusal must not turn into
-/// a timeout because its body is slow.
-const MAX_BODY: usize = 16 * 1024;
-const BODY_WAIT: Duration = Duration::from_secs(2);
 
 /// The largest message taken and the largest one sent, in bytes. MQTT packets may span messages (MQTT 5 §6), so
 /// neither limits them; AWS IoT Core's own packets end at 128 KiB and a header.
@@ -77,7 +70,7 @@ pub(crate) async fn upgrade(
 
     let mut response = sender.send_request(request).await.map_err(|error| http_error(error, target))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        let body = read_body(&mut response).await;
+        let body = refusal::read_body(&mut response).await;
         let refusal = refusal::read(response.status(), response.headers(), &body);
         return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal), auth });
     }
@@ -90,23 +83,6 @@ pub(crate) async fn upgrade(
 fn http_error(error: hyper::Error, target: &str) -> Error {
     tls::map_http_error(&error, target)
         .unwrap_or_else(|| Error::WebSocket { target: target.to_owned(), source: error.into() })
-}
-
-/// The start of a refusal's body; what cannot be had of it is left out.
-async fn read_body(response: &mut Response<Incoming>) -> Bytes {
-    let mut body = BytesMut::new();
-    let reading = async {
-        while let Some(Ok(frame)) = response.body_mut().frame().await {
-            if let Some(data) = frame.data_ref() {
-                body.extend_from_slice(&data[..data.len().min(MAX_BODY - body.len())]);
-            }
-            if body.len() == MAX_BODY {
-                break;
-            }
-        }
-    };
-    let _ = tokio::time::timeout(BODY_WAIT, reading).await;
-    body.freeze()
 }
 
 /// RFC 6455 §4.1, what the client must check of a 101.

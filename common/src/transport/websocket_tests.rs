@@ -1,5 +1,7 @@
 //! The WebSocket layer against tungstenite's own server, and against scripted answers.
 
+use std::time::Duration;
+
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};

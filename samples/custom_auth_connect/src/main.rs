@@ -34,6 +34,7 @@ async fn main() -> Result<(), Failure> {
     let auth = args.custom_auth.auth().map_err(ArgsError::exit_on_usage)?;
 
     let options = args.connection.options(auth)?;
+    out.watch(&options);
     if args.custom_auth.dry_run {
         out.plan(&options.plan())?;
         return Ok(());

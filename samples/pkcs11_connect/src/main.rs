@@ -41,6 +41,7 @@ async fn main() -> Result<(), Failure> {
     let auth = pkcs11.auth()?;
 
     let options = connection.options(auth)?;
+    out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 

@@ -46,6 +46,7 @@ async fn main() -> Result<(), Failure> {
     let auth = args.mutual_tls.auth()?;
 
     let options = args.connection.options(auth)?;
+    out.watch(&options);
     let (client, mut events) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 

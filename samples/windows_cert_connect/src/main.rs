@@ -34,6 +34,7 @@ async fn main() -> Result<(), Failure> {
     let auth = args.windows_store.auth()?;
 
     let options = args.connection.options(auth)?;
+    out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 

@@ -38,6 +38,7 @@ async fn main() -> Result<(), Failure> {
     let auth = args.x509.auth(&args.region, &args.connection.endpoint).map_err(ArgsError::exit_on_usage)?;
 
     let options = args.connection.options(auth)?;
+    out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 

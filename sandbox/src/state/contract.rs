@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::authorizer::Authorizers;
+use crate::proxy::Proxies;
 use crate::services::{Cognito, CredentialsProvider, Metadata, Sso, Sts};
 
 /// The file's contents. A part that is not built yet is absent.
@@ -24,6 +25,7 @@ pub(crate) struct Contract<'a> {
     pub(crate) metadata: &'a Metadata,
     pub(crate) credentials_provider: &'a CredentialsProvider,
     pub(crate) authorizers: &'a Authorizers,
+    pub(crate) proxies: &'a Proxies,
 }
 
 #[derive(Serialize)]

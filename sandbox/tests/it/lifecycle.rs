@@ -163,7 +163,7 @@ fn the_files_of_the_state_directory() {
     let authorizers = sandbox.authorizers();
     assert_eq!(json["authorizers"]["unsigned"]["password"], authorizers.unsigned.password.as_str());
     assert_eq!(json["authorizers"]["signed"]["token_signature"], authorizers.signed.token_signature.as_str());
-    assert_eq!(json.as_object().unwrap().len(), 14, "what is not built is absent");
+    assert_eq!(json.as_object().unwrap().len(), 15, "what is not built is absent");
 
     assert!(text(sandbox.ca_file()).starts_with("-----BEGIN CERTIFICATE-----"));
     assert!(text(&device.key_file).starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");

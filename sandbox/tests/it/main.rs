@@ -13,6 +13,7 @@ mod gateway;
 mod http;
 mod lifecycle;
 mod metadata;
+mod proxy;
 mod relay;
 mod sso;
 mod sts;

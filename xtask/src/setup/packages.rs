@@ -4,11 +4,11 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Tool, runs};
+use super::{Need, Tool, runs};
 use crate::hint;
 
 /// Installs without starting any service: Debian starts a broker on port 1883 as soon as mosquitto is installed,
-/// and at each boot. policy-rc.d is Debian's own way to say no to the first; a policy that is there is kept.
+/// and at each boot, and likewise the proxies. policy-rc.d is Debian's own way to say no to the first; a policy that is there is kept.
 const APT_INSTALL: &str = r#"
 set -eu
 guard=/usr/sbin/policy-rc.d
@@ -21,11 +21,15 @@ export DEBIAN_FRONTEND=noninteractive
 # Waits for another apt, such as the system's own update; keeps configuration files that were edited.
 apt-get -o DPkg::Lock::Timeout=120 update -qq || echo "warning: apt-get update failed; trying with the lists at hand" >&2
 apt-get -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold install --yes --quiet --no-install-recommends "$@" >&2
+command -v systemctl >/dev/null || exit 0
 for package in "$@"; do
-    if [ "$package" = mosquitto ] && command -v systemctl >/dev/null; then
-        systemctl disable mosquitto.service >/dev/null 2>&1 ||
-            echo "warning: could not disable the mosquitto service at boot" >&2
-    fi
+    case "$package" in
+    mosquitto | squid | tinyproxy) unit=$package.service ;;
+    dante-server) unit=danted.service ;;
+    stunnel4) unit=stunnel.target ;;
+    *) continue ;;
+    esac
+    systemctl disable "$unit" >/dev/null 2>&1 || echo "warning: could not disable $unit at boot" >&2
 done
 "#;
 
@@ -66,19 +70,20 @@ fn by_hand(missing: &[&Tool]) -> String {
     let dnf = collect(missing, |tool| tool.dnf).join(" ");
     let brew = collect(missing, |tool| tool.brew).join(" ");
     let mut mac = Vec::new();
-    if missing.iter().any(|tool| tool.brew.is_empty()) {
+    if missing.iter().any(|tool| tool.brew.is_empty() && tool.need == Need::Build) {
         mac.push("xcode-select --install".to_owned());
     }
     if !brew.is_empty() {
         mac.push(format!("brew install {brew}"));
     }
-    format!(
-        "install it and run this again:\n  \
-         Debian, Ubuntu:  sudo apt-get install {apt}\n  \
-         Fedora:          sudo dnf install {dnf}\n  \
-         macOS:           {}",
-        mac.join(" && ")
-    )
+    let mut hint = format!("install it and run this again:\n  Debian, Ubuntu:  sudo apt-get install {apt}");
+    if !dnf.is_empty() {
+        hint += &format!("\n  Fedora:          sudo dnf install {dnf}");
+    }
+    if !mac.is_empty() {
+        hint += &format!("\n  macOS:           {}", mac.join(" && "));
+    }
+    hint
 }
 
 /// The packages of all tools, each once, in order.
@@ -94,7 +99,7 @@ fn collect(tools: &[&'_ Tool], packages: impl Fn(&Tool) -> &'static [&'static st
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Need, TOOLS};
+    use super::super::TOOLS;
     use super::*;
 
     #[test]
@@ -112,6 +117,13 @@ mod tests {
         let hint = by_hand(&tools);
         assert!(hint.ends_with("macOS:           xcode-select --install && brew install cmake"), "{hint}");
         assert!(hint.contains("sudo apt-get install gcc g++ libc6-dev make cmake\n"), "{hint}");
+    }
+
+    #[test]
+    fn a_system_without_a_package_is_not_named() {
+        let named = |name: &str| by_hand(&TOOLS.iter().filter(|tool| tool.name == name).collect::<Vec<_>>());
+        assert!(!named("microsocks").contains("Fedora"));
+        assert!(!named("strace").contains("macOS"));
     }
 
     #[test]

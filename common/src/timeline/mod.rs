@@ -1,0 +1,163 @@
+//! The record of connection attempts: which step began and ended when, and what came of it.
+//!
+//! [`ClientOptions::timelines`](crate::ClientOptions::timelines) gives a client's [`Timelines`]. Its
+//! [`attempts`](Timelines::attempts) are data, to [draw](Attempts::draw) or to look at.
+
+mod attempt;
+mod data;
+mod detail;
+mod drawing;
+mod history;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+pub use self::attempt::{Attempt, Outcome, Step, StepState};
+pub use self::detail::{Detail, PeerCertificate};
+pub use self::history::{Attempts, Timelines};
+use crate::error::{Error, Layer};
+use crate::failure::Chain;
+
+/// The steps of one connection attempt, shared by the layers that report to it.
+///
+/// The same record serves the debug log, the text of a timeout, and what `--timeline` draws.
+#[derive(Debug, Clone)]
+pub struct Timeline {
+    /// For what is measured.
+    began: Instant,
+    /// For people, and to compare with other logs.
+    began_at: SystemTime,
+    record: Arc<Mutex<Record>>,
+}
+
+#[derive(Debug)]
+struct Record {
+    steps: Vec<Step>,
+    outcome: Outcome,
+}
+
+/// A step under way; [`done`](Running::done) ends it. Dropped before that, it was given up.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Running {
+    timeline: Timeline,
+    index: usize,
+}
+
+impl Timeline {
+    pub(crate) fn start() -> Self {
+        let record = Record { steps: Vec::new(), outcome: Outcome::UnderWay };
+        Self { began: Instant::now(), began_at: SystemTime::now(), record: Arc::new(Mutex::new(record)) }
+    }
+
+    pub(crate) fn step(&self, layer: Layer) -> Running {
+        let mut record = self.record();
+        let began = self.began.elapsed();
+        record.steps.push(Step { layer, began, ended: None, state: StepState::UnderWay, detail: None });
+        Running { timeline: self.clone(), index: record.steps.len() - 1 }
+    }
+
+    /// The steps so far, in the order in which they began.
+    #[must_use]
+    pub fn steps(&self) -> Vec<Step> {
+        self.record().steps.clone()
+    }
+
+    /// The step that holds the attempt up, or did when it was given up: the first that began and did not get done.
+    pub(crate) fn waiting_for(&self) -> Option<Layer> {
+        self.record().steps.iter().find(|step| step.state.is_open()).map(|step| step.layer)
+    }
+
+    /// What was seen of that step, if anything.
+    pub(crate) fn waiting_after(&self) -> Option<String> {
+        let record = self.record();
+        let step = record.steps.iter().find(|step| step.state.is_open())?;
+        step.detail.as_ref().map(ToString::to_string)
+    }
+
+    /// What was given up has failed, and is tried again within the same attempt.
+    pub(crate) fn end_failed(&self, error: &Error) {
+        for step in self.record().steps.iter_mut().filter(|step| step.state.is_open()) {
+            step.fail(error, self.began.elapsed());
+        }
+    }
+
+    /// The broker has accepted the connection.
+    pub(crate) fn connected(&self) {
+        self.record().outcome = Outcome::Connected { after: self.began.elapsed(), ended: None };
+    }
+
+    /// The attempt has failed, with one of its steps.
+    pub(crate) fn failed(&self, error: &Error) {
+        let mut record = self.record();
+        let after = self.began.elapsed();
+        let mut open = record.steps.iter_mut().filter(|step| step.state.is_open());
+        let failed = match error {
+            Error::ConnectTimeout { waiting_for, .. } => open.find(|step| step.layer == *waiting_for),
+            // The failure of one ends those beside it, so it is the first to end.
+            _ => open.min_by_key(|step| step.ended.unwrap_or(Duration::MAX)),
+        };
+        if let Some(step) = failed {
+            step.fail(error, after);
+        }
+        record.outcome = Outcome::Failed { after, error: Chain(error).to_string() };
+    }
+
+    /// The connection that the attempt has made has ended without being asked to.
+    fn ended(&self, error: &Error) {
+        if let Outcome::Connected { ended, .. } = &mut self.record().outcome {
+            *ended = Some((self.began.elapsed(), Chain(error).to_string()));
+        }
+    }
+
+    fn attempt(&self, number: u64, target: String) -> Attempt {
+        let record = self.record();
+        Attempt {
+            number,
+            target,
+            began_at: self.began_at,
+            seen_after: self.began.elapsed(),
+            steps: record.steps.clone(),
+            outcome: record.outcome.clone(),
+        }
+    }
+
+    fn record(&self) -> MutexGuard<'_, Record> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Running {
+    /// What was seen of a step that will not end.
+    pub(crate) fn note(&self, detail: impl Into<Detail>) {
+        self.timeline.record().steps[self.index].detail = Some(detail.into());
+    }
+
+    pub(crate) fn done(self, detail: impl Into<Detail>) {
+        let mut record = self.timeline.record();
+        let ended = self.timeline.began.elapsed();
+        let (step, detail) = (&mut record.steps[self.index], detail.into());
+        log::debug!(
+            "{}: {detail} after {:.1} ms",
+            step.layer,
+            ended.saturating_sub(step.began).as_secs_f64() * 1000.0
+        );
+        step.ended = Some(ended);
+        step.state = StepState::Done;
+        step.detail = Some(detail);
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut record = self.timeline.record();
+        let step = &mut record.steps[self.index];
+        if step.state == StepState::UnderWay {
+            step.ended = Some(self.timeline.began.elapsed());
+            step.state = StepState::GivenUp;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

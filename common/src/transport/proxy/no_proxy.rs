@@ -1,0 +1,206 @@
+//! `NO_PROXY`, as curl reads it (<https://curl.se/docs/manpage.html#NOPROXY>).
+//!
+//! curl is alone in none of this, but no two programs agree on all of it; `tests/vectors/no_proxy.txt` holds what a
+//! real curl answers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// The hosts that are connected to directly.
+#[derive(Debug, Clone)]
+pub(super) enum NoProxy {
+    Everything,
+    These(Vec<Entry>),
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// As it was written, for messages.
+    text: String,
+    pattern: Pattern,
+}
+
+#[derive(Debug, Clone)]
+enum Pattern {
+    /// A name in lower case, without dots around it, and everything below it.
+    Domain(String),
+    V4 {
+        network: u32,
+        mask: u32,
+    },
+    V6 {
+        network: u128,
+        mask: u128,
+    },
+}
+
+impl NoProxy {
+    /// Reads a list with commas, blanks or both between the entries. An entry that can match nothing is reported to
+    /// the log, as its writer had something in mind.
+    pub(super) fn parse(list: &str) -> Self {
+        // Only as the whole list: curl takes a star among other entries for a name.
+        if list == "*" {
+            return NoProxy::Everything;
+        }
+        let words = list.split([',', ' ', '\t']).filter(|word| !word.is_empty());
+        NoProxy::These(words.filter_map(Entry::parse).collect())
+    }
+
+    /// The entry that `host`, a name or an address without brackets, matches.
+    pub(super) fn matching(&self, host: &str) -> Option<&str> {
+        match self {
+            NoProxy::Everything => Some("*"),
+            NoProxy::These(entries) => {
+                let host = Host::new(host);
+                entries.iter().find(|entry| entry.pattern.matches(&host)).map(|entry| entry.text.as_str())
+            }
+        }
+    }
+}
+
+impl Entry {
+    fn parse(text: &str) -> Option<Self> {
+        let useless = |why: &str| log::warn!("the entry {text:?} of NO_PROXY matches nothing: {why}");
+        let pattern = match text.split_once('/') {
+            Some((address, bits)) => {
+                let network =
+                    address.parse().ok().zip(bits.parse().ok()).and_then(|(ip, bits)| network(ip, bits));
+                if network.is_none() {
+                    useless("it is not a network as in 10.0.0.0/8");
+                }
+                network?
+            }
+            None => match text.parse::<IpAddr>() {
+                Ok(IpAddr::V4(address)) => Pattern::V4 { network: address.to_bits(), mask: u32::MAX },
+                Ok(IpAddr::V6(address)) => Pattern::V6 { network: address.to_bits(), mask: u128::MAX },
+                Err(_) => {
+                    let name = text.strip_suffix('.').unwrap_or(text);
+                    let name = name.strip_prefix('.').unwrap_or(name);
+                    if name.contains('*') {
+                        useless("to match all hosts of a domain, write the domain");
+                    } else if name.contains('[') {
+                        useless("an IPv6 address stands without brackets and without a port");
+                    } else if name.contains(':') {
+                        useless("write the host without a port");
+                    }
+                    Pattern::Domain(name.to_ascii_lowercase())
+                }
+            },
+        };
+        Some(Self { text: text.to_owned(), pattern })
+    }
+}
+
+/// The addresses whose first `bits` bits are those of `address`.
+fn network(address: IpAddr, bits: u32) -> Option<Pattern> {
+    match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX << host_bits(bits, u32::BITS)?;
+            Some(Pattern::V4 { network: address.to_bits() & mask, mask })
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX << host_bits(bits, u128::BITS)?;
+            Some(Pattern::V6 { network: address.to_bits() & mask, mask })
+        }
+    }
+}
+
+/// How many bits a network of `bits` bits leaves of `width`, always fewer than `width`: to curl `/0` is the one
+/// address.
+fn host_bits(bits: u32, width: u32) -> Option<u32> {
+    match bits {
+        0 => Some(0),
+        bits => width.checked_sub(bits),
+    }
+}
+
+/// A host to look for.
+enum Host {
+    Name(String),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl Host {
+    fn new(text: &str) -> Self {
+        match text.parse() {
+            Ok(IpAddr::V4(address)) => Host::V4(address),
+            Ok(IpAddr::V6(address)) => Host::V6(address),
+            Err(_) => Host::Name(text.strip_suffix('.').unwrap_or(text).to_ascii_lowercase()),
+        }
+    }
+}
+
+impl Pattern {
+    fn matches(&self, host: &Host) -> bool {
+        match (self, host) {
+            (Pattern::Domain(domain), Host::Name(name)) => match name.strip_suffix(domain.as_str()) {
+                Some(before) => !domain.is_empty() && (before.is_empty() || before.ends_with('.')),
+                None => false,
+            },
+            (Pattern::V4 { network, mask }, Host::V4(address)) => address.to_bits() & mask == *network,
+            (Pattern::V6 { network, mask }, Host::V6(address)) => address.to_bits() & mask == *network,
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/vectors/no_proxy.txt`: list, host, and which way curl went, made by `tests/vectors/no_proxy.sh`.
+    #[test]
+    fn agrees_with_curl() {
+        let vectors = include_str!("../../../tests/vectors/no_proxy.txt");
+        let mut count = 0;
+        for line in vectors.lines().filter(|line| !line.starts_with('#')) {
+            let [list, host, way] = line.split('|').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let host = host.trim_start_matches('[').trim_end_matches(']');
+            let found = NoProxy::parse(list).matching(host).is_some();
+            assert_eq!(found, way == "direct", "NO_PROXY={list:?} and {host}");
+            count += 1;
+        }
+        assert!(count > 40, "{count}");
+    }
+
+    /// The curl that made the vectors (7.88) knows IPv6 networks by its manual only.
+    #[test]
+    fn ipv6_by_value() {
+        for (list, host, direct) in [
+            ("0::1", "::1", true),
+            ("::1/128", "::1", true),
+            ("fd00::/8", "fd12::1", true),
+            ("fd00::/8", "fe80::1", false),
+            ("::1/129", "::1", false),
+            ("::/0", "::1", false),
+            ("[::1]", "::1", false),
+            ("::ffff:127.0.0.1", "127.0.0.1", false),
+        ] {
+            assert_eq!(NoProxy::parse(list).matching(host).is_some(), direct, "{list} and {host}");
+        }
+    }
+
+    #[test]
+    fn tells_the_entry() {
+        let list = NoProxy::parse("localhost,.corp, 10.0.0.0/8");
+        assert_eq!(list.matching("a.corp"), Some(".corp"));
+        assert_eq!(list.matching("10.1.2.3"), Some("10.0.0.0/8"));
+        assert_eq!(list.matching("acorp"), None);
+        assert_eq!(NoProxy::parse("*").matching("a"), Some("*"));
+    }
+
+    #[test]
+    fn takes_any_input() {
+        let mut random = fastrand::Rng::with_seed(3);
+        for _ in 0..super::super::property_cases(20_000) {
+            let pick = |random: &mut fastrand::Rng, length: usize| -> String {
+                let length = random.usize(..length);
+                (0..length)
+                    .map(|_| random.choice(b"a.*:/[]0129f, %x".iter()).map_or('a', |b| char::from(*b)))
+                    .collect()
+            };
+            let (list, host) = (pick(&mut random, 24), pick(&mut random, 12));
+            let _ = NoProxy::parse(&list).matching(&host);
+        }
+    }
+}

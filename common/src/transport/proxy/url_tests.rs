@@ -1,0 +1,194 @@
+use super::*;
+
+/// What a parsed proxy consists of, secrets included.
+fn parts(text: &str) -> (String, Option<(String, String)>) {
+    let proxy = Proxy::parse(text).unwrap_or_else(|invalid| panic!("{text}: {invalid}"));
+    let credentials = proxy.credentials().map(|c| (c.user().to_owned(), c.password().to_owned()));
+    (proxy.to_string(), credentials)
+}
+
+#[test]
+fn schemes_hosts_and_ports() {
+    for (text, expected) in [
+        ("socks5://a", "socks5://a:1080"),
+        ("socks5h://a", "socks5h://a:1080"),
+        ("http://a", "http://a:1080"),
+        ("https://a", "https://a:443"),
+        ("a", "http://a:1080"),
+        ("a:3128", "http://a:3128"),
+        ("HTTP://Proxy.Corp:3128/", "http://proxy.corp:3128"),
+        ("SOCKS5H://127.0.0.1:9050", "socks5h://127.0.0.1:9050"),
+        ("http://[::1]", "http://[::1]:1080"),
+        ("https://[0:0::1]:8443/", "https://[::1]:8443"),
+        ("http://@a:1", "http://a:1"),
+        ("http://a.:1", "http://a:1"),
+    ] {
+        assert_eq!(parts(text), (expected.to_owned(), None), "{text}");
+    }
+}
+
+#[test]
+fn users_and_passwords() {
+    for (text, user, password) in [
+        ("http://bob:secret@a", "bob", "secret"),
+        ("bob:secret@a", "bob", "secret"),
+        ("http://bob@a", "bob", ""),
+        ("http://:token@a", "", "token"),
+        ("http://bob:a:b:c@a", "bob", "a:b:c"),
+        ("socks5h://b%40b:p%40%3a%2F%25%20w@a", "b@b", "p@:/% w"),
+        ("http://corp%5Cbob:%C3%A9@[::1]:1", "corp\\bob", "é"),
+        ("socks5://bob:%00%0a@a", "bob", "\0\n"),
+    ] {
+        let found = parts(text).1;
+        assert_eq!(found, Some((user.to_owned(), password.to_owned())), "{text}");
+    }
+    let long = "x".repeat(255);
+    assert!(Proxy::parse(&format!("socks5://{long}:{long}@a")).is_ok());
+}
+
+#[test]
+fn what_is_wrong_is_said_and_the_password_is_not() {
+    let long = "x".repeat(256);
+    for (text, words) in [
+        ("", "is empty"),
+        (" ", "holds a space"),
+        ("http://bob:hunter2 @a", "written %20"),
+        ("http://bob:hunter2\n@a", "control character"),
+        ("http://", "names no host"),
+        ("http:///", "names no host"),
+        ("//a:1", "names no host"),
+        ("http://bob:hunter2@", "names no host"),
+        ("http://bob:hunter2@:1", "names no host"),
+        ("ftp://bob:hunter2@a", "the scheme ftp:// is not one of"),
+        ("socks4a://a", "write socks5h://"),
+        ("socks://a", "write socks5h://"),
+        ("bob:hunter2://x@a", "must begin with"),
+        ("hunter2hunter2hunter2://a", "must begin with"),
+        ("://a", "must begin with"),
+        ("http://bob:hunter2", "not a port"),
+        ("http://bob:hunter2:1", "more than one colon"),
+        ("http://a:", "not a port"),
+        ("http://a:0", "not a port"),
+        ("http://a:+1", "not a port"),
+        ("http://a:65536", "not a port"),
+        ("http://a/path", "no path"),
+        ("http://a?hunter2", "no path"),
+        ("http://bob:hun/ter2@a", "written %2F"),
+        ("http://bob:hun#ter2@a", "%23"),
+        ("http://bob:hun@ter2@a", "written %40"),
+        ("http://bob:hunter%2@a", "written %25"),
+        ("http://bob:hunter%zz@a", "written %25"),
+        ("http://bob%:hunter2@a", "written %25"),
+        ("http://bob:hunter2%ff@a", "not UTF-8"),
+        ("http://bob%3Ax:hunter2@a", "cannot be told"),
+        ("http://bob:hunter2%0d%0a@a", "no control character"),
+        ("socks5://:hunter2@a", "needs a user name"),
+        ("http://::1:1080", "in brackets"),
+        ("http://[::1", "not closed"),
+        ("http://[::1]x", "may follow the bracket"),
+        ("http://[::1]:", "not a port"),
+        ("http://[a]", "not an IPv6 address"),
+        ("http://[127.0.0.1]", "not an IPv6 address"),
+        ("http://[fe80::1%25eth0]", "not an IPv6 address"),
+        ("http://1.2.3", "neither a host name nor"),
+        ("http://a..b", "neither a host name nor"),
+        ("http://bob:hunter2@hunter2!", "neither a host name nor"),
+        ("http://bücher", "neither a host name nor"),
+        (&format!("socks5h://bob:{long}@a"), "at most 255 bytes"),
+        (&format!("socks5h://{long}@a"), "at most 255 bytes"),
+    ] {
+        let invalid = Proxy::parse(text).expect_err(text);
+        for shown in [invalid.to_string(), format!("{invalid:?}")] {
+            assert!(shown.contains(words), "{text}: {shown}");
+            assert!(!shown.contains("hun") && !shown.contains(&long[..20]), "{text}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn debug_and_display_hide_who_logs_in() {
+    let proxy = Proxy::parse("http://bob:hunter2@a").expect("a proxy");
+    assert_eq!(format!("{proxy} {proxy:?}"), "http://a:1080 Proxy(http://a:1080, with credentials)");
+}
+
+/// One way to write what was parsed, to be parsed again.
+fn written(proxy: &Proxy) -> String {
+    use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+    let encode = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let user_info = proxy
+        .credentials()
+        .map_or_else(String::new, |c| format!("{}:{}@", encode(c.user()), encode(c.password())));
+    format!("{}://{user_info}{}", proxy.scheme.name(), proxy.authority())
+}
+
+fn check(text: &str) {
+    let Ok(proxy) = Proxy::parse(text) else { return };
+    assert_ne!(proxy.port(), 0, "{text:?}");
+    let again = Proxy::parse(&written(&proxy)).unwrap_or_else(|invalid| panic!("{text:?}: {invalid}"));
+    assert_eq!(written(&proxy), written(&again), "{text:?}");
+}
+
+/// The cases that were picked by hand, or found. One a line, with Rust's escapes.
+fn corpus() -> Vec<String> {
+    let lines = include_str!("../../../tests/vectors/proxy_urls.txt").lines();
+    lines.filter(|line| !line.starts_with('#')).map(ToOwned::to_owned).collect()
+}
+
+/// A million cases: `PROPERTY_CASES=1000000 cargo test -p common --release proxy`.
+#[test]
+fn any_input_is_parsed_or_refused() {
+    let seeds = corpus();
+    seeds.iter().for_each(|seed| check(seed));
+
+    let pieces = [
+        "socks5://",
+        "socks5h://",
+        "http://",
+        "https://",
+        "://",
+        "@",
+        ":",
+        "/",
+        "?",
+        "#",
+        "%",
+        "%4",
+        "%40",
+        "%ff",
+        "[",
+        "]",
+        "::1",
+        "[::1]",
+        "127.0.0.1",
+        "a",
+        "a.b",
+        ".",
+        "-",
+        "_",
+        "0",
+        "65535",
+        "65536",
+        " ",
+        "\0",
+        "é",
+        "\u{202e}",
+    ];
+    let mut random = fastrand::Rng::with_seed(1928);
+    for _ in 0..property_cases(20_000) {
+        let mut text = match random.choice(&seeds) {
+            Some(seed) if random.bool() => seed.clone(),
+            _ => String::new(),
+        };
+        for _ in 0..random.usize(..6) {
+            let places = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect::<Vec<_>>();
+            let at = places[random.usize(..places.len())];
+            match random.choice(pieces) {
+                Some(piece) if random.u8(..4) > 0 => text.insert_str(at, piece),
+                _ if at < text.len() => drop(text.remove(at)),
+                _ => text.push(random.char(..)),
+            }
+        }
+        check(&text);
+    }
+}

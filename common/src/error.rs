@@ -312,7 +312,7 @@ pub enum Layer {
     Dns,
     /// The TCP connection, to the proxy where there is one.
     Tcp,
-    /// The choice of a proxy, and the handshake with it.
+    /// The handshake with a proxy, and TLS with it.
     Proxy,
     /// The TLS handshake.
     Tls,

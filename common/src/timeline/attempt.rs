@@ -16,6 +16,8 @@ pub struct Attempt {
     pub began_at: SystemTime,
     /// How long after its begin this was written down.
     pub seen_after: Duration,
+    /// The proxy that was chosen, or none, and why; `None` where nobody asked.
+    pub way: Option<String>,
     /// In the order in which they began; some run at the same time.
     pub steps: Vec<Step>,
     /// What came of it.
@@ -50,6 +52,7 @@ pub enum Outcome {
 pub struct Step {
     /// Which part of the connection.
     pub layer: Layer,
+    pub(super) named: Option<&'static str>,
     /// When it began, since the attempt began.
     pub began: Duration,
     /// When it ended; `None` while it is under way.
@@ -88,6 +91,12 @@ impl Attempt {
 }
 
 impl Step {
+    /// What it is called in a drawing: the layer, unless it is one that the way through a proxy has twice.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.named.map_or_else(|| self.layer.to_string(), ToOwned::to_owned)
+    }
+
     /// `now` is when it ended, unless that is known.
     pub(super) fn fail(&mut self, error: &Error, now: Duration) {
         self.ended.get_or_insert(now);

@@ -24,6 +24,9 @@ fn attempt(attempt: &Attempt) -> Value {
         "duration_ms": milliseconds(attempt.duration()),
         "steps": attempt.steps.iter().map(|one| step(one, attempt.duration())).collect::<Vec<_>>(),
     }));
+    if let Some(way) = &attempt.way {
+        object.insert("way".to_owned(), way.as_str().into());
+    }
     object.extend(fields(match &attempt.outcome {
         Outcome::UnderWay => json!({ "outcome": "unfinished" }),
         Outcome::Connected { ended: None, .. } => json!({ "outcome": "connected" }),
@@ -38,6 +41,7 @@ fn attempt(attempt: &Attempt) -> Value {
 fn step(step: &Step, attempt: Duration) -> Value {
     let mut object = fields(json!({
         "step": name(step.layer),
+        "name": step.name(),
         "begin_ms": milliseconds(step.began),
         "duration_ms": milliseconds(step.ended.unwrap_or(attempt).saturating_sub(step.began)),
     }));

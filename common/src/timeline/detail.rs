@@ -87,6 +87,11 @@ impl fmt::Display for Detail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Detail::Text(text) => f.write_str(text),
+            Detail::Dns { host, addresses }
+                if addresses.iter().any(|address| address.to_string() == *host) =>
+            {
+                write!(f, "{host} is an address")
+            }
             Detail::Dns { host, addresses } => {
                 write!(f, "{host} is ")?;
                 addresses.iter().enumerate().try_for_each(|(index, address)| {

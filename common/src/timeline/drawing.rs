@@ -58,11 +58,14 @@ fn lines(attempt: &Attempt, columns: usize) -> Vec<String> {
             }
         });
     let mut lines = wrapped(&heading, columns.max(LEAST));
-
+    if let Some(way) = &attempt.way {
+        let way = wrapped(way, columns.saturating_sub(2).max(LEAST));
+        lines.extend(way.into_iter().map(|line| format!("  {line}")));
+    }
     lines.push(format!("  {:NAME$} {:>TIME$} {:>TIME$}  {}", "", "begin", "took", bars.axis()));
     for step in &attempt.steps {
         let took = step.ended.unwrap_or(bars.whole).saturating_sub(step.began);
-        let (name, began, took) = (step.layer.to_string(), time(step.began), time(took));
+        let (name, began, took) = (step.name(), time(step.began), time(took));
         lines.push(format!(
             "{} {name:NAME$} {began:>TIME$} {took:>TIME$}  |{}|",
             mark(&step.state),
@@ -79,7 +82,7 @@ fn lines(attempt: &Attempt, columns: usize) -> Vec<String> {
             StepState::GivenUp | StepState::UnderWay => Some("unfinished".to_owned()),
         };
         if let Some(text) = text {
-            described.push((mark(&step.state), step.layer.to_string(), text));
+            described.push((mark(&step.state), step.name(), text));
         }
     }
     let step_failed = attempt.steps.iter().any(|step| step.state.failed_with(&attempt.outcome));
@@ -150,7 +153,7 @@ impl Bars {
 
 fn time(duration: Duration) -> String {
     match duration.as_secs_f64() {
-        seconds if seconds < 10.0 => format!("{:.1} ms", seconds * 1000.0),
+        seconds if seconds < 9.999_95 => format!("{:.1} ms", seconds * 1000.0),
         seconds => format!("{seconds:.1} s"),
     }
 }

@@ -32,6 +32,7 @@ pub struct Timeline {
 
 #[derive(Debug)]
 struct Record {
+    way: Option<String>,
     steps: Vec<Step>,
     outcome: Outcome,
 }
@@ -46,14 +47,36 @@ pub(crate) struct Running {
 
 impl Timeline {
     pub(crate) fn start() -> Self {
-        let record = Record { steps: Vec::new(), outcome: Outcome::UnderWay };
+        let record = Record { way: None, steps: Vec::new(), outcome: Outcome::UnderWay };
         Self { began: Instant::now(), began_at: SystemTime::now(), record: Arc::new(Mutex::new(record)) }
     }
 
+    /// The proxy that was chosen, or none, and why.
+    pub(crate) fn way(&self, way: String) {
+        log::debug!("{way}");
+        self.record().way = Some(way);
+    }
+
     pub(crate) fn step(&self, layer: Layer) -> Running {
+        self.begin(layer, None)
+    }
+
+    /// A step of a layer that there is twice, such as TLS with an `https://` proxy.
+    pub(crate) fn step_named(&self, layer: Layer, name: &'static str) -> Running {
+        self.begin(layer, Some(name))
+    }
+
+    fn begin(&self, layer: Layer, named: Option<&'static str>) -> Running {
         let mut record = self.record();
         let began = self.began.elapsed();
-        record.steps.push(Step { layer, began, ended: None, state: StepState::UnderWay, detail: None });
+        record.steps.push(Step {
+            layer,
+            named,
+            began,
+            ended: None,
+            state: StepState::UnderWay,
+            detail: None,
+        });
         Running { timeline: self.clone(), index: record.steps.len() - 1 }
     }
 
@@ -117,6 +140,7 @@ impl Timeline {
             target,
             began_at: self.began_at,
             seen_after: self.began.elapsed(),
+            way: record.way.clone(),
             steps: record.steps.clone(),
             outcome: record.outcome.clone(),
         }
@@ -139,12 +163,20 @@ impl Running {
         let (step, detail) = (&mut record.steps[self.index], detail.into());
         log::debug!(
             "{}: {detail} after {:.1} ms",
-            step.layer,
+            step.name(),
             ended.saturating_sub(step.began).as_secs_f64() * 1000.0
         );
         step.ended = Some(ended);
         step.state = StepState::Done;
         step.detail = Some(detail);
+    }
+
+    /// It has failed, and the same attempt goes on in another way.
+    pub(crate) fn failed(self, error: &Error) {
+        let mut record = self.timeline.record();
+        let step = &mut record.steps[self.index];
+        step.fail(error, self.timeline.began.elapsed());
+        log::debug!("{}: {}", step.name(), Chain(error));
     }
 }
 

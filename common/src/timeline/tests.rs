@@ -11,13 +11,13 @@ use crate::error::{AuthKind, Cause, UpgradeRefusal};
 
 fn step(layer: Layer, began: u64, ended: u64, detail: Detail) -> Step {
     let (began, ended) = (Duration::from_micros(began), Some(Duration::from_micros(ended)));
-    Step { layer, began, ended, state: StepState::Done, detail: Some(detail) }
+    Step { layer, named: None, began, ended, state: StepState::Done, detail: Some(detail) }
 }
 
 fn open(layer: Layer, began: u64, ended: Option<u64>) -> Step {
     let state = if ended.is_some() { StepState::GivenUp } else { StepState::UnderWay };
     let (began, ended) = (Duration::from_micros(began), ended.map(Duration::from_micros));
-    Step { layer, began, ended, state, detail: None }
+    Step { layer, named: None, began, ended, state, detail: None }
 }
 
 fn failed(layer: Layer, began: u64, ended: u64, error: &str) -> Step {
@@ -39,7 +39,7 @@ fn seconds(seconds: u64) -> SystemTime {
 
 fn attempt(number: u64, steps: Vec<Step>, outcome: Outcome) -> Attempt {
     let (began_at, seen_after) = (seconds(1_800_000_000), Duration::from_micros(40_000));
-    Attempt { number, target: "localhost:8443".to_owned(), began_at, seen_after, steps, outcome }
+    Attempt { number, target: "localhost:8443".to_owned(), began_at, seen_after, way: None, steps, outcome }
 }
 
 fn signed_websocket() -> Attempt {
@@ -110,6 +110,29 @@ fn an_interrupted_attempt() {
 }
 
 #[test]
+fn the_way_through_a_proxy() {
+    let refused =
+        "no way to [2001:db8::1]:8443 through the proxy https://proxy.example: the proxy refused: HTTP 503";
+    let named = |name, step| Step { named: Some(name), ..step };
+    let steps = vec![
+        named("proxy's name", dns()),
+        named("TCP to proxy", tcp()),
+        named("TLS with proxy", open(Layer::Proxy, 2_440, None)),
+    ];
+    let under_way = attempt(1, steps, Outcome::UnderWay);
+    let way = Some("through the proxy https://proxy.example, as HTTPS_PROXY says".to_owned());
+    let steps = vec![
+        failed(Layer::Proxy, 20, 420, refused),
+        step(Layer::Proxy, 430, 2_430, "open to 192.0.2.1:8443".into()),
+    ];
+    let connected =
+        attempt(2, steps, Outcome::Connected { after: Duration::from_micros(2_430), ended: None });
+    let attempts = vec![Attempt { way: way.clone(), ..under_way }, Attempt { way, ..connected }];
+    assert!(Attempts { kept: attempts.clone(), left_out: 0 }.to_json()["attempts"][0]["way"].is_string());
+    draws(attempts, 0, 80, include_str!("golden/proxy.txt"));
+}
+
+#[test]
 fn reconnects_each_have_a_drawing() {
     let lost = "the connection to localhost:8443 ended: closed by the broker";
     let ended = Some((Duration::from_secs(90), lost.to_owned()));
@@ -171,7 +194,7 @@ fn the_same_as_data() {
     );
     assert_eq!(
         steps[0],
-        json!({ "step": "dns", "begin_ms": 0.02, "duration_ms": 0.4, "outcome": "done",
+        json!({ "step": "dns", "name": "name resolution", "begin_ms": 0.02, "duration_ms": 0.4, "outcome": "done",
                 "detail": "localhost is 127.0.0.1", "host": "localhost", "addresses": ["127.0.0.1"] })
     );
     assert_eq!(steps[1]["source"], "the default chain: the environment");
@@ -189,9 +212,9 @@ fn the_same_as_data() {
         data["attempts"][1],
         json!({ "number": 5, "target": "localhost:8443", "began": began, "duration_ms": 4.0, "outcome": "failed",
                 "error": refused, "steps": [
-            { "step": "websocket", "begin_ms": 1.0, "duration_ms": 2.5, "outcome": "failed", "error": refused,
+            { "step": "websocket", "name": "WebSocket upgrade", "begin_ms": 1.0, "duration_ms": 2.5, "outcome": "failed", "error": refused,
               "detail": "HTTP 403", "status": 403 },
-            { "step": "mqtt", "begin_ms": 3.5, "duration_ms": 0.5, "outcome": "unfinished" },
+            { "step": "mqtt", "name": "MQTT CONNACK", "begin_ms": 3.5, "duration_ms": 0.5, "outcome": "unfinished" },
         ] })
     );
     assert_eq!(data["attempts"][2]["outcome"], "unfinished");

@@ -85,10 +85,13 @@ impl Route {
     pub(crate) async fn connect(&self, host: &str, port: u16, timeline: &Timeline) -> Result<Stream, Error> {
         let choice = self.choose(host)?;
         if let Some(why) = choice.why {
-            timeline.step(Layer::Proxy).done(why);
+            timeline.way(match choice.proxy {
+                Some(_) => format!("through the proxy {why}"),
+                None => why,
+            });
         }
         match choice.proxy {
-            None => Ok(Box::new(open_tcp(host, port, self.family, timeline).await?)),
+            None => Ok(Box::new(open_tcp(host, port, self.family, &BROKER, timeline).await?)),
             Some(proxy) => {
                 let (tls, family) = (&self.proxy_tls, self.family);
                 let way = Way { proxy, tls, target: &authority(host, port), family, timeline };
@@ -137,17 +140,27 @@ impl fmt::Debug for ProxyTls {
 /// # Errors
 /// [`Error::Resolve`] or [`Error::Tcp`].
 pub(crate) async fn connect_directly(host: &str, port: u16, timeline: &Timeline) -> Result<Stream, Error> {
-    Ok(Box::new(open_tcp(host, port, AddressFamily::Any, timeline).await?))
+    Ok(Box::new(open_tcp(host, port, AddressFamily::Any, &BROKER, timeline).await?))
 }
+
+/// What the timeline calls the steps to whom this machine connects.
+struct Names {
+    dns: &'static str,
+    tcp: &'static str,
+}
+
+const BROKER: Names = Names { dns: "name resolution", tcp: "TCP" };
+const PROXY: Names = Names { dns: "proxy's name", tcp: "TCP to proxy" };
 
 async fn open_tcp(
     host: &str,
     port: u16,
     family: AddressFamily,
+    names: &Names,
     timeline: &Timeline,
 ) -> Result<TcpStream, Error> {
-    let addresses = resolve(host, port, family, timeline).await?;
-    let step = timeline.step(Layer::Tcp);
+    let addresses = resolve(host, port, family, names, timeline).await?;
+    let step = timeline.step_named(Layer::Tcp, names.tcp);
     let (stream, address) = tcp::connect(&addresses, &authority(host, port)).await?;
     step.done(Detail::Tcp { address });
     Ok(stream)
@@ -157,9 +170,10 @@ async fn resolve(
     host: &str,
     port: u16,
     family: AddressFamily,
+    names: &Names,
     timeline: &Timeline,
 ) -> Result<Vec<SocketAddr>, Error> {
-    let step = timeline.step(Layer::Dns);
+    let step = timeline.step_named(Layer::Dns, names.dns);
     let addresses = tcp::resolve(host, port, family).await?;
     step.done(Detail::Dns {
         host: host.to_owned(),
@@ -213,7 +227,7 @@ impl Way<'_> {
     /// SOCKS5 with the addresses that are looked up here while the proxy is connected to.
     async fn connect_by_address(&self, host: &str, port: u16) -> Result<Stream, Error> {
         let addresses = async {
-            resolve(host, port, self.family, self.timeline).await.map_err(|error| match error {
+            resolve(host, port, self.family, &BROKER, self.timeline).await.map_err(|error| match error {
                 Error::Resolve { source, .. } => {
                     self.error(Failure { problem: ProxyProblem::Unresolved, source: Some(source.into()) })
                 }
@@ -239,8 +253,10 @@ impl Way<'_> {
                     handshake.done(format!("open to {address}"));
                     return Ok(stream);
                 }
-                Err(Failure { problem: ProxyProblem::Refused(answer), .. }) if addresses.peek().is_some() => {
-                    handshake.done(format!("not to {address}: {answer}"));
+                Err(failure @ Failure { problem: ProxyProblem::Refused(_), .. })
+                    if addresses.peek().is_some() =>
+                {
+                    handshake.failed(&self.proxy.error(&address.to_string(), failure));
                 }
                 Err(failure) => return Err(self.error(failure)),
             }
@@ -267,18 +283,18 @@ impl Way<'_> {
             error @ (Error::File { .. } | Error::Identity { .. } | Error::Settings(_)) => error,
             error => self.error(Failure { problem: ProxyProblem::Unreachable, source: Some(error.into()) }),
         };
-        let stream = open_tcp(self.proxy.host(), self.proxy.port(), self.family, self.timeline)
+        let stream = open_tcp(self.proxy.host(), self.proxy.port(), self.family, &PROXY, self.timeline)
             .await
             .map_err(unreachable)?;
         if self.proxy.scheme() != ProxyScheme::Https {
             return Ok(Box::new(stream));
         }
+        let step = self.timeline.step_named(Layer::Proxy, "TLS with proxy");
         let config = self.tls.config()?;
-        let step = self.timeline.step(Layer::Proxy);
         let stream = tls::connect(config, self.proxy.host(), stream, &self.proxy.authority())
             .await
             .map_err(unreachable)?;
-        step.done(format!("TLS with the proxy: {}", tls::describe(&stream)));
+        step.done(tls::describe(&stream));
         Ok(Box::new(stream))
     }
 
@@ -302,6 +318,13 @@ impl Handshake {
     fn done(mut self, detail: String) {
         if let Some(step) = self.step.take() {
             step.done(detail);
+        }
+    }
+
+    /// Another address is tried.
+    fn failed(mut self, error: &Error) {
+        if let Some(step) = self.step.take() {
+            step.failed(error);
         }
     }
 }

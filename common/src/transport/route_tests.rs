@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::timeline::StepState;
+use crate::timeline::{Step, StepState, Timelines};
 
 /// What a proxy does with one connection: reads so many bytes, then answers, and so on.
 type Script = Vec<(usize, &'static [u8])>;
@@ -57,7 +57,8 @@ const GRANTED: &[u8] = &[5, 0, 0, 1, 0, 0, 0, 0, 0, 0];
 async fn the_timeline_tells_the_proxy_and_why() {
     // 4 bytes of head, a length, the name, a port.
     let (address, peer) = proxy(vec![vec![GREETING, (4 + 1 + "broker.invalid".len() + 2, GRANTED)]]).await;
-    let timeline = Timeline::start();
+    let timelines = Timelines::new("broker.invalid:8883".to_owned());
+    let timeline = timelines.begin();
     let route = through(&format!("socks5h://{address}"));
     // ".invalid" has no address (RFC 6761 §6.4): looking it up here would fail.
     let stream = route.connect("broker.invalid", 8883, &timeline).await.expect("opens");
@@ -66,12 +67,11 @@ async fn the_timeline_tells_the_proxy_and_why() {
     assert!(requests[0].starts_with(b"\x05\x01\x00\x03\x0ebroker.invalid"), "{requests:?}");
 
     let steps = timeline.steps();
-    let layers = steps.iter().map(|step| step.layer).collect::<Vec<_>>();
-    assert_eq!(layers, [Layer::Proxy, Layer::Dns, Layer::Tcp, Layer::Proxy]);
+    assert_eq!(steps.iter().map(Step::name).collect::<Vec<_>>(), ["proxy's name", "TCP to proxy", "proxy"]);
     assert!(steps.iter().all(|step| step.state == StepState::Done));
-    let chosen = format!("socks5h://{address}, as --proxy says");
-    assert_eq!(steps[0].detail, Some(Detail::Text(chosen)));
-    assert_eq!(steps[3].detail, Some("open to broker.invalid:8883".into()));
+    let way = format!("through the proxy socks5h://{address}, as --proxy says");
+    assert_eq!(timelines.attempts().kept[0].way, Some(way));
+    assert_eq!(steps[2].detail, Some("open to broker.invalid:8883".into()));
 }
 
 #[tokio::test]
@@ -84,13 +84,14 @@ async fn without_a_proxy() {
         _ => None,
     };
     let proxies = Proxies::from_environment(variable).expect("a rule");
-    for (proxies, first_step) in
-        [(Proxies::default(), Layer::Dns), (Proxies::none(), Layer::Proxy), (proxies, Layer::Proxy)]
-    {
-        let timeline = Timeline::start();
+    for (proxies, asked) in [(Proxies::default(), false), (Proxies::none(), true), (proxies, true)] {
+        let timelines = Timelines::new(format!("127.0.0.1:{port}"));
+        let timeline = timelines.begin();
         let route = Route::new(Roots::system(), proxies, Roots::system());
         route.connect("127.0.0.1", port, &timeline).await.expect("connects");
-        assert_eq!(timeline.steps()[0].layer, first_step);
+        assert_eq!(timeline.steps()[0].layer, Layer::Dns);
+        let way = timelines.attempts().kept.remove(0).way;
+        assert_eq!(way.is_some_and(|way| way.starts_with("no proxy")), asked);
         assert!(route.proxy_for("127.0.0.1").expect("chooses").is_none());
     }
 }
@@ -109,11 +110,13 @@ async fn addresses_are_tried_in_turn() {
     let stream = way.reach_proxy().await.expect("connects");
     way.connect_to_one_of(addresses, stream).await.expect("opens");
     assert_eq!(peer.await.expect("followed its script")[1][3..8], [1, 192, 0, 2, 1]);
-    let details = timeline.steps().into_iter().filter_map(|step| step.detail).collect::<Vec<_>>();
-    assert!(
-        details.contains(&"not to [2001:db8::1]:8883: host unreachable (SOCKS5 reply 0x04)".into()),
-        "{details:?}"
+    let steps = timeline.steps().into_iter().filter(|step| step.layer == Layer::Proxy);
+    let states = steps.map(|step| step.state).collect::<Vec<_>>();
+    let error = format!(
+        "no way to [2001:db8::1]:8883 through the proxy socks5://{address}: the proxy refused: host unreachable (SOCKS5 \
+         reply 0x04)"
     );
+    assert_eq!(states, [StepState::Failed { error }, StepState::Done]);
 }
 
 #[tokio::test]

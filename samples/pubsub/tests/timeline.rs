@@ -41,6 +41,7 @@ fn follows_the_run() {
     assert!(events.starts_with("Connected to ") && events.ends_with("Disconnected\n"), "{events}");
     let drawing = drawing(&outcome);
     assert!(drawing.contains(": connected after "), "{drawing}");
+    assert!(drawing.contains("\n  no proxy: HTTPS_PROXY and ALL_PROXY are not set\n"), "{drawing}");
     for step in ["name resolution", "TCP", "TLS handshake", "MQTT CONNACK"] {
         assert!(bar(drawing, step).starts_with("  "), "{drawing}");
     }
@@ -51,6 +52,22 @@ fn follows_the_run() {
         assert!(flat.contains(detail), "{detail} in {flat}");
     }
     assert_eq!(outcome.stdout.matches("Attempt ").count(), 1, "{}", outcome.stdout);
+}
+
+#[test]
+fn tells_the_way_to_a_proxy_from_the_way_to_the_broker() {
+    let sandbox = Sandbox::start().unwrap();
+    let proxy = &sandbox.proxies().https;
+    let ca_file = sandbox.ca_file().display().to_string();
+    let flags = ["--proxy", proxy.as_str(), "--proxy-ca-file", &ca_file];
+    let outcome = pubsub(&sandbox, sandbox.mqtt_port()).args(flags).run().succeeded();
+    let drawing = drawing(&outcome);
+    let flat = drawing.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(flat.contains(&format!("through the proxy {proxy}, as --proxy says")), "{drawing}");
+    for step in ["proxy's name", "TCP to proxy", "TLS with proxy", "proxy ", "TLS handshake", "MQTT CONNACK"]
+    {
+        assert!(bar(drawing, step).starts_with("  "), "{drawing}");
+    }
 }
 
 #[test]

@@ -212,8 +212,8 @@ fn the_same_as_data() {
         data["attempts"][1],
         json!({ "number": 5, "target": "localhost:8443", "began": began, "duration_ms": 4.0, "outcome": "failed",
                 "error": refused, "steps": [
-            { "step": "websocket", "name": "WebSocket upgrade", "begin_ms": 1.0, "duration_ms": 2.5, "outcome": "failed", "error": refused,
-              "detail": "HTTP 403", "status": 403 },
+            { "step": "websocket", "name": "WebSocket upgrade", "begin_ms": 1.0, "duration_ms": 2.5,
+              "outcome": "failed", "error": refused, "detail": "HTTP 403", "status": 403 },
             { "step": "mqtt", "name": "MQTT CONNACK", "begin_ms": 3.5, "duration_ms": 0.5, "outcome": "unfinished" },
         ] })
     );

@@ -113,8 +113,8 @@ async fn addresses_are_tried_in_turn() {
     let steps = timeline.steps().into_iter().filter(|step| step.layer == Layer::Proxy);
     let states = steps.map(|step| step.state).collect::<Vec<_>>();
     let error = format!(
-        "no way to [2001:db8::1]:8883 through the proxy socks5://{address}: the proxy refused: host unreachable (SOCKS5 \
-         reply 0x04)"
+        "no way to [2001:db8::1]:8883 through the proxy socks5://{address}: the proxy refused: host unreachable \
+         (SOCKS5 reply 0x04)"
     );
     assert_eq!(states, [StepState::Failed { error }, StepState::Done]);
 }

@@ -8,7 +8,8 @@ use super::{Need, Tool, runs};
 use crate::hint;
 
 /// Installs without starting any service: Debian starts a broker on port 1883 as soon as mosquitto is installed,
-/// and at each boot, and likewise the proxies. policy-rc.d is Debian's own way to say no to the first; a policy that is there is kept.
+/// and at each boot, and likewise the proxies. policy-rc.d is Debian's own way to say no to the first; a policy that is
+/// there is kept.
 const APT_INSTALL: &str = r#"
 set -eu
 guard=/usr/sbin/policy-rc.d

@@ -8,7 +8,7 @@ use rustls::ClientConfig;
 use tokio::net::TcpStream;
 
 use super::proxy::{
-    self, Choice, Failure, Heard, Listening, Proxies, Proxy, ProxyProblem, ProxyScheme, socks5,
+    self, Choice, Failure, Heard, Listening, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, socks5,
 };
 use super::tcp::AddressFamily;
 use super::{Roots, Stream, tcp, tls};
@@ -204,7 +204,7 @@ impl Way<'_> {
                 let destination =
                     socks5::Destination::new(host, port).map_err(|failure| self.error(failure))?;
                 let stream = self.reach_proxy().await?;
-                let handshake = Handshake::begin(self.timeline);
+                let handshake = Handshake::begin(self.proxy, self.timeline);
                 let outcome = self.request(stream, &destination, &handshake).await;
                 let stream = outcome.map_err(|failure| self.error(failure))?;
                 handshake.done(format!("open to {}", self.target));
@@ -212,7 +212,7 @@ impl Way<'_> {
             }
             ProxyScheme::Http | ProxyScheme::Https => {
                 let stream = self.reach_proxy().await?;
-                let handshake = Handshake::begin(self.timeline);
+                let handshake = Handshake::begin(self.proxy, self.timeline);
                 let listening = Listening::new(stream, handshake.heard.clone());
                 let credentials = self.proxy.credentials();
                 let stream = proxy::http::connect(listening, &handshake.heard, credentials, self.target)
@@ -247,13 +247,14 @@ impl Way<'_> {
                 Some(stream) => stream,
                 None => self.reach_proxy().await?,
             };
-            let handshake = Handshake::begin(self.timeline);
+            let handshake = Handshake::begin(self.proxy, self.timeline);
             match self.request(stream, &address.into(), &handshake).await {
                 Ok(stream) => {
                     handshake.done(format!("open to {address}"));
                     return Ok(stream);
                 }
-                Err(failure @ Failure { problem: ProxyProblem::Refused(_), .. })
+                // Of one address; a proxy that takes none of our methods takes none for the next one either.
+                Err(failure @ Failure { problem: ProxyProblem::Refused(ProxyAnswer::SocksReply(_)), .. })
                     if addresses.peek().is_some() =>
                 {
                     handshake.failed(&self.proxy.error(&address.to_string(), failure));
@@ -269,7 +270,7 @@ impl Way<'_> {
         &self,
         stream: Stream,
         destination: &socks5::Destination,
-        handshake: &Handshake,
+        handshake: &Handshake<'_>,
     ) -> Result<Stream, Failure> {
         let mut stream = Listening::new(stream, handshake.heard.clone());
         socks5::connect(&mut stream, self.proxy.credentials(), destination).await?;
@@ -305,14 +306,15 @@ impl Way<'_> {
 
 /// A handshake under way. When it is given up, because the deadline has passed, what was heard of the proxy by then
 /// goes to the timeline.
-struct Handshake {
+struct Handshake<'a> {
+    proxy: &'a Proxy,
     heard: Heard,
     step: Option<Running>,
 }
 
-impl Handshake {
-    fn begin(timeline: &Timeline) -> Self {
-        Self { heard: Heard::default(), step: Some(timeline.step(Layer::Proxy)) }
+impl<'a> Handshake<'a> {
+    fn begin(proxy: &'a Proxy, timeline: &Timeline) -> Self {
+        Self { proxy, heard: Heard::default(), step: Some(timeline.step(Layer::Proxy)) }
     }
 
     fn done(mut self, detail: String) {
@@ -329,9 +331,9 @@ impl Handshake {
     }
 }
 
-impl Drop for Handshake {
+impl Drop for Handshake<'_> {
     fn drop(&mut self) {
-        let said = self.heard.bytes();
+        let said = self.proxy.without_login(&self.heard.bytes());
         if let Some(step) = self.step.take()
             && !said.is_empty()
         {

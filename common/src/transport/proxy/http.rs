@@ -19,6 +19,10 @@ use crate::error::Cause;
 use crate::transport::tls::tls_cause;
 use crate::transport::{Stream, refusal};
 
+/// The longest head of an answer, in bytes. It also bounds what is read at a time: a proxy that sends interim answers
+/// without an end is read for long otherwise, by hyper's 400 KiB, before a deadline is looked at.
+const MAX_HEAD: usize = 32 * 1024;
+
 /// Has the proxy connect to `target`, which is `host:port`, and gives the stream to it.
 ///
 /// # Errors
@@ -34,7 +38,8 @@ pub(in crate::transport) async fn connect(
         source: Some(error),
         ..protocol("the target cannot be named in HTTP", Vec::new())
     })?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(failed)?;
+    let (mut sender, connection) =
+        http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await.map_err(failed)?;
     // Aborts the connection when this function is dropped before it is done.
     let mut driver = JoinSet::new();
     driver.spawn(connection.with_upgrades());
@@ -54,12 +59,16 @@ pub(in crate::transport) async fn connect(
 fn request(target: &str, credentials: Option<&ProxyCredentials>) -> Result<Request<Empty<Bytes>>, Cause> {
     let mut request = Request::builder().method(Method::CONNECT).uri(target).header(HOST, target);
     if let Some(credentials) = credentials {
-        let pair = format!("{}:{}", credentials.user(), credentials.password());
-        let mut value = HeaderValue::from_str(&format!("Basic {}", STANDARD.encode(pair)))?;
+        let mut value = HeaderValue::from_str(&format!("Basic {}", sent_login(credentials)))?;
         value.set_sensitive(true);
         request = request.header(PROXY_AUTHORIZATION, value);
     }
     Ok(request.body(Empty::new())?)
+}
+
+/// User name and password as they are sent (RFC 7617 §2).
+pub(super) fn sent_login(credentials: &ProxyCredentials) -> String {
+    STANDARD.encode(format!("{}:{}", credentials.user(), credentials.password()))
 }
 
 async fn read(response: &mut Response<Incoming>) -> HttpAnswer {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod choice;
+mod echo;
 mod heard;
 mod hint;
 pub(super) mod http;
@@ -126,6 +127,7 @@ impl Proxy {
 
     /// The error for what came in the way to `target`.
     pub(super) fn error(&self, target: &str, failure: Failure) -> Error {
+        let failure = self.hide_login(failure);
         Error::Proxy {
             proxy: self.to_string(),
             target: target.to_owned(),

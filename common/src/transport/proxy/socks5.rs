@@ -126,6 +126,13 @@ fn login(credentials: &ProxyCredentials) -> Vec<u8> {
     bytes
 }
 
+/// The password as it is sent.
+pub(super) fn sent_password(credentials: &ProxyCredentials) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    push_short(&mut bytes, credentials.password().as_bytes());
+    bytes
+}
+
 fn decode_login(answer: &[u8]) -> Result<Progress<()>, Failure> {
     match *answer {
         [] => Ok(Progress::Missing(2)),

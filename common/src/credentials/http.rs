@@ -25,7 +25,7 @@ use crate::error::{Cause, Error};
 use crate::timeline::Timeline;
 use crate::transport::proxy::is_metadata;
 use crate::transport::route::connect_directly;
-use crate::transport::{Identity, Route, Stream, tls};
+use crate::transport::{Identity, ProxyProblem, Route, Stream, tls};
 
 /// The largest answer that is read, in bytes. Credentials take a few thousand.
 const MAX_BODY: usize = 1024 * 1024;
@@ -85,7 +85,11 @@ impl Connector {
         to_origin_form(&mut request, &server).map_err(user)?;
 
         let stream = within(self.settings.connect_timeout(), "connect", async {
-            self.connect(&server).await.map_err(|error| ConnectorError::io(error.into()))
+            self.connect(&server).await.map_err(|error| match refuses_login(&error) {
+                // What the SDK does not try again: accounts lock themselves after some wrong passwords.
+                true => ConnectorError::user(error.into()),
+                false => ConnectorError::io(error.into()),
+            })
         })
         .await
         .map_err(ConnectorError::never_connected)?;
@@ -188,6 +192,10 @@ async fn exchange(
     Ok(Response::from_parts(parts, SdkBody::from(body.to_bytes())))
 }
 
+fn refuses_login(error: &Error) -> bool {
+    matches!(error, Error::Proxy { problem, .. } if matches!(**problem, ProxyProblem::CredentialsRefused(_)))
+}
+
 async fn within<T>(
     limit: Option<Duration>,
     what: &str,
@@ -274,6 +282,23 @@ mod tests {
         assert!(request.starts_with("CONNECT sts.invalid:443 HTTP/1.1\r\n"), "{request}");
         // A TLS handshake record (RFC 8446 §5.1).
         assert_eq!(first_byte, 0x16);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_for_the_proxy_is_not_tried_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let address = listener.local_addr().expect("an address");
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let answer = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+                stream.write_all(answer).await.expect("writes");
+            }
+        });
+        for (user, is_final) in [("bob:hunter2@", true), ("", false)] {
+            let error = get_through(&format!("http://{user}{address}"), "https://sts.invalid/").await;
+            assert_eq!(error.expect_err("refused").is_user(), is_final, "{user}");
+        }
     }
 
     #[tokio::test]

@@ -144,7 +144,7 @@ impl Default for Proxies {
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>,
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>).
 pub(crate) fn is_metadata(host: &str) -> bool {
-    match host.parse() {
+    match host.parse().map(|address: IpAddr| address.to_canonical()) {
         // 169.254.169.254, 169.254.170.2 and 169.254.170.23: nothing link-local is behind a proxy.
         Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
         // fd00:ec2::254 and fd00:ec2::23.
@@ -248,6 +248,7 @@ mod tests {
             "fd00:ec2::23",
             "127.0.0.1",
             "::1",
+            "::ffff:169.254.169.254",
             "localhost",
         ] {
             assert!(is_metadata(own), "{own}");

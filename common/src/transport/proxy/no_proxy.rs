@@ -75,7 +75,9 @@ impl Entry {
                 Err(_) => {
                     let name = text.strip_suffix('.').unwrap_or(text);
                     let name = name.strip_prefix('.').unwrap_or(name);
-                    if name.contains('*') {
+                    if name == "*" {
+                        useless("a star means all hosts only where it is the whole list");
+                    } else if name.contains('*') {
                         useless("to match all hosts of a domain, write the domain");
                     } else if name.contains('[') {
                         useless("an IPv6 address stands without brackets and without a port");

@@ -1,4 +1,5 @@
 use super::*;
+use crate::property::Cases;
 
 #[test]
 fn accepts_what_names_a_host() {
@@ -92,20 +93,64 @@ fn prints_with_its_port() {
     assert_eq!(endpoint.with_port(8883).to_string(), "[::1]:8883");
 }
 
-/// Whatever is typed: no panic, and what is accepted prints to something that parses to itself and that TLS
-/// can verify.
+/// Whatever is typed: what is accepted prints to what is read as the same, and is a name that TLS can verify.
 #[test]
-fn takes_any_text() {
-    const ALPHABET: &[char] =
-        &['a', 'Z', '0', '9', '.', '-', '_', ':', '/', '[', ']', '@', ' ', '\u{e9}', '\u{1f980}', '\0', '%'];
-    let mut random = fastrand::Rng::with_seed(0x0e0d);
-    for _ in 0..100_000 {
-        let text: String =
-            (0..random.usize(..12)).map(|_| ALPHABET[random.usize(..ALPHABET.len())]).collect();
+fn property_endpoint() {
+    const PIECES: &[&[u8]] = &[
+        b"a",
+        b"Z",
+        b"0",
+        b"255",
+        b".",
+        b"-",
+        b"_",
+        b":",
+        b"::",
+        b":8883",
+        b":0",
+        b"[",
+        b"]",
+        b"[::1]",
+        b"127.0.0.1",
+        b"/",
+        b"://",
+        b"@",
+        b"?",
+        b"#",
+        b"%",
+        b" ",
+        b"\0",
+        b"-ats",
+        b".iot",
+        b".us-east-1",
+        b".vpce",
+        b".amazonaws.com",
+        b".cn",
+        "\u{e9}".as_bytes(),
+        "\u{1f980}".as_bytes(),
+        "\u{130}".as_bytes(),
+        "\u{2028}".as_bytes(),
+        &[b'x'; 63],
+    ];
+    for case in Cases::new("endpoint", 10_000, PIECES) {
+        let text = String::from_utf8_lossy(&case);
         if let Ok(endpoint) = Endpoint::parse(&text) {
-            assert_eq!(Endpoint::parse(&endpoint.to_string()), Ok(endpoint.clone()), "{text:?}");
-            assert!(ServerName::try_from(endpoint.host()).is_ok(), "{text:?}");
-            let _ = (endpoint.region(), endpoint.is_legacy());
+            let host = endpoint.host();
+            assert!(host.len() <= MAX_NAME && host.bytes().all(|b| b.is_ascii_graphic()), "{text:?}");
+            assert_eq!(host, host.to_ascii_lowercase());
+            assert!(ServerName::try_from(host).is_ok(), "{text:?}");
+            assert_eq!(endpoint.port(), None);
+            assert_eq!(Endpoint::parse(&endpoint.to_string()).as_ref(), Ok(&endpoint), "{text:?}");
+            assert_eq!(Endpoint::parse_with_port(&text).as_ref(), Ok(&endpoint), "{text:?}");
+            if let Some(region) = endpoint.region() {
+                assert!(host.contains(&format!(".{region}.")), "{text:?}: {region}");
+            }
+            // Only AWS's endpoints have a legacy CA.
+            assert!(!endpoint.is_legacy() || endpoint.region().is_some(), "{text:?}");
+        }
+        if let Ok(endpoint) = Endpoint::parse_with_port(&text) {
+            assert_ne!(endpoint.port(), Some(0), "{text:?}");
+            assert_eq!(Endpoint::parse_with_port(&endpoint.to_string()).as_ref(), Ok(&endpoint), "{text:?}");
         }
     }
 }

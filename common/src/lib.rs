@@ -25,6 +25,8 @@ mod hint;
 mod interrupt;
 mod logging;
 mod printable;
+#[cfg(test)]
+mod property;
 mod region;
 pub mod sigv4;
 pub mod timeline;

@@ -11,6 +11,8 @@ pub(crate) mod proxy;
 pub(crate) mod refusal;
 mod roots;
 pub(crate) mod route;
+#[cfg(test)]
+mod scripted;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 mod websocket;

@@ -8,8 +8,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, StreamExt, future, stream};
 use http::header::{
-    CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
-    SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HOST, HeaderMap, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Request, StatusCode};
 use http_body_util::Empty;
@@ -26,6 +26,7 @@ use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, refusal, tls};
 use crate::error::{AuthKind, Cause, Error};
+use crate::printable::one_line;
 
 /// The subprotocol of MQTT (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
@@ -100,6 +101,10 @@ fn check_answer(headers: &HeaderMap, key: &str) -> Result<(), String> {
     }
     if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|accept| accept != &derive_accept_key(key.as_bytes())) {
         return Err("the server's Sec-WebSocket-Accept does not answer this request".to_owned());
+    }
+    // None is offered; one that is used all the same would change what the frames mean.
+    if headers.get_all(SEC_WEBSOCKET_EXTENSIONS).iter().any(|extensions| !extensions.is_empty()) {
+        return Err("the server uses a WebSocket extension that it was not offered".to_owned());
     }
     match headers.get(SEC_WEBSOCKET_PROTOCOL) {
         Some(protocol) if protocol == SUBPROTOCOL => Ok(()),
@@ -188,7 +193,7 @@ fn is_orderly_close(message: &Result<Message, WsError>) -> bool {
 fn closed(close: &CloseFrame) -> io::Error {
     let text = match close.reason.as_str() {
         "" => format!("the server closed the WebSocket with code {}", close.code),
-        reason => format!("the server closed the WebSocket with code {}: {reason}", close.code),
+        reason => format!("the server closed the WebSocket with code {}: {}", close.code, one_line(reason)),
     };
     io::Error::new(io::ErrorKind::ConnectionAborted, text)
 }

@@ -8,6 +8,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 
 use super::*;
+use crate::property::Cases;
+use crate::transport::scripted::Scripted;
 
 const TARGET: &str = "a.example:443";
 
@@ -139,10 +141,10 @@ async fn shutdown_sends_a_close_frame() {
 #[tokio::test]
 async fn says_why_it_was_closed() {
     let (mut client, mut server) = pair().await;
-    let close = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from_static("quota") };
+    let close = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from_static("quota\x1b[2J") };
     server.close(Some(close)).await.expect("closes");
     let error = client.read(&mut [0]).await.expect_err("closed");
-    assert_eq!(error.to_string(), "the server closed the WebSocket with code 1008: quota");
+    assert_eq!(error.to_string(), "the server closed the WebSocket with code 1008: quota\\u{1b}[2J");
 }
 
 #[tokio::test]
@@ -227,4 +229,187 @@ fn the_subprotocol_must_be_mqtt() {
     assert!(check_answer(&headers, "key").is_err_and(|problem| problem.contains("chose the subprotocol")));
     headers.insert(SEC_WEBSOCKET_PROTOCOL, "mqtt".parse().expect("a value"));
     assert_eq!(check_answer(&headers, "key"), Ok(()));
+    headers.insert(SEC_WEBSOCKET_EXTENSIONS, "permessage-deflate".parse().expect("a value"));
+    assert!(check_answer(&headers, "key").is_err_and(|problem| problem.contains("extension")));
+}
+
+/// In an answer of a corpus, the key that answers the request's.
+const ACCEPT: &[u8] = b"{accept}";
+
+/// What comes of an answer to the upgrade that arrives in such pieces: the answer as it was sent with the key that it
+/// had to have, or what is shown.
+async fn upgraded(answer: &[u8], piece: usize) -> Result<(Vec<u8>, String), String> {
+    let (sender, sent) = std::sync::mpsc::channel();
+    let mut answer = answer.to_vec();
+    let peer = Scripted::answers(
+        move |request| {
+            let request = String::from_utf8_lossy(request);
+            let key = request.split_once("sec-websocket-key: ").and_then(|(_, rest)| rest.split_once("\r\n"));
+            let accept = derive_accept_key(key.expect("a key").0.as_bytes());
+            if let Some(at) = answer.windows(ACCEPT.len()).position(|window| window == ACCEPT) {
+                answer.splice(at..at + ACCEPT.len(), accept.bytes());
+            }
+            sender.send((answer.clone(), accept)).expect("is awaited");
+            answer
+        },
+        piece,
+    );
+    let auth = AuthKind::CustomAuthorizer { name: None };
+    match upgrade(Box::new(peer), "a.example", "/mqtt?X-Amz-Signature=hush", TARGET, auth).await {
+        Ok(_) => Ok(sent.recv().expect("a request")),
+        Err(error) => Err(match std::error::Error::source(&error) {
+            Some(source) => format!("{error}: {source}"),
+            None => error.to_string(),
+        }),
+    }
+}
+
+/// Whatever answers the upgrade: it opens only with 101 and all that RFC 6455 §4.1 wants of it, it does not matter in
+/// which pieces the answer comes, and no message moves the terminal's cursor.
+#[tokio::test]
+async fn property_websocket_answer() {
+    const PIECES: &[&[u8]] = &[
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b" ",
+        b":",
+        b",",
+        b"{accept}",
+        b"HTTP/1.1 101 \r\n",
+        b"HTTP/1.1 403 no\r\n",
+        b"HTTP/1.1 100 \r\n\r\n",
+        b"101",
+        b"Upgrade: websocket\r\n",
+        b"Upgrade: h2c\r\n",
+        b"Connection: keep-alive, UPGRADE\r\n",
+        b"Connection: close\r\n",
+        b"Sec-WebSocket-Accept: {accept}\r\n",
+        b"Sec-WebSocket-Protocol: mqtt\r\n",
+        b"Sec-WebSocket-Protocol: chat\r\n",
+        b"Sec-WebSocket-Extensions: permessage-deflate\r\n",
+        b"Content-Length: 5\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"x-amzn-ErrorType: ForbiddenException:\r\n",
+        b"{\"message\":\"\\u001b[2J\"}",
+        b"\x1b[2J",
+        b"\xff",
+        b"\0",
+    ];
+    for case in Cases::new("websocket_answer", 1_000, PIECES) {
+        let whole = upgraded(&case, usize::MAX).await;
+        let in_pieces = upgraded(&case, 1 + case.len() % 7).await;
+        match (&whole, &in_pieces) {
+            (Ok((answer, accept)), Ok(_)) => {
+                let answer = String::from_utf8_lossy(answer);
+                let mut lines = answer.split('\n').map(|line| line.trim_end_matches('\r'));
+                // Of what goes before only the status matters: 1xx is not the answer.
+                let status = lines.by_ref().find(|line| line.get(9..12) == Some("101")).expect("101");
+                assert!(status.starts_with("HTTP/1."), "{status:?}");
+                let headers: Vec<_> = lines
+                    .take_while(|line| !line.is_empty())
+                    .filter_map(|line| line.split_once(':'))
+                    .collect();
+                let has = |name: &str, value: &str| {
+                    headers.iter().any(|(header, values)| {
+                        header.eq_ignore_ascii_case(name)
+                            && values.split(',').any(|one| one.trim().eq_ignore_ascii_case(value))
+                    })
+                };
+                assert!(has("upgrade", "websocket") && has("connection", "upgrade"), "{headers:?}");
+                assert!(has("sec-websocket-accept", accept), "{headers:?}");
+                assert!(has("sec-websocket-protocol", "mqtt"), "{headers:?}");
+                assert!(!has("sec-websocket-extensions", "permessage-deflate"), "{headers:?}");
+            }
+            (Err(shown), Err(also)) => {
+                for shown in [shown, also] {
+                    assert!(!shown.contains("hush") && !shown.contains(char::is_control), "{shown:?}");
+                }
+            }
+            _ => panic!("{whole:?} whole, {in_pieces:?} in pieces"),
+        }
+    }
+}
+
+/// What comes of these bytes on an open WebSocket, in such pieces: what is within, and how it ends.
+async fn unframed(bytes: &[u8], piece: usize) -> (Vec<u8>, Result<(), String>) {
+    let mut stream = frames(Scripted::says(bytes, piece)).await;
+    let mut within = Vec::new();
+    let end = stream.read_to_end(&mut within).await.map(drop).map_err(|error| error.to_string());
+    (within, end)
+}
+
+/// What the bytes of a server hold, by RFC 6455 §5: the binary messages that are whole, and whether a Close in good order
+/// ends them.
+fn binary_messages(mut bytes: &[u8]) -> (Vec<u8>, bool) {
+    let (mut within, mut begun) = (Vec::new(), None::<Vec<u8>>);
+    loop {
+        let &[head, length, ref rest @ ..] = bytes else { return (within, false) };
+        let (length, rest) = match (length, rest) {
+            (..=125, rest) => (usize::from(length), rest),
+            (126, [a, b, rest @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), rest),
+            // 127 is of a length that no case has, and a mask is not for servers.
+            _ => return (within, false),
+        };
+        let Some((payload, rest)) = rest.split_at_checked(length) else { return (within, false) };
+        bytes = rest;
+        match (head, &mut begun) {
+            (0x82, None) => within.extend_from_slice(payload),
+            (0x02, None) => begun = Some(payload.to_vec()),
+            (0x00, Some(begun)) => begun.extend_from_slice(payload),
+            (0x80, Some(_)) => {
+                within.extend(begun.take().unwrap_or_default());
+                within.extend_from_slice(payload);
+            }
+            (0x89 | 0x8a, _) if length <= 125 => {}
+            (0x88, _) => {
+                let in_order = match payload {
+                    [] => true,
+                    [0x03, 0xe8, reason @ ..] => length <= 125 && str::from_utf8(reason).is_ok(),
+                    _ => false,
+                };
+                return (within, in_order);
+            }
+            // Text, for one.
+            _ => return (within, false),
+        }
+    }
+}
+
+/// Whatever a server sends once the WebSocket is open: only what whole binary messages hold comes out, only a Close in
+/// good order ends it without an error, and it does not matter in which pieces it comes.
+#[tokio::test]
+async fn property_websocket_frames() {
+    const PIECES: &[&[u8]] = &[
+        b"\x82\x02ab",
+        b"\x82\x00",
+        b"\x82\x7e\x00\x80",
+        b"\x02\x01a",
+        b"\x00\x01b",
+        b"\x80\x01c",
+        b"\x81\x02hi",
+        b"\x01\x02hi",
+        b"\x89\x01?",
+        b"\x8a\x00",
+        b"\x88\x00",
+        b"\x88\x02\x03\xe8",
+        b"\x88\x07\x03\xf0\x1b[2Jq",
+        b"\x88\x01\x03",
+        b"\xc2\x01a",
+        b"\x83\x00",
+        b"\x8b\x00",
+        b"\x82\x81\x00\x00\x00\x00a",
+        b"\x82\x7f\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"\x82\x7f\x00\x00\x00\x00\x00\x10\x00\x00",
+        b"\x82\x7f\x00\x00\x00\x00\x00\x10\x00\x01",
+        &[b'x'; 126],
+    ];
+    for case in Cases::new("websocket_frames", 3_000, PIECES) {
+        let (within, end) = unframed(&case, usize::MAX).await;
+        let (expected, in_order) = binary_messages(&case);
+        assert_eq!((&within, end.is_ok()), (&expected, in_order), "{end:?}");
+        assert_eq!(unframed(&case, 1 + case.len() % 7).await, (within, end.clone()), "whole, and in pieces");
+        let shown = end.err().unwrap_or_default();
+        assert!(!shown.contains(char::is_control), "{shown:?}");
+    }
 }

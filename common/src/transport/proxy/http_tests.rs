@@ -3,8 +3,10 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::task::JoinHandle;
 
-use super::super::{Proxy, hint, property_cases};
+use super::super::{Proxy, hint};
 use super::*;
+use crate::property::Cases;
+use crate::transport::scripted::Scripted;
 
 /// A proxy that reads a request, answers with these bytes, and closes unless it shall not. Gives the request.
 fn proxy(answer: &[u8], stays: bool) -> (Listening, Heard, JoinHandle<String>) {
@@ -144,29 +146,79 @@ async fn a_body_that_does_not_end_does_not_hold_the_refusal_up() {
     assert_eq!(failure.problem.to_string(), "the proxy refused: HTTP 503 no: start");
 }
 
-/// Any bytes after any beginning: an outcome, and no panic.
-#[tokio::test]
-async fn any_answer_is_read() {
-    let beginnings = [
-        "HTTP/1.1 200 OK\r\n",
-        "HTTP/1.1 407 no\r\nProxy-Authenticate: ",
-        "HTTP/1.1 403 no\r\nContent-Length: ",
-        "HTTP/1.1 403 no\r\nTransfer-Encoding: chunked\r\n\r\n",
-        "HTTP/1.1 ",
-        "",
-    ];
-    let mut random = fastrand::Rng::with_seed(9110);
-    for _ in 0..property_cases(2_000) {
-        let mut answer = random.choice(beginnings).unwrap_or_default().as_bytes().to_vec();
-        for _ in 0..random.usize(..40) {
-            answer.push(match random.u8(..3) {
-                0 => random.u8(..),
-                _ => random.choice(b"\r\n: 0123456789abHTP/".iter()).copied().unwrap_or_default(),
-            });
+/// What comes of an answer that arrives in such pieces: what is behind it, or the problem.
+async fn outcome(answer: &[u8], piece: usize, proxy: &Proxy) -> Result<Vec<u8>, ProxyProblem> {
+    let (heard, said) = (Heard::default(), answer.to_vec());
+    let stream = Listening::new(Box::new(Scripted::answers(|_| said, piece)), heard.clone());
+    match connect(stream, &heard, proxy.credentials(), "a.example:8883").await {
+        Ok(mut stream) => {
+            let mut behind = Vec::new();
+            stream.read_to_end(&mut behind).await.expect("reads");
+            Ok(behind)
         }
-        if let Err(failure) = run(&answer, LOGIN).await.0 {
-            let shown = format!("{failure:?} {}", failure.problem);
-            assert!(!shown.contains("sesame"), "{shown}");
+        Err(failure) => Err(failure.problem),
+    }
+}
+
+/// Whatever the proxy answers: only a whole answer of 2xx opens a way, all bytes behind it are kept, it does not
+/// matter in which pieces it comes, and no message shows the password or moves the terminal's cursor.
+#[tokio::test]
+async fn property_connect_answer() {
+    const PIECES: &[&[u8]] = &[
+        b"\r\n",
+        b"\r\n\r\n",
+        b"\n",
+        b"\r",
+        b" ",
+        b":",
+        b"HTTP/1.1 ",
+        b"HTTP/1.0 200\r\n",
+        b"HTTP/1.1 100 go on\r\n\r\n",
+        b"HTTP/1.1 101 no\r\n\r\n",
+        b"200",
+        b"407",
+        b"204",
+        b"600",
+        b"Content-Length: 5\r\n",
+        b"Content-Length: 99999999999\r\n",
+        b"Transfer-Encoding: chunked\r\n",
+        b"5\r\nhello\r\n0\r\n\r\n",
+        b"ffffffffffffffff\r\n",
+        b"Proxy-Authenticate: Basic\r\n",
+        b"X-Squid-Error: \x1b[2J\r\n",
+        b"Connection: close\r\n",
+        b"<title>",
+        b"</title>",
+        b"\x1b[2J",
+        b"\xff",
+        b"\0",
+        b"\xc2\x9b",
+    ];
+    let proxy = Proxy::parse(LOGIN).expect("a proxy");
+    for case in Cases::new("connect_answer", 1_000, PIECES) {
+        let whole = outcome(&case, usize::MAX, &proxy).await;
+        let in_pieces = outcome(&case, 1 + case.len() % 7, &proxy).await;
+        match (&whole, &in_pieces) {
+            (Ok(behind), Ok(also)) => {
+                assert_eq!(behind, also);
+                let head = case.strip_suffix(behind.as_slice()).expect("the end of what it said");
+                assert!(head.ends_with(b"\n\r\n") || head.ends_with(b"\n\n"));
+                let mut lines = head.split(|byte| *byte == b'\n').rev();
+                let status = lines.find(|line| line.starts_with(b"HTTP/1.")).expect("a status line");
+                assert_eq!(status[b"HTTP/1.".len() + 1..][..2], *b" 2");
+            }
+            (Err(problem), Err(also)) => {
+                assert_eq!(
+                    std::mem::discriminant(problem),
+                    std::mem::discriminant(also),
+                    "{problem} or {also}"
+                );
+                let shown = problem.to_string();
+                assert!(!shown.contains("sesame") && !shown.contains(char::is_control), "{shown:?}");
+                let shown = hint(LOGIN, "a.example:8883", problem, None).unwrap_or_default();
+                assert!(!shown.contains(char::is_control), "{shown:?}");
+            }
+            _ => panic!("{whole:?} whole, {in_pieces:?} in pieces"),
         }
     }
 }

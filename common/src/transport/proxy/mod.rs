@@ -190,12 +190,6 @@ impl fmt::Debug for Proxy {
     }
 }
 
-/// How many cases a property test takes: `PROPERTY_CASES`, or so many that it does not hold the other tests up.
-#[cfg(test)]
-fn property_cases(usual: usize) -> usize {
-    std::env::var("PROPERTY_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(usual)
-}
-
 #[cfg(test)]
 #[path = "url_tests.rs"]
 mod tests;

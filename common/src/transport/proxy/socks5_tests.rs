@@ -1,8 +1,10 @@
 use tokio::io::DuplexStream;
 use tokio::task::JoinHandle;
 
-use super::super::{Heard, Proxy, property_cases};
+use super::super::{Heard, Proxy};
 use super::*;
+use crate::property::Cases;
+use crate::transport::scripted::Scripted;
 
 /// One turn of the proxy's: what it must be sent, and what it answers.
 type Turn = (&'static [u8], &'static [u8]);
@@ -164,47 +166,76 @@ async fn cut_off_at_every_byte() {
     }
 }
 
-/// Any bytes, in pieces of any size: no panic, no endless wish for more, and the same end as all at once.
-#[test]
-fn any_answer_is_decoded() {
-    type Decode = fn(&[u8]) -> Result<Progress<()>, Failure>;
-    let method: Decode = |bytes| {
-        decode_method(bytes, false).map(|progress| match progress {
-            Progress::Missing(count) => Progress::Missing(count),
-            Progress::Done(_) => Progress::Done(()),
-        })
-    };
-    let mut random = fastrand::Rng::with_seed(1929);
-    for _ in 0..property_cases(20_000) {
-        let mut bytes = [0; 300];
-        random.fill(&mut bytes);
-        // Towards what is valid.
-        for (at, valid) in [5, 0, 0].into_iter().enumerate() {
-            if random.u8(..8) > 0 {
-                bytes[at] = valid;
-            }
+/// What comes of these answers in such pieces: what is behind them, or the problem.
+async fn outcome(answers: &[u8], piece: usize, proxy: &Proxy) -> Result<Vec<u8>, ProxyProblem> {
+    let mut stream = Listening::new(Box::new(Scripted::says(answers, piece)), Heard::default());
+    let destination = Destination::new("a", 8883).expect("a name");
+    match connect(&mut stream, proxy.credentials(), &destination).await {
+        Ok(()) => {
+            let mut behind = Vec::new();
+            stream.read_to_end(&mut behind).await.expect("reads");
+            Ok(behind)
         }
-        bytes[3] = random.u8(..6);
-        for decode in [method, decode_login, decode_reply] {
-            let mut length = 0;
-            let outcome = loop {
-                match decode(&bytes[..length]) {
-                    Ok(Progress::Missing(count)) => {
-                        assert!(count > 0);
-                        length += count;
-                        assert!(length <= 4 + 1 + 255 + 2, "{:?}", &bytes[..8]);
-                    }
-                    outcome => break outcome,
+        // How much there is to show depends on what had arrived.
+        Err(Failure { problem: ProxyProblem::Protocol { complaint, said }, .. }) => {
+            let shown = ProxyProblem::Protocol { complaint: complaint.clone(), said }.to_string();
+            assert!(!shown.contains(char::is_control), "{shown:?}");
+            Err(ProxyProblem::Protocol { complaint, said: Vec::new() })
+        }
+        Err(failure) => Err(failure.problem),
+    }
+}
+
+/// Whether these are all answers that open a way, to the byte.
+fn opens(answers: &[u8], login: bool) -> bool {
+    let reply = match answers {
+        [5, 0, reply @ ..] => reply,
+        [5, 2, 1, 0, reply @ ..] if login => reply,
+        _ => return false,
+    };
+    match reply {
+        [5, 0, _, 1, rest @ ..] => rest.len() == 4 + 2,
+        [5, 0, _, 4, rest @ ..] => rest.len() == 16 + 2,
+        [5, 0, _, 3, length, rest @ ..] => rest.len() == usize::from(*length) + 2,
+        _ => false,
+    }
+}
+
+/// Whatever the proxy answers: only whole answers open a way, not a byte behind them is taken, it does not matter in
+/// which pieces they come, and no message shows the password or moves the terminal's cursor.
+#[tokio::test]
+async fn property_socks5_answers() {
+    const PIECES: &[&[u8]] = &[
+        &[5, 0],
+        &[5, 2],
+        &[5, 0xff],
+        &[1, 0],
+        &[1, 1],
+        REPLY_V4,
+        &[5, 0, 0, 3],
+        &[5, 0, 0, 4],
+        &[5, 1, 0, 1],
+        b"\x04name\x00\x01",
+        &[0; 18],
+        &[0xff; 257],
+        b"HTTP/1.1 400 Bad Request\r\n",
+        b"\x1b[2J",
+    ];
+    let (anyone, bob) = (Proxy::parse("socks5h://p").expect("a proxy"), user("bob", "hunter2"));
+    for case in Cases::new("socks5_answers", 3_000, PIECES) {
+        for proxy in [&anyone, &bob] {
+            let whole = outcome(&case, usize::MAX, proxy).await;
+            assert_eq!(whole, outcome(&case, 1 + case.len() % 7, proxy).await, "whole, and in pieces");
+            match whole {
+                Ok(behind) => {
+                    let answers = case.strip_suffix(behind.as_slice()).expect("the end of what it said");
+                    assert!(opens(answers, proxy.has_credentials()), "{answers:?}");
                 }
-            };
-            let whole = decode(&bytes);
-            assert_eq!(outcome.is_ok(), whole.is_ok(), "{:?}", &bytes[..8]);
-            // Every shorter beginning wants more, or is refused for good.
-            for shorter in 0..length {
-                match decode(&bytes[..shorter]) {
-                    Ok(Progress::Done(())) => panic!("{:?} needs {length} bytes", &bytes[..8]),
-                    Ok(Progress::Missing(count)) => assert!(shorter + count <= length),
-                    Err(_) => assert!(outcome.is_err()),
+                Err(problem) => {
+                    let shorter = (0..=case.len()).find(|end| opens(&case[..*end], proxy.has_credentials()));
+                    assert_eq!(shorter, None, "{problem}");
+                    let shown = problem.to_string();
+                    assert!(!shown.contains("hunter2") && !shown.contains(char::is_control), "{shown:?}");
                 }
             }
         }

@@ -342,7 +342,7 @@ async fn unframed(bytes: &[u8], piece: usize) -> (Vec<u8>, Result<(), String>) {
 /// What the bytes of a server hold, by RFC 6455 §5: the binary messages that are whole, and whether a Close in good order
 /// ends them.
 fn binary_messages(mut bytes: &[u8]) -> (Vec<u8>, bool) {
-    let (mut within, mut begun) = (Vec::new(), None::<Vec<u8>>);
+    let (mut within, mut begun, mut text) = (Vec::new(), None::<Vec<u8>>, false);
     loop {
         let &[head, length, ref rest @ ..] = bytes else { return (within, false) };
         let (length, rest) = match (length, rest) {
@@ -355,9 +355,9 @@ fn binary_messages(mut bytes: &[u8]) -> (Vec<u8>, bool) {
         bytes = rest;
         match (head, &mut begun) {
             (0x82, None) => within.extend_from_slice(payload),
-            (0x02, None) => begun = Some(payload.to_vec()),
+            (0x01 | 0x02, None) => (begun, text) = (Some(payload.to_vec()), head == 0x01),
             (0x00, Some(begun)) => begun.extend_from_slice(payload),
-            (0x80, Some(_)) => {
+            (0x80, Some(_)) if !text => {
                 within.extend(begun.take().unwrap_or_default());
                 within.extend_from_slice(payload);
             }
@@ -372,6 +372,11 @@ fn binary_messages(mut bytes: &[u8]) -> (Vec<u8>, bool) {
             }
             // Text, for one.
             _ => return (within, false),
+        }
+        // Text is UTF-8 in each of its fragments, but for a character that the next one completes.
+        let started = begun.as_deref().filter(|_| text).map(str::from_utf8);
+        if started.is_some_and(|text| text.is_err_and(|error| error.error_len().is_some())) {
+            return (within, false);
         }
     }
 }

@@ -225,6 +225,10 @@ mod tests {
         for case in Cases::new("no_proxy", 10_000, PIECES) {
             let text = String::from_utf8_lossy(&case);
             let (list, host) = text.rsplit_once('\n').unwrap_or((&text, "a.example"));
+            // No host is called that, and alone it is no name either.
+            if host.contains('*') {
+                continue;
+            }
             let parsed = NoProxy::parse(list);
             let found = parsed.matching(host);
             let mut words = list.split([',', ' ', '\t']).filter(|_| list != "*");

@@ -12,6 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::error::UpgradeRefusal;
+use crate::printable::one_line;
 
 /// The most characters of a body that is not AWS's JSON which are shown.
 const MAX_TEXT: usize = 300;
@@ -30,7 +31,8 @@ pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Upgr
             .and_then(|value| value.split(':').next())
             .map(str::trim)
             .filter(|value| !value.is_empty())
-            .map(ToOwned::to_owned),
+            // A header may hold a tab.
+            .map(one_line),
         message: message(body),
         clock_skew: text_header(headers, DATE.as_str()).and_then(|date| clock_skew(date, SystemTime::now())),
     }

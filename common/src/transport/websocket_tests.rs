@@ -348,7 +348,11 @@ fn binary_messages(mut bytes: &[u8]) -> (Vec<u8>, bool) {
         let (length, rest) = match (length, rest) {
             (..=125, rest) => (usize::from(length), rest),
             (126, [a, b, rest @ ..]) => (usize::from(u16::from_be_bytes([*a, *b])), rest),
-            // 127 is of a length that no case has, and a mask is not for servers.
+            (127, [a, b, c, d, e, f, g, h, rest @ ..]) => {
+                let length = u64::from_be_bytes([*a, *b, *c, *d, *e, *f, *g, *h]);
+                (usize::try_from(length).unwrap_or(usize::MAX), rest)
+            }
+            // A mask is not for servers.
             _ => return (within, false),
         };
         let Some((payload, rest)) = rest.split_at_checked(length) else { return (within, false) };

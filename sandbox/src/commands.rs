@@ -103,6 +103,26 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
             ),
         ),
         (
+            "socks5_connect: mutual TLS through a SOCKS5 proxy",
+            format!(
+                "cargo run -p socks5_connect -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
+                 --key {} --proxy {}",
+                quoted(&device.cert_file),
+                quoted(&device.key_file),
+                proxies.socks5,
+            ),
+        ),
+        (
+            "http_proxy_connect: mutual TLS through an HTTP proxy",
+            format!(
+                "cargo run -p http_proxy_connect -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
+                 --key {} --proxy {}",
+                quoted(&device.cert_file),
+                quoted(&device.key_file),
+                proxies.http,
+            ),
+        ),
+        (
             "websocket_connect: signed WebSocket, credentials from the environment",
             format!(
                 "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_SESSION_TOKEN={} cargo run -p websocket_connect -- \

@@ -23,7 +23,7 @@ fn names<A: Args>() -> BTreeMap<String, String> {
     flags::<A>().into_iter().flat_map(of).collect()
 }
 
-fn groups() -> [BTreeMap<String, String>; 8] {
+fn groups() -> [BTreeMap<String, String>; 9] {
     [
         names::<ConnectionArgs>(),
         names::<OutputArgs>(),
@@ -33,6 +33,7 @@ fn groups() -> [BTreeMap<String, String>; 8] {
         names::<WindowsStoreArgs>(),
         names::<SigV4Args>(),
         names::<CustomAuthArgs>(),
+        names::<DeviceOrIamArgs>(),
     ]
 }
 
@@ -49,12 +50,22 @@ fn each_name_works_in_kebab_and_in_snake_case() {
 
 #[test]
 fn the_names_of_the_official_samples_work() {
-    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth] = groups();
+    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5] = groups();
     for (group, flag, official) in [
-        (&connection, "endpoint", &["endpoint"][..]),
+        (&connection, "endpoint", &["endpoint", "broker-host"][..]),
         (&connection, "client-id", &["client_id"]),
         (&connection, "ca-file", &["ca_file"]),
-        (&connection, "port", &["port", "port_override"]),
+        (&connection, "port", &["port", "port_override", "broker-port"]),
+        (&connection, "proxy", &["proxy"]),
+        (&connection, "proxy-host", &["proxy_host"]),
+        (&connection, "proxy-port", &["proxy_port"]),
+        (&connection, "proxy-user-name", &["proxy_user_name"]),
+        (&connection, "proxy-password", &["proxy_password"]),
+        (&connection, "ipv6", &["ipv6"]),
+        (&socks5, "websocket", &["websocket"]),
+        (&socks5, "cert", &["cert"]),
+        (&socks5, "key", &["key"]),
+        (&socks5, "secret", &["secret-key"]),
         (&output, "verbosity", &["verbosity"]),
         (&mutual_tls, "cert", &["cert"]),
         (&mutual_tls, "key", &["key"]),
@@ -112,6 +123,7 @@ fn each_secret_can_be_in_a_file_or_the_environment() {
     let mut secrets = Vec::new();
     for flags in [
         flags::<MutualTlsArgs>(),
+        flags::<DeviceOrIamArgs>(),
         flags::<Pkcs11Args>(),
         flags::<Pkcs12Args>(),
         flags::<SigV4Args>(),

@@ -17,9 +17,9 @@ use crate::transport::{InvalidProxy, Proxies, Proxy, ProxyScheme, Roots, Route};
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Proxy")]
 pub struct ProxyArgs {
-    /// The proxy, as SCHEME://[USER:PASSWORD@]HOST[:PORT]: socks5 (names are looked up here), socks5h (by the proxy),
-    /// http, or https (TLS with the proxy). User and password are percent-encoded; the port is 1080 by default, 443
-    /// for https. Without this flag HTTPS_PROXY, ALL_PROXY and NO_PROXY decide.
+    /// The proxy, as `SCHEME://[USER:PASSWORD@]HOST[:PORT]`: socks5 (names are looked up here), socks5h (by the
+    /// proxy), http, or https (TLS with the proxy). User and password are percent-encoded; the port is 1080 by
+    /// default, 443 for https. Without this flag HTTPS_PROXY, ALL_PROXY and NO_PROXY decide.
     #[arg(long, value_name = "URL", value_parser = Unquoted(Proxy::parse),
           conflicts_with_all = ["proxy_host", "no_proxy"])]
     pub proxy: Option<Proxy>,

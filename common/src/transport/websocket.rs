@@ -109,7 +109,8 @@ fn check_answer(headers: &HeaderMap, key: &str) -> Result<(), String> {
     match headers.get(SEC_WEBSOCKET_PROTOCOL) {
         Some(protocol) if protocol == SUBPROTOCOL => Ok(()),
         Some(other) => {
-            Err(format!("the server chose the subprotocol {other:?} instead of \"{SUBPROTOCOL}\""))
+            let other = other.as_bytes().escape_ascii();
+            Err(format!("the server chose the subprotocol \"{other}\" instead of \"{SUBPROTOCOL}\""))
         }
         None => {
             Err(format!("the server did not accept the subprotocol \"{SUBPROTOCOL}\": is it an MQTT broker?"))

@@ -112,10 +112,8 @@ impl Connector {
             return Ok(stream);
         }
         let (config, target) = (self.tls.config()?, authority.as_str());
-        let stream = match &self.tls.blocking_key {
-            None => tls::connect(config, host, stream, target).await,
-            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, target).await,
-        };
+        let turn = self.tls.blocking_key.as_ref();
+        let stream = tls::connect(config, host, stream, target, turn).await;
         Ok(Box::new(stream.map_err(|error| route.explain(host, error))?))
     }
 }

@@ -216,10 +216,7 @@ impl Dialer {
 
         let step = timeline.step(Layer::Tls);
         let (config, host, target) = (Arc::clone(tls), endpoint.host(), self.target());
-        let stream = match blocking_key {
-            None => tls::connect(config, host, stream, &target).await,
-            Some(turn) => tls::connect_on_own_thread(Arc::clone(turn), config, host, stream, &target).await,
-        };
+        let stream = tls::connect(config, host, stream, &target, blocking_key.as_ref()).await;
         let stream = stream.map_err(|error| route.explain(host, error))?;
         step.done(tls::describe(&stream));
 

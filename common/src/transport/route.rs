@@ -292,7 +292,7 @@ impl Way<'_> {
         }
         let step = self.timeline.step_named(Layer::Proxy, "TLS with proxy");
         let config = self.tls.config()?;
-        let stream = tls::connect(config, self.proxy.host(), stream, &self.proxy.authority())
+        let stream = tls::connect(config, self.proxy.host(), stream, &self.proxy.authority(), None)
             .await
             .map_err(unreachable)?;
         step.done(tls::describe(&stream));

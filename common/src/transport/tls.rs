@@ -52,9 +52,27 @@ fn resolver(identity: &Identity) -> Arc<dyn ResolvesClientCert> {
 
 /// Shakes hands with `host` over `stream`, and checks the server's certificate against that name or address.
 ///
+/// A private key whose signatures may block has a `turn`: the handshake then runs on a thread of its own.
+///
 /// # Errors
 /// [`Error::CertificateRejected`] or [`Error::Tls`]; `target` is the `host:port` they name.
 pub(crate) async fn connect<S>(
+    config: Arc<ClientConfig>,
+    host: &str,
+    stream: S,
+    target: &str,
+    turn: Option<&Arc<Mutex<()>>>,
+) -> Result<TlsStream<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    match turn {
+        None => shake_hands(config, host, stream, target).await,
+        Some(turn) => shake_hands_on_own_thread(Arc::clone(turn), config, host, stream, target).await,
+    }
+}
+
+async fn shake_hands<S>(
     config: Arc<ClientConfig>,
     host: &str,
     stream: S,
@@ -73,16 +91,13 @@ where
     })
 }
 
-/// As [`connect`], for a private key that may block: a signature on a device takes its time, or, when the device hangs,
-/// for ever. The handshake runs on a thread of its own. tokio's pool for what blocks would not do: a runtime waits for
+/// For a private key that may block: a signature on a device takes its time, or, when the device hangs, for ever. The
+/// handshake runs on a thread of its own. tokio's pool for what blocks would not do: a runtime waits for
 /// it when it ends.
 ///
 /// A caller that is gone ends the handshake; one inside a signature ends when that returns. Until then its thread
 /// holds `turn`, so that attempts that follow wait without a thread of their own.
-///
-/// # Errors
-/// Those of [`connect`].
-pub(crate) async fn connect_on_own_thread<S>(
+async fn shake_hands_on_own_thread<S>(
     turn: Arc<Mutex<()>>,
     config: Arc<ClientConfig>,
     host: &str,
@@ -99,7 +114,7 @@ where
     let handshake = move || {
         let outcome = runtime.block_on(async {
             tokio::select! {
-                outcome = connect(config, &host, stream, &thread_target) => Some(outcome),
+                outcome = shake_hands(config, &host, stream, &thread_target) => Some(outcome),
                 () = sender.closed() => None,
             }
         });

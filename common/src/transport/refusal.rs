@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use crate::error::UpgradeRefusal;
-use crate::printable::one_line;
+use crate::printable::{one_line, shortened, words};
 
 /// The most characters of a body that is not AWS's JSON which are shown.
 const MAX_TEXT: usize = 300;
@@ -71,14 +71,7 @@ fn message(body: &[u8]) -> Option<String> {
         ["message", "Message"].iter().find_map(|key| json.get(key)?.as_str().map(ToOwned::to_owned))
     });
     let text = from_json.unwrap_or_else(|| String::from_utf8_lossy(body).into_owned());
-    // Control characters could play tricks on a terminal.
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-    let mut line = words.map(without_signature).collect::<Vec<_>>().join(" ");
-    if let Some((end, _)) = line.char_indices().nth(MAX_TEXT) {
-        line.truncate(end);
-        line.push('…');
-    }
-    (!line.is_empty()).then_some(line)
+    shortened(words(&text).map(without_signature).collect::<Vec<_>>().join(" "), MAX_TEXT)
 }
 
 /// Servers and proxies like to repeat the address that was asked for, and ours is signed: its query holds the

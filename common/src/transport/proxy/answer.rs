@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::error::Cause;
+use crate::printable::{shortened, words};
 
 /// Why there was no way through a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -159,14 +160,7 @@ fn summary(body: &str) -> Option<String> {
         let length = lower.get(start..)?.find("</title>")?;
         body.get(start..start + length)
     });
-    // Control characters could play tricks on a terminal.
-    let words = title.unwrap_or(body).split(|c: char| c.is_whitespace() || c.is_control());
-    let line = words.filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
-    match line.char_indices().nth(MAX) {
-        _ if line.is_empty() => None,
-        Some((end, _)) => Some(format!("{}…", &line[..end])),
-        None => Some(line),
-    }
+    shortened(words(title.unwrap_or(body)).collect::<Vec<_>>().join(" "), MAX)
 }
 
 impl From<ProxyProblem> for Failure {

@@ -2,6 +2,7 @@
 
 #[cfg(target_os = "linux")]
 mod capture;
+mod free_port;
 mod mosquitto;
 mod openssl;
 mod outcome;

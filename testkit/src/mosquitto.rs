@@ -1,5 +1,4 @@
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::{env, fs, io};
@@ -8,6 +7,8 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, PKCS_ECDSA_P256_SHA256,
 };
 use tempfile::TempDir;
+
+use crate::free_port::free_port;
 
 /// A mosquitto broker on 127.0.0.1, ended on drop: a second implementation to try a client against.
 #[derive(Debug)]
@@ -65,11 +66,6 @@ impl Drop for Mosquitto {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-    listener.local_addr().expect("a listener has an address").port()
 }
 
 /// `None` when a port was taken.

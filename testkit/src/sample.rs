@@ -65,13 +65,13 @@ impl Sample {
     /// `--endpoint`, `--port` and `--ca-file` of the sandbox's mqtt port.
     #[must_use]
     pub fn mqtt(self, sandbox: &Sandbox) -> Self {
-        self.connection(sandbox, sandbox.mqtt_port())
+        self.to_port(sandbox, sandbox.mqtt_port())
     }
 
     /// `--endpoint`, `--port` and `--ca-file` of the sandbox's https port.
     #[must_use]
     pub fn https(self, sandbox: &Sandbox) -> Self {
-        self.connection(sandbox, sandbox.https_port())
+        self.to_port(sandbox, sandbox.https_port())
     }
 
     /// `--cert` and `--key`.
@@ -131,7 +131,9 @@ impl Sample {
         outcome::start(&mut self.command)
     }
 
-    fn connection(self, sandbox: &Sandbox, port: u16) -> Self {
+    /// `--endpoint`, `--port` and `--ca-file` of the sandbox, or of what stands before it on another port.
+    #[must_use]
+    pub fn to_port(self, sandbox: &Sandbox, port: u16) -> Self {
         self.args(["--endpoint", sandbox.endpoint(), "--port", &port.to_string()])
             .args([OsStr::new("--ca-file"), sandbox.ca_file().as_os_str()])
     }

@@ -17,10 +17,7 @@ fn http_proxy_connect(sandbox: &Sandbox) -> Sample {
 }
 
 fn to_port(sandbox: &Sandbox, port: u16) -> Sample {
-    Sample::new(BINARY)
-        .args(["--endpoint", sandbox.endpoint(), "--port", &port.to_string()])
-        .args(["--ca-file".as_ref(), sandbox.ca_file().as_os_str()])
-        .device(sandbox.device())
+    Sample::new(BINARY).to_port(sandbox, port).device(sandbox.device())
 }
 
 #[test]

@@ -20,10 +20,7 @@ fn device(sandbox: &Sandbox) -> Sample {
 }
 
 fn device_to(sandbox: &Sandbox, port: u16) -> Sample {
-    Sample::new(BINARY)
-        .args(["--endpoint", sandbox.endpoint(), "--port", &port.to_string()])
-        .args(["--ca-file".as_ref(), sandbox.ca_file().as_os_str()])
-        .device(sandbox.device())
+    Sample::new(BINARY).to_port(sandbox, port).device(sandbox.device())
 }
 
 /// By a WebSocket that credentials of the environment sign.

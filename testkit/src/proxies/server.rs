@@ -1,5 +1,5 @@
 use std::io::{BufRead, BufReader, Read};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
 use tempfile::TempDir;
+
+use crate::free_port::free_port;
 
 /// How long a server may take to be ready, and to log what it did. Both take much less unless something is wrong.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -103,11 +105,6 @@ pub(super) fn installed<'a>(names: &[&'a str]) -> &'a str {
 /// Debian keeps some servers where only root's `PATH` leads.
 fn path() -> String {
     env::var("PATH").unwrap_or_default() + ":/usr/sbin:/usr/local/sbin:/opt/homebrew/sbin"
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
-    listener.local_addr().expect("a listener has an address").port()
 }
 
 /// A child in a process group of its own, which ends with it.

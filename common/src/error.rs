@@ -253,6 +253,39 @@ pub enum Error {
         after: Duration,
     },
 
+    /// There is no room for the message: [`QueueLimits`](crate::QueueLimits).
+    #[error("cannot {operation}: {waiting} messages wait to be sent, as many as the queue takes")]
+    QueueFull {
+        /// What was asked.
+        operation: Operation,
+        /// How many messages wait.
+        waiting: usize,
+    },
+
+    /// Other clients that have this client ID have taken over the session several times in a row.
+    #[error(
+        "{target} ended {times} connections in a row because another client connected with client ID {client_id}"
+    )]
+    TakenOver {
+        /// `host:port` of the broker.
+        target: String,
+        /// The client ID.
+        client_id: String,
+        /// How many connections were taken over, each soon after it was made.
+        times: u32,
+    },
+
+    /// The directory that keeps messages cannot be used.
+    #[error("cannot {doing} the message store {}", directory.display())]
+    Store {
+        /// What was tried ("open", "write to").
+        doing: &'static str,
+        /// The directory.
+        directory: PathBuf,
+        /// Why.
+        source: Cause,
+    },
+
     /// An operation that the MQTT library or the protocol does not take.
     #[error("cannot {operation}")]
     OperationInvalid {
@@ -373,6 +406,7 @@ impl Error {
             | Error::File { .. }
             | Error::Identity { .. }
             | Error::SecretMissing { .. }
+            | Error::Store { .. }
             | Error::Interrupted => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::Resolve { .. } => Layer::Dns,
@@ -393,6 +427,8 @@ impl Error {
             | Error::OperationLost { .. }
             | Error::OperationTimeout { .. }
             | Error::OperationInvalid { .. }
+            | Error::QueueFull { .. }
+            | Error::TakenOver { .. }
             | Error::Stopped { .. }
             | Error::Link(_)
             | Error::Mqtt(_) => Layer::Mqtt,
@@ -420,6 +456,7 @@ impl Error {
             Error::ConnectRefused { code, .. } => code.is_permanent(),
             Error::OperationRefused { code, .. } => code.is_permanent(),
             Error::Disconnected { code, .. } => code.is_some_and(ReasonCode::is_permanent),
+            Error::TakenOver { .. } => true,
             _ => false,
         }
     }

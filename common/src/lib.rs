@@ -32,7 +32,10 @@ pub mod sigv4;
 pub mod timeline;
 mod transport;
 
-pub use client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
+pub use client::{
+    Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits, Quotas,
+    SessionPolicy, Status, WhenFull, Will,
+};
 pub use credentials::{
     CognitoId, CognitoIdentity, CredentialSource, InvalidCognitoId, InvalidName, RoleAlias,
     StaticCredentials, ThingName, X509Credentials,

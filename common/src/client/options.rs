@@ -1,6 +1,7 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{ConnectionPlan, MqttVersion};
+use super::{ConnectionPlan, MqttVersion, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
@@ -28,12 +29,30 @@ pub struct ClientOptions {
     pub connect_timeout: Duration,
     /// How long an operation waits for its acknowledgement, reconnects included; 60 s by default.
     pub operation_timeout: Duration,
+    /// Which session a connection asks for.
+    pub session: SessionPolicy,
     /// How long the broker keeps the session of a connection that was lost (MQTT 5); 1 h by default.
     pub session_expiry: Duration,
+    /// What the broker publishes when the connection ends without our DISCONNECT; nothing by default.
+    pub will: Option<Will>,
+    /// The directory that keeps QoS 1 messages until they are acknowledged, so that they outlive the process; one
+    /// for each client ID. `None`, the default, keeps them in memory.
+    pub persistence: Option<PathBuf>,
+    /// How much may wait to be published.
+    pub queue: QueueLimits,
+    /// What is kept to on this side of the connection; AWS IoT Core's quotas by default.
+    pub quotas: Quotas,
+    /// How many topics to send as a number after the first time (MQTT 5 topic alias), up to what the broker takes;
+    /// AWS IoT Core takes 8. 0, the default, sends names only.
+    pub topic_aliases: u16,
     /// The first ceiling of the reconnect delay, which is spread evenly below it; 1 s by default.
     pub reconnect_minimum: Duration,
     /// The highest ceiling of the reconnect delay; 120 s by default.
     pub reconnect_maximum: Duration,
+    /// The least time from one connection attempt to the next; 1 s by default, AWS IoT Core's limit for a client ID.
+    pub connect_interval: Duration,
+    /// How long a disconnect waits for acknowledgements; 5 s by default.
+    pub shutdown_timeout: Duration,
     /// How many QoS 1 messages may be unacknowledged at a time; 100, AWS IoT Core's limit, by default. A lower
     /// Receive Maximum of the broker's takes precedence.
     pub max_in_flight: usize,
@@ -72,9 +91,17 @@ impl ClientOptions {
             keep_alive: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(20),
             operation_timeout: Duration::from_secs(60),
+            session: SessionPolicy::default(),
             session_expiry: Duration::from_secs(3600),
+            will: None,
+            persistence: None,
+            queue: QueueLimits::default(),
+            quotas: Quotas::aws(),
+            topic_aliases: 0,
             reconnect_minimum: Duration::from_secs(1),
             reconnect_maximum: Duration::from_secs(120),
+            connect_interval: Duration::from_secs(1),
+            shutdown_timeout: Duration::from_secs(5),
             max_in_flight: 100,
         })
     }

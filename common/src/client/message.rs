@@ -1,0 +1,46 @@
+use std::time::Duration;
+
+/// Quality of service of a message. AWS IoT Core has no QoS 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum QoS {
+    /// QoS 0: sent once, never acknowledged.
+    AtMostOnce,
+    /// QoS 1: sent until acknowledged, so it may arrive more than once.
+    #[default]
+    AtLeastOnce,
+}
+
+/// An application message.
+///
+/// What follows `retain` are properties of MQTT 5 (MQTT 5.0 §3.3.2.3); MQTT 3.1.1 cannot carry them, and a message
+/// that has one is refused there.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Message {
+    /// The topic name.
+    pub topic: String,
+    /// The payload, at most 128 KiB on AWS IoT Core.
+    pub payload: Vec<u8>,
+    /// Quality of service.
+    pub qos: QoS,
+    /// Whether the broker keeps it for later subscribers, or, on a message received, had kept it.
+    pub retain: bool,
+    /// What the payload is, mostly a MIME type.
+    pub content_type: Option<String>,
+    /// The topic that an answer is to go to.
+    pub response_topic: Option<String>,
+    /// What an answer repeats, so that it finds its question.
+    pub correlation_data: Option<Vec<u8>>,
+    /// How long the broker keeps it for subscribers that are away, in whole seconds.
+    pub expiry: Option<Duration>,
+    /// Names and values of the application's own; a name may come more than once.
+    pub user_properties: Vec<(String, String)>,
+}
+
+impl Message {
+    /// A QoS 1 message.
+    #[must_use]
+    pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
+        Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
+    }
+}

@@ -1,0 +1,29 @@
+/// How much may wait to be published, in memory and, with [`ClientOptions::persistence`](super::ClientOptions::persistence),
+/// on disk, and what happens when that is not enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct QueueLimits {
+    /// Messages; 10,000 by default.
+    pub messages: usize,
+    /// Bytes of payloads and topics; 16 MiB by default.
+    pub bytes: usize,
+    /// Which message is given up when there is no room; none is given up in silence.
+    pub when_full: WhenFull,
+}
+
+/// Which message is given up when the queue has no room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum WhenFull {
+    /// The new one: the call fails with [`Error::QueueFull`](crate::Error::QueueFull).
+    #[default]
+    RefuseNew,
+    /// The oldest that has not been sent yet: its call fails with [`Error::QueueFull`](crate::Error::QueueFull), and
+    /// [`Event::Dropped`](super::Event::Dropped) tells of it.
+    DropOldest,
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self { messages: 10_000, bytes: 16 * 1024 * 1024, when_full: WhenFull::default() }
+    }
+}

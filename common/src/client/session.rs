@@ -1,0 +1,12 @@
+/// Which session a connection asks for: the broker's memory of subscriptions and of messages under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum SessionPolicy {
+    /// A new one with each connection. What arrives for the client while it is away is lost.
+    Clean,
+    /// The one that an earlier connection, or an earlier process with this client ID, has left; disconnecting keeps it.
+    Resume,
+    /// A new one with the first connection, that one again with each reconnect; disconnecting ends it. On MQTT 3.1.1,
+    /// whose sessions end with the connection or not at all, this is [`Clean`](Self::Clean).
+    #[default]
+    ResumeAfterFirst,
+}

@@ -262,6 +262,15 @@ pub enum Error {
         waiting: usize,
     },
 
+    /// The client has ended with messages that the broker has not acknowledged.
+    #[error("disconnected from {target} with {messages} messages that it has not acknowledged")]
+    Undelivered {
+        /// `host:port` of the broker.
+        target: String,
+        /// How many messages.
+        messages: usize,
+    },
+
     /// Other clients that have this client ID have taken over the session several times in a row.
     #[error(
         "{target} ended {times} connections in a row because another client connected with client ID {client_id}"
@@ -384,6 +393,16 @@ pub struct UpgradeRefusal {
     pub clock_skew: Option<i64>,
 }
 
+impl UpgradeRefusal {
+    /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
+    pub(crate) const MAXIMUM_SKEW: u64 = 300;
+
+    /// Whether the clocks disagree by more than a signature may be old.
+    pub(crate) fn is_clock(&self) -> bool {
+        self.clock_skew.is_some_and(|skew| skew.unsigned_abs() > Self::MAXIMUM_SKEW)
+    }
+}
+
 impl fmt::Display for UpgradeRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
@@ -429,6 +448,7 @@ impl Error {
             | Error::OperationInvalid { .. }
             | Error::QueueFull { .. }
             | Error::TakenOver { .. }
+            | Error::Undelivered { .. }
             | Error::Stopped { .. }
             | Error::Link(_)
             | Error::Mqtt(_) => Layer::Mqtt,
@@ -452,6 +472,12 @@ impl Error {
                 source.downcast_ref::<Arc<Error>>().is_some_and(|error| error.is_permanent())
             }
             Error::Credentials { source, .. } => credentials::is_permanent(&**source),
+            // A signature may be refused for the time on it, and clocks get set.
+            Error::UpgradeRefused { refusal, auth, .. }
+                if refusal.is_clock() && !matches!(auth, AuthKind::CustomAuthorizer { .. }) =>
+            {
+                false
+            }
             Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
             Error::ConnectRefused { code, .. } => code.is_permanent(),
             Error::OperationRefused { code, .. } => code.is_permanent(),

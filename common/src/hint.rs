@@ -11,9 +11,6 @@ use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
 use crate::transport::proxy;
 use crate::transport::tls::tls_cause;
 
-/// The clock skew from which AWS IoT Core turns a signature down, in seconds.
-const MAX_SKEW: u64 = 300;
-
 impl Error {
     /// What to do, where the cause is known.
     #[must_use]
@@ -78,9 +75,19 @@ impl Error {
             {
                 policy(operation)
             }
-            Error::Disconnected { code: Some(code), .. } if code.code() == 0x8e => {
+            Error::Disconnected { code: Some(code), .. } if code.is_takeover() => {
                 Some("another connection uses the same client ID: give each client its own".to_owned())
             }
+            Error::TakenOver { .. } => Some(
+                "two devices, or two processes, have the same client ID: give each client its own".to_owned(),
+            ),
+            Error::QueueFull { .. } => {
+                Some("publish less, or let more wait: the limit on the queue is a setting".to_owned())
+            }
+            Error::Undelivered { .. } => Some(
+                "give the network more time to take them, or a directory that keeps them for the next run"
+                    .to_owned(),
+            ),
             Error::Disconnected { code: Some(code), .. } if code.is_not_authorized() => Some(
                 "the policy must allow what the client did last: iot:Publish, iot:Subscribe or iot:Receive"
                     .to_owned(),
@@ -287,7 +294,7 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
         return Some(authorizer(name.as_deref(), "<client ID>"));
     }
     if let (400..=499, Some(skew)) = (refusal.status, refusal.clock_skew)
-        && skew.unsigned_abs() > MAX_SKEW
+        && refusal.is_clock()
     {
         return Some(clock(skew));
     }

@@ -4,17 +4,59 @@ use futures_util::future::BoxFuture;
 use paho_mqtt as paho;
 use tokio::sync::oneshot;
 
-use super::{Message, MqttVersion, Operation, QoS, ReasonCode};
+use super::aliases::Aliases;
+use super::{ClientOptions, Message, MqttVersion, Operation, QoS, Quotas, ReasonCode, properties};
 use crate::error::Error;
 
-/// Where the outcome of a command goes.
-pub(super) type Reply = oneshot::Sender<Result<(), Error>>;
+/// The outcome of a command.
+pub(super) type Outcome = Result<(), Error>;
 
 /// What a [`Client`](super::Client) asks of its driver.
 #[derive(Debug)]
 pub(super) enum Command {
     Perform(Action, Reply),
-    Disconnect(Reply),
+    Disconnect(oneshot::Sender<Outcome>),
+}
+
+/// Where the outcome of an action goes.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// Nowhere: the client itself asked, or a process that has ended.
+    Nobody,
+    /// To a caller who waits for it. Once that one is gone, an action that was not begun need not be.
+    Caller(oneshot::Sender<Outcome>),
+    /// To a caller who left it to the client: first whether the client takes it over, then the broker's answer.
+    Delivery { accepted: Option<oneshot::Sender<Outcome>>, answer: oneshot::Sender<Outcome> },
+}
+
+impl Reply {
+    pub(super) fn is_abandoned(&self) -> bool {
+        match self {
+            Reply::Caller(caller) => caller.is_closed(),
+            Reply::Nobody | Reply::Delivery { .. } => false,
+        }
+    }
+
+    /// The client has taken the action over.
+    pub(super) fn accept(&mut self) {
+        if let Reply::Delivery { accepted, .. } = self
+            && let Some(accepted) = accepted.take()
+        {
+            // As below.
+            let _ = accepted.send(Ok(()));
+        }
+    }
+
+    pub(super) fn answer(self, outcome: Outcome) {
+        let receiver = match self {
+            Reply::Nobody => return,
+            Reply::Caller(caller) => caller,
+            Reply::Delivery { accepted: Some(accepted), .. } => accepted,
+            Reply::Delivery { accepted: None, answer } => answer,
+        };
+        // The caller may have stopped waiting.
+        let _ = receiver.send(outcome);
+    }
 }
 
 /// Something that the broker has to acknowledge.
@@ -34,50 +76,122 @@ impl Action {
         }
     }
 
-    /// What no broker takes, and what the MQTT library cannot carry: it keeps topics as C strings.
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Refuses what no broker takes, what the quotas do not allow, and what the MQTT library cannot carry: it keeps
+    /// text as C strings.
+    pub(super) fn check(&self, options: &ClientOptions) -> Result<(), Error> {
         let problem = match self {
-            Action::Publish(message) if message.topic.contains(['+', '#']) => {
-                "a topic name holds no wildcard (MQTT 5.0 §4.7.1)"
-            }
-            Action::Publish(Message { topic: text, .. })
-            | Action::Subscribe { filter: text, .. }
-            | Action::Unsubscribe { filter: text } => match text.as_str() {
-                "" => "it is empty (MQTT 5.0 §4.7.3)",
-                text if text.contains('\0') => "it contains U+0000 (MQTT 5.0 §1.5.4)",
-                text if text.len() > usize::from(u16::MAX) => {
-                    "it is longer than 65,535 bytes (MQTT 5.0 §4.7.3)"
-                }
-                _ => return Ok(()),
-            },
+            Action::Publish(message) => message_problem(message, options),
+            Action::Subscribe { filter, .. } => topic_problem(without_group(filter), &options.quotas),
+            // What could be subscribed to can be unsubscribed from.
+            Action::Unsubscribe { filter } => text_problem(filter),
         };
-        Err(Error::OperationInvalid { operation: self.operation(), source: problem.into() })
+        match problem {
+            Some(problem) => {
+                Err(Error::OperationInvalid { operation: self.operation(), source: problem.into() })
+            }
+            None => Ok(()),
+        }
     }
 }
+
+/// What is wrong with a message, a will's too.
+pub(super) fn message_problem(message: &Message, options: &ClientOptions) -> Option<String> {
+    let quotas = &options.quotas;
+    if message.topic.contains(['+', '#']) {
+        return Some("a topic name holds no wildcard (MQTT 5.0 §4.7.1)".to_owned());
+    }
+    if let Some(problem) = topic_problem(&message.topic, quotas) {
+        return Some(problem);
+    }
+    if let Some(maximum) = quotas.payload.filter(|maximum| message.payload.len() > *maximum) {
+        let length = message.payload.len();
+        return Some(format!("its payload has {length} bytes, and AWS IoT Core takes at most {maximum}"));
+    }
+    if options.mqtt_version == MqttVersion::V311
+        && let Some(property) = message.needs_mqtt_5()
+    {
+        return Some(format!("MQTT 3.1.1 carries no {property}"));
+    }
+    properties_problem(message)
+}
+
+fn properties_problem(message: &Message) -> Option<String> {
+    let pairs = message.user_properties.iter().flat_map(|(name, value)| [name, value]);
+    let texts = message.content_type.iter().chain(&message.response_topic).chain(pairs);
+    if texts.clone().any(|text| text.contains('\0')) {
+        return Some("a property contains U+0000 (MQTT 5.0 §1.5.4)".to_owned());
+    }
+    let lengths = texts.map(String::len).chain(message.correlation_data.iter().map(Vec::len));
+    if lengths.max() > Some(MAXIMUM_TEXT) {
+        return Some("a property is longer than 65,535 bytes (MQTT 5.0 §1.5.4)".to_owned());
+    }
+    match message.response_topic.as_deref() {
+        Some("") => Some("its response topic is empty (MQTT 5.0 §4.7.3)".to_owned()),
+        Some(topic) if topic.contains(['+', '#']) => {
+            Some("its response topic holds a wildcard (MQTT 5.0 §3.3.2.3.5)".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// What is wrong with a topic name or filter.
+fn topic_problem(topic: &str, quotas: &Quotas) -> Option<String> {
+    let counted = without_rule(topic);
+    let slashes = counted.matches('/').count();
+    text_problem(topic)
+        .or_else(|| {
+            let maximum = quotas.topic.filter(|maximum| counted.len() > *maximum)?;
+            Some(format!("its topic has {} bytes, and AWS IoT Core takes at most {maximum}", counted.len()))
+        })
+        .or_else(|| {
+            let maximum = quotas.topic_slashes.filter(|maximum| slashes > *maximum)?;
+            Some(format!("its topic has {slashes} slashes, and AWS IoT Core takes at most {maximum}"))
+        })
+}
+
+fn text_problem(text: &str) -> Option<String> {
+    let problem = match text {
+        "" => "its topic is empty (MQTT 5.0 §4.7.3)",
+        text if text.contains('\0') => "its topic contains U+0000 (MQTT 5.0 §1.5.4)",
+        text if text.len() > MAXIMUM_TEXT => "its topic is longer than 65,535 bytes (MQTT 5.0 §4.7.3)",
+        _ => return None,
+    };
+    Some(problem.to_owned())
+}
+
+/// A topic without the prefix of Basic Ingest, which AWS does not count
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html>).
+fn without_rule(topic: &str) -> &str {
+    let rest = topic.strip_prefix("$aws/rules/").and_then(|rest| rest.split_once('/'));
+    rest.map_or(topic, |(_, counted)| counted)
+}
+
+/// A filter without the group of a shared subscription (MQTT 5.0 §4.8.2).
+fn without_group(filter: &str) -> &str {
+    let rest = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
+    rest.map_or(filter, |(_, filter)| filter)
+}
+
+/// The length of a string or of binary data has two bytes.
+const MAXIMUM_TEXT: usize = u16::MAX as usize;
 
 /// Hands an action to paho; the future is the broker's answer, under `id`.
 pub(super) fn send(
     client: &paho::AsyncClient,
+    aliases: &mut Aliases,
     action: &Action,
     id: u64,
 ) -> BoxFuture<'static, (u64, Result<(), paho::Error>)> {
-    let qos = |qos: QoS| match qos {
-        QoS::AtMostOnce => paho::QoS::AtMostOnce,
-        QoS::AtLeastOnce => paho::QoS::AtLeastOnce,
-    };
     match action {
-        Action::Publish(message) => {
-            let message = paho::MessageBuilder::new()
-                .topic(message.topic.as_str())
-                .payload(message.payload.as_slice())
-                .qos(qos(message.qos))
-                .retained(message.retain)
-                .finalize();
-            let token = client.publish(message);
-            Box::pin(async move { (id, token.await) })
-        }
+        Action::Publish(message) => match properties::publish(message, &aliases.form(&message.topic)) {
+            Ok(message) => {
+                let token = client.publish(message);
+                Box::pin(async move { (id, token.await) })
+            }
+            Err(error) => Box::pin(async move { (id, Err(error)) }),
+        },
         Action::Subscribe { filter, qos: maximum } => {
-            let token = client.subscribe(filter.as_str(), qos(*maximum));
+            let token = client.subscribe(filter.as_str(), properties::qos(*maximum));
             Box::pin(async move { (id, token.await.and_then(granted)) })
         }
         Action::Unsubscribe { filter } => {

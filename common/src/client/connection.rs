@@ -15,7 +15,7 @@ use super::backlog::Backlog;
 use super::frames::Connack;
 use super::guard::Guard;
 use super::link::{Link, LinkEnd};
-use super::{ClientOptions, MqttVersion, ReasonCode};
+use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
 use crate::timeline::{Detail, Timeline};
 use crate::transport::map_read_error;
@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
+    /// How many topics the broker remembers by number.
+    pub(super) topic_aliases: u16,
 }
 
 /// Whether the broker shall forget an earlier session (MQTT 5 Clean Start).
@@ -68,8 +70,8 @@ impl Connection {
     }
 
     /// Sends DISCONNECT and waits until the link has sent it and closed the transport.
-    pub(super) async fn disconnect(mut self, version: MqttVersion) {
-        match self.guard.disconnect(disconnect_options(version)).await {
+    pub(super) async fn disconnect(mut self, options: &ClientOptions) {
+        match self.guard.disconnect(disconnect_options(options)).await {
             Ok(()) => {
                 self.link.end().await;
             }
@@ -123,12 +125,14 @@ async fn attempt(
         Err(error) => return Err(refusal(options, seen, &mut link, error).await),
     };
     let session_present = response.connect_response().is_some_and(|connack| connack.session_present);
-    let receive_maximum = response.properties().get_int(paho::PropertyCode::ReceiveMaximum);
-    let window = receive_maximum
+    let announced = response.properties();
+    let topic_aliases = announced.get_val(paho::PropertyCode::TopicAliasMaximum).unwrap_or(0);
+    let window = announced
+        .get_int(paho::PropertyCode::ReceiveMaximum)
         .and_then(|maximum| usize::try_from(maximum).ok())
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present });
-    Ok(Connection { link, guard, session_present, window })
+    Ok(Connection { link, guard, session_present, window, topic_aliases })
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
@@ -191,12 +195,18 @@ fn connect_options(
     match options.mqtt_version {
         MqttVersion::V5 => {
             builder.clean_start(session == Session::Clean);
-            builder.properties(session_expiry(options.session_expiry)?);
+            let expiry = match options.session {
+                SessionPolicy::Clean => Duration::ZERO,
+                SessionPolicy::Resume | SessionPolicy::ResumeAfterFirst => options.session_expiry,
+            };
+            builder.properties(session_expiry(expiry)?);
         }
-        // A persistent session of MQTT 3.1.1 outlives the client; what is in flight is published again instead.
         MqttVersion::V311 => {
-            builder.clean_session(true);
+            builder.clean_session(session == Session::Clean);
         }
+    }
+    if let Some(will) = &options.will {
+        builder.will_message(properties::will(will).map_err(|error| Error::Mqtt(Box::new(error)))?);
     }
     if let Some(authorizer) = &options.authorizer {
         builder.user_name(authorizer.connect_username().expose_secret());
@@ -213,28 +223,28 @@ fn connect_options(
     Ok(builder.finalize())
 }
 
-/// A DISCONNECT that ends the session too: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
-fn disconnect_options(version: MqttVersion) -> paho::DisconnectOptions {
-    let mut options = paho::DisconnectOptionsBuilder::new();
-    if version == MqttVersion::V5 {
+/// A DISCONNECT that ends a session which nobody will resume: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
+fn disconnect_options(options: &ClientOptions) -> paho::DisconnectOptions {
+    let mut disconnect = paho::DisconnectOptionsBuilder::new();
+    if options.mqtt_version == MqttVersion::V5 && options.session == SessionPolicy::ResumeAfterFirst {
         match session_expiry(Duration::ZERO) {
             Ok(properties) => {
-                options.properties(properties);
+                disconnect.properties(properties);
             }
             Err(error) => log::warn!("the session will outlive the connection: {error}"),
         }
     }
-    options.finalize()
+    disconnect.finalize()
 }
 
 /// What ends the session with the connection, or keeps it: Session Expiry Interval (MQTT 5.0 §3.1.2.11.2).
 fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error> {
-    let seconds = u32::try_from(expiry.as_secs()).unwrap_or(u32::MAX);
-    let mut properties = paho::Properties::new();
-    properties
+    let seconds = properties::seconds(expiry);
+    let mut expiring = paho::Properties::new();
+    expiring
         .push_u32(paho::PropertyCode::SessionExpiryInterval, seconds)
         .map_err(|error| Error::Mqtt(Box::new(error)))?;
-    Ok(properties)
+    Ok(expiring)
 }
 
 /// A link in a task of its own, which ends it in the way that paho needs when this is dropped.

@@ -1,9 +1,10 @@
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
+use super::driver::Shared;
 use crate::error::Error;
 
 /// The broker's acknowledgement of a message that was [enqueued](super::Client::enqueue): a future with the errors of
@@ -11,7 +12,7 @@ use crate::error::Error;
 #[derive(Debug)]
 pub struct Delivery {
     pub(super) answer: oneshot::Receiver<Result<(), Error>>,
-    pub(super) gave_up: Arc<OnceLock<Arc<Error>>>,
+    pub(super) shared: Arc<Shared>,
 }
 
 impl Future for Delivery {
@@ -19,6 +20,6 @@ impl Future for Delivery {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let answer = ready!(Pin::new(&mut self.answer).poll(context));
-        Poll::Ready(answer.unwrap_or_else(|_| Err(Error::Stopped { source: self.gave_up.get().cloned() })))
+        Poll::Ready(answer.unwrap_or_else(|_| Err(self.shared.stopped())))
     }
 }

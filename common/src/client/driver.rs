@@ -1,18 +1,20 @@
 //! The task behind a [`Client`](super::Client): connects, serves commands, reconnects.
 
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::future::pending;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::action::{Command, Reply};
+use super::action::{Command, Outcome};
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::connection::{Connection, Session};
 use super::outbox::Outbox;
-use super::{ClientOptions, Event, Message, QoS, ReasonCode};
+use super::takeovers::Takeovers;
+use super::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties};
 use crate::error::Error;
 use crate::failure::WithHint;
 
@@ -21,16 +23,53 @@ pub(super) struct Driver {
     commands: mpsc::Receiver<Command>,
     events: mpsc::UnboundedSender<Event>,
     backlog: Arc<Backlog>,
-    gave_up: Arc<OnceLock<Arc<Error>>>,
+    shared: Arc<Shared>,
     outbox: Outbox,
+    /// Set once the application is done.
+    leaving: Option<Leaving>,
+    /// When the last connection attempt began.
+    last_attempt: Option<Instant>,
+    status: Status,
+}
+
+/// What the clones of a [`Client`](super::Client) see of its driver.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    gave_up: OnceLock<Arc<Error>>,
+    status: Mutex<Status>,
+}
+
+impl Shared {
+    pub(super) fn stopped(&self) -> Error {
+        Error::Stopped { source: self.gave_up.get().cloned() }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How the first connection is made.
+pub(super) enum Start {
+    /// By one attempt, whose outcome somebody waits for.
+    Once(oneshot::Sender<Result<(), Error>>),
+    /// By as many attempts as it takes.
+    Persistently,
 }
 
 /// The application asked to disconnect, or has dropped the client.
-struct Asked(Option<Reply>);
+struct Leaving {
+    reply: Option<oneshot::Sender<Outcome>>,
+    /// How long acknowledgements are waited for.
+    until: Instant,
+}
+
+/// The application is done, and so is the client.
+struct Left;
 
 /// How the time with one connection ended.
 enum Ended {
-    Asked(Asked),
+    Left,
     /// With the broker's word for it, if it sent a DISCONNECT.
     Lost(Option<Error>),
     /// The connection stands, but what the application counts on was refused.
@@ -39,72 +78,100 @@ enum Ended {
 
 /// How the client ended.
 enum Exit {
-    Asked(Asked),
+    Left,
     GaveUp(Arc<Error>),
 }
 
-impl From<Asked> for Exit {
-    fn from(asked: Asked) -> Self {
-        Exit::Asked(asked)
+impl From<Left> for Exit {
+    fn from(Left: Left) -> Self {
+        Exit::Left
     }
 }
 
 impl Driver {
-    /// How long a disconnect waits for acknowledgements under way, and then for the DISCONNECT to be sent.
-    const DRAIN: Duration = Duration::from_secs(5);
+    /// How long the DISCONNECT may take to be sent.
+    const GOODBYE: Duration = Duration::from_secs(5);
 
     pub(super) fn new(
         options: Arc<ClientOptions>,
+        outbox: Outbox,
         commands: mpsc::Receiver<Command>,
         events: mpsc::UnboundedSender<Event>,
         backlog: Arc<Backlog>,
-        gave_up: Arc<OnceLock<Arc<Error>>>,
+        shared: Arc<Shared>,
     ) -> Self {
-        let outbox = Outbox::new(Arc::clone(&options));
-        Self { options, commands, events, backlog, gave_up, outbox }
+        Self {
+            options,
+            commands,
+            events,
+            backlog,
+            shared,
+            outbox,
+            leaving: None,
+            last_attempt: None,
+            status: Status::default(),
+        }
     }
 
-    /// Runs until the application is done or nothing will ever heal. The outcome of the first attempt goes to
-    /// `connected`; if that one fails there is no second.
-    pub(super) async fn run(mut self, connected: oneshot::Sender<Result<(), Error>>) {
-        let connection = match self.attempt(Session::Clean).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => {
-                // Nobody listens if the caller has dropped its `connect`.
-                let _ = connected.send(Err(error));
-                return;
-            }
-            Err(Asked(_)) => return,
+    /// Runs until the application is done or nothing will ever heal.
+    pub(super) async fn run(mut self, start: Start) {
+        let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
+        let connection = match start {
+            Start::Once(connected) => match self.attempt().await {
+                Ok(Ok(connection)) => {
+                    if connected.send(Ok(())).is_err() {
+                        return self.disconnect(connection).await;
+                    }
+                    Ok(connection)
+                }
+                Ok(Err(error)) => {
+                    // Nobody listens if the caller has dropped its `connect`.
+                    let _ = connected.send(Err(error));
+                    return;
+                }
+                Err(Left) => return,
+            },
+            Start::Persistently => self.connect(&mut backoff).await,
         };
-        if connected.send(Ok(())).is_err() {
-            return self.disconnect(connection).await;
-        }
-        match self.keep_up(connection).await {
-            Exit::Asked(Asked(reply)) => {
+        let exit = match connection {
+            Ok(connection) => self.keep_up(connection, &mut backoff).await,
+            Err(exit) => exit,
+        };
+        self.status.connected = false;
+        self.report();
+        match exit {
+            Exit::Left => {
+                let undelivered = self.outbox.undelivered();
+                let outcome = if undelivered == 0 { Ok(()) } else { Err(self.undelivered(undelivered)) };
                 self.emit(Event::Stopped { error: None });
-                if let Some(reply) = reply {
-                    let _ = reply.send(Ok(()));
+                if let Some(reply) = self.leaving.take().and_then(|leaving| leaving.reply) {
+                    let _ = reply.send(outcome);
                 }
             }
             Exit::GaveUp(error) => {
                 // Set here only, before the waiting callers learn of the end by losing their replies.
-                let _ = self.gave_up.set(Arc::clone(&error));
+                let _ = self.shared.gave_up.set(Arc::clone(&error));
                 self.emit(Event::Stopped { error: Some(error) });
             }
         }
     }
 
+    fn undelivered(&self, messages: usize) -> Error {
+        let error = Error::Undelivered { target: self.options.dialer.target(), messages };
+        log::warn!("{error}");
+        error
+    }
+
     /// Serves connections, one after the other, until the end.
-    async fn keep_up(&mut self, mut connection: Connection) -> Exit {
-        let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
+    async fn keep_up(&mut self, mut connection: Connection, backoff: &mut Backoff) -> Exit {
+        let mut takeovers = Takeovers::default();
         loop {
             let since = Instant::now();
             let error = match self.serve(&connection).await {
                 Ended::Lost(None) => connection.lost(&self.options).await,
-                Ended::Asked(asked) => {
-                    self.drain(&connection).await;
+                Ended::Left => {
                     self.disconnect(connection).await;
-                    return asked.into();
+                    return Exit::Left;
                 }
                 Ended::Refused(error) if error.is_permanent() => {
                     self.options.timelines.ended(&error);
@@ -120,25 +187,38 @@ impl Driver {
             self.backlog.connection_ended();
             self.outbox.connection_lost(&error);
             self.options.timelines.ended(&error);
+            self.status.connected = false;
+            self.report();
             let error = Arc::new(error);
             self.emit(Event::Disconnected { error: Arc::clone(&error) });
             if error.is_permanent() {
                 return Exit::GaveUp(error);
             }
-            if since.elapsed() >= Backoff::STABLE_AFTER {
+            let stable = since.elapsed() >= Backoff::STABLE_AFTER;
+            if let Some(times) = takeovers.count(&error, stable) {
+                let (target, client_id) = (self.options.dialer.target(), self.options.client_id.clone());
+                return Exit::GaveUp(Arc::new(Error::TakenOver { target, client_id, times }));
+            }
+            if stable {
                 backoff.reset();
             }
-            connection = match self.reconnect(&mut backoff).await {
+            connection = match self.reconnect(backoff).await {
                 Ok(connection) => connection,
                 Err(exit) => return exit,
             };
         }
     }
 
+    /// Connects after a pause.
     async fn reconnect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
+        self.pause(backoff).await?;
+        self.connect(backoff).await
+    }
+
+    /// Tries until there is a connection, with a pause after each failure.
+    async fn connect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
         loop {
-            self.wait(backoff.next_delay()).await?;
-            let error = match self.attempt(Session::Resume).await? {
+            let error = match self.attempt().await? {
                 Ok(connection) => return Ok(connection),
                 Err(error) => Arc::new(error),
             };
@@ -146,23 +226,30 @@ impl Driver {
             if error.is_permanent() {
                 return Err(Exit::GaveUp(error));
             }
+            self.pause(backoff).await?;
         }
     }
 
     /// One connection attempt, given up when the application is done.
-    async fn attempt(&mut self, session: Session) -> Result<Result<Connection, Error>, Asked> {
+    async fn attempt(&mut self) -> Result<Result<Connection, Error>, Left> {
         self.emit(Event::Attempting);
-        let Self { options, commands, backlog, outbox, .. } = self;
-        let timeline = options.timelines.begin();
+        self.last_attempt = Some(Instant::now());
+        let session = self.session();
+        let timeline = self.options.timelines.begin();
+        let options = Arc::clone(&self.options);
+        let backlog = Arc::clone(&self.backlog);
         let outcome = tokio::select! {
-            outcome = Connection::open(options, backlog, session, &timeline) => outcome,
-            asked = asked(commands, outbox) => return Err(asked),
+            outcome = Connection::open(&options, &backlog, session, &timeline) => outcome,
+            left = self.left() => return Err(left),
         };
         match &outcome {
             Ok(connection) => {
                 let session_present = connection.session_present;
                 timeline.connected();
-                self.outbox.connected(session_present);
+                self.outbox.connected(session_present, connection.topic_aliases);
+                self.status.connected = true;
+                self.status.connections += 1;
+                self.report();
                 self.emit(Event::Connected { session_present, timeline });
             }
             Err(error) => timeline.failed(error),
@@ -170,11 +257,44 @@ impl Driver {
         Ok(outcome)
     }
 
-    async fn wait(&mut self, delay: Duration) -> Result<(), Asked> {
-        log::info!("next connection attempt in {:.1} s", delay.as_secs_f64());
+    /// What the next connection does about an earlier session.
+    fn session(&self) -> Session {
+        match (self.options.session, self.options.mqtt_version) {
+            (SessionPolicy::Resume, _) => Session::Resume,
+            (SessionPolicy::ResumeAfterFirst, MqttVersion::V5) if self.status.connections > 0 => {
+                Session::Resume
+            }
+            (SessionPolicy::Clean | SessionPolicy::ResumeAfterFirst, _) => Session::Clean,
+        }
+    }
+
+    /// Waits before the next attempt: as the back-off has it, and so that attempts keep their distance.
+    async fn pause(&mut self, backoff: &mut Backoff) -> Result<(), Left> {
+        let now = Instant::now();
+        let earliest = self.last_attempt.map_or(now, |last| last + self.options.connect_interval);
+        let next = earliest.max(now + backoff.next_delay());
+        log::info!("next connection attempt in {:.1} s", (next - now).as_secs_f64());
         tokio::select! {
-            () = sleep(delay) => Ok(()),
-            asked = asked(&mut self.commands, &mut self.outbox) => Err(asked),
+            () = sleep_until(next) => Ok(()),
+            left = self.left() => Err(left),
+        }
+    }
+
+    /// Resolves when the application is done, and what it has asked for is either acknowledged or given up. What it
+    /// asks for before waits in the outbox.
+    async fn left(&mut self) -> Left {
+        loop {
+            match &self.leaving {
+                Some(_) if self.outbox.is_empty() => return Left,
+                Some(leaving) => {
+                    sleep_until(leaving.until).await;
+                    return Left;
+                }
+                None => {
+                    let command = self.commands.recv().await;
+                    self.obey(command);
+                }
+            }
         }
     }
 
@@ -182,36 +302,40 @@ impl Driver {
     async fn serve(&mut self, connection: &Connection) -> Ended {
         loop {
             self.outbox.send(connection.client(), connection.window);
+            self.report();
+            let until = match &self.leaving {
+                Some(_) if self.outbox.is_empty() => return Ended::Left,
+                leaving => leaving.as_ref().map(|leaving| leaving.until),
+            };
+            let turn = self.outbox.next_turn().map(Instant::from_std);
             tokio::select! {
-                command = self.commands.recv() => match command {
-                    Some(Command::Perform(action, reply)) => self.outbox.push(action, reply),
-                    Some(Command::Disconnect(reply)) => return Ended::Asked(Asked(Some(reply))),
-                    None => return Ended::Asked(Asked(None)),
-                },
+                command = self.commands.recv(), if until.is_none() => self.obey(command),
                 answer = self.outbox.answer() => if let Err(error) = answer {
                     return Ended::Refused(error);
                 },
                 event = connection.event() => if let Some(said) = self.heard(event) {
                     return Ended::Lost(said);
                 },
+                () = at(turn) => {}
+                () = at(until) => return Ended::Left,
             }
         }
     }
 
-    /// Waits for acknowledgements, for a while.
-    async fn drain(&mut self, connection: &Connection) {
-        let drained = timeout(Self::DRAIN, async {
-            while !self.outbox.is_empty() {
-                self.outbox.send(connection.client(), connection.window);
-                tokio::select! {
-                    answer = self.outbox.answer() => if answer.is_err() { return },
-                    event = connection.event() => if self.heard(event).is_some() { return },
+    /// Does as the application says; `None` is its end.
+    fn obey(&mut self, command: Option<Command>) {
+        let reply = match command {
+            Some(Command::Perform(action, reply)) => {
+                for topic in self.outbox.push(action, reply) {
+                    self.emit(Event::Dropped { topic });
                 }
+                self.report();
+                return;
             }
-        });
-        if drained.await.is_err() {
-            log::warn!("disconnecting although the broker has not acknowledged everything");
-        }
+            Some(Command::Disconnect(reply)) => Some(reply),
+            None => None,
+        };
+        self.leaving = Some(Leaving { reply, until: Instant::now() + self.options.shutdown_timeout });
     }
 
     /// Passes an event of paho's on; `Some` if it says that the connection has ended.
@@ -219,17 +343,8 @@ impl Driver {
         match event {
             paho::Event::Message(message) => {
                 self.backlog.queued_for_application();
-                let message = Message {
-                    topic: message.topic().to_owned(),
-                    payload: message.payload().to_vec(),
-                    qos: match message.qos() {
-                        paho::QoS::AtMostOnce => QoS::AtMostOnce,
-                        paho::QoS::AtLeastOnce | paho::QoS::ExactlyOnce => QoS::AtLeastOnce,
-                    },
-                    retain: message.retained(),
-                    ..Message::default()
-                };
-                if self.events.send(Event::Message(message)).is_err() {
+                self.status.received += 1;
+                if self.events.send(Event::Message(properties::received(&message))).is_err() {
                     self.backlog.taken();
                 }
                 None
@@ -245,11 +360,17 @@ impl Driver {
         }
     }
 
-    /// Ends a connection, and its session, in the way that the protocol asks for.
+    /// Ends a connection in the way that the protocol asks for.
     async fn disconnect(&mut self, connection: Connection) {
-        if timeout(Self::DRAIN, connection.disconnect(self.options.mqtt_version)).await.is_err() {
+        if timeout(Self::GOODBYE, connection.disconnect(&self.options)).await.is_err() {
             log::warn!("the connection could not be closed in an orderly way");
         }
+    }
+
+    /// Makes the status known.
+    fn report(&mut self) {
+        self.outbox.report(&mut self.status);
+        *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner) = self.status;
     }
 
     fn emit(&self, event: Event) {
@@ -274,13 +395,10 @@ impl Driver {
     }
 }
 
-/// Resolves when the application is done; what it asks for before waits in the outbox.
-async fn asked(commands: &mut mpsc::Receiver<Command>, outbox: &mut Outbox) -> Asked {
-    loop {
-        match commands.recv().await {
-            Some(Command::Perform(action, reply)) => outbox.push(action, reply),
-            Some(Command::Disconnect(reply)) => return Asked(Some(reply)),
-            None => return Asked(None),
-        }
+/// Resolves at that moment, if there is one.
+async fn at(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => sleep_until(moment).await,
+        None => pending().await,
     }
 }

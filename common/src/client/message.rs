@@ -43,4 +43,23 @@ impl Message {
     pub fn new(topic: impl Into<String>, payload: impl Into<Vec<u8>>) -> Self {
         Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
     }
+
+    /// What it counts for in quotas, in bytes: its topic and its payload.
+    pub(super) fn size(&self) -> usize {
+        self.topic.len() + self.payload.len()
+    }
+
+    /// Whether it has something that only MQTT 5 can carry; the name of that.
+    pub(super) fn needs_mqtt_5(&self) -> Option<&'static str> {
+        let Self { content_type, response_topic, correlation_data, expiry, user_properties, .. } = self;
+        [
+            (content_type.is_some(), "content type"),
+            (response_topic.is_some(), "response topic"),
+            (correlation_data.is_some(), "correlation data"),
+            (expiry.is_some(), "message expiry"),
+            (!user_properties.is_empty(), "user properties"),
+        ]
+        .into_iter()
+        .find_map(|(is_there, name)| is_there.then_some(name))
+    }
 }

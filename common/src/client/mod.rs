@@ -1,6 +1,7 @@
 //! The client: connect, subscribe, publish, receive, disconnect, and a stream of events.
 
 mod action;
+mod aliases;
 mod backlog;
 mod backoff;
 mod connection;
@@ -14,16 +15,20 @@ mod message;
 mod operation;
 mod options;
 mod outbox;
+mod pace;
 mod peer;
 mod plan;
+mod properties;
 mod queue;
 mod quotas;
 mod reason;
 mod session;
 mod status;
+mod takeovers;
+mod waiting;
 mod will;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -32,11 +37,12 @@ use tokio::time::timeout;
 use self::action::{Action, Command, Reply};
 use self::backlog::Backlog;
 pub use self::delivery::Delivery;
-use self::driver::Driver;
+use self::driver::{Driver, Shared, Start};
 pub use self::event::Event;
 pub use self::message::{Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
+use self::outbox::Outbox;
 pub use self::plan::ConnectionPlan;
 pub use self::queue::{QueueLimits, WhenFull};
 pub use self::quotas::Quotas;
@@ -57,7 +63,7 @@ use crate::error::Error;
 pub struct Client {
     commands: mpsc::Sender<Command>,
     options: Arc<ClientOptions>,
-    gave_up: Arc<OnceLock<Arc<Error>>>,
+    shared: Arc<Shared>,
 }
 
 /// The events of a [`Client`], messages among them.
@@ -79,18 +85,41 @@ impl Client {
     ///
     /// Whatever [`Error`] ended the attempt, within [`ClientOptions::connect_timeout`].
     pub async fn connect(options: ClientOptions) -> Result<(Client, Events), Error> {
-        let options = Arc::new(options);
-        let backlog = Arc::new(Backlog::default());
-        let gave_up = Arc::new(OnceLock::new());
-        let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
-        let (sender, events) = mpsc::unbounded_channel();
         let (connected, outcome) = oneshot::channel();
-        let driver =
-            Driver::new(Arc::clone(&options), receiver, sender, Arc::clone(&backlog), Arc::clone(&gave_up));
-        tokio::spawn(driver.run(connected));
-        let client = Client { commands, options, gave_up };
+        let (client, events) = Self::spawn(options, Start::Once(connected)).await?;
         // Without an answer the runtime is shutting down.
         outcome.await.unwrap_or(Err(Error::Stopped { source: None }))?;
+        Ok((client, events))
+    }
+
+    /// Starts to connect, and tries until it has succeeded: for a device that boots before its network does. What is
+    /// asked of the client meanwhile waits. The events tell how it goes; what will never heal ends it, as later on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] and [`Error::Store`], which no attempt could mend.
+    pub async fn start(options: ClientOptions) -> Result<(Client, Events), Error> {
+        Self::spawn(options, Start::Persistently).await
+    }
+
+    async fn spawn(options: ClientOptions, start: Start) -> Result<(Client, Events), Error> {
+        options.check()?;
+        let options = Arc::new(options);
+        let outbox = Outbox::new(Arc::clone(&options));
+        let backlog = Arc::new(Backlog::default());
+        let shared = Arc::new(Shared::default());
+        let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
+        let (sender, events) = mpsc::unbounded_channel();
+        let driver = Driver::new(
+            Arc::clone(&options),
+            outbox,
+            receiver,
+            sender,
+            Arc::clone(&backlog),
+            Arc::clone(&shared),
+        );
+        tokio::spawn(driver.run(start));
+        let client = Client { commands, options, shared };
         let target = client.target();
         Ok((client, Events { receiver: events, backlog, target }))
     }
@@ -116,17 +145,19 @@ impl Client {
     /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`].
     pub async fn enqueue(&self, message: Message) -> Result<Delivery, Error> {
         let action = Action::Publish(message);
-        action.check()?;
-        let (reply, answer) = oneshot::channel();
-        let stopped = || Error::Stopped { source: self.gave_up.get().cloned() };
-        self.commands.send(Command::Perform(action, reply)).await.map_err(|_| stopped())?;
-        Ok(Delivery { answer, gave_up: Arc::clone(&self.gave_up) })
+        action.check(&self.options)?;
+        let (accepted, is_accepted) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
+        let reply = Reply::Delivery { accepted: Some(accepted), answer: sender };
+        self.commands.send(Command::Perform(action, reply)).await.map_err(|_| self.shared.stopped())?;
+        is_accepted.await.unwrap_or_else(|_| Err(self.shared.stopped()))?;
+        Ok(Delivery { answer, shared: Arc::clone(&self.shared) })
     }
 
     /// Where the client stands.
     #[must_use]
     pub fn status(&self) -> Status {
-        Status::default()
+        self.shared.status()
     }
 
     /// Subscribes to a topic filter and keeps the subscription over reconnects.
@@ -147,14 +178,16 @@ impl Client {
         self.request(Action::Unsubscribe { filter: filter.into() }).await
     }
 
-    /// Waits for acknowledgements under way, for 5 s at most, sends DISCONNECT and ends the client. The broker
-    /// drops the session.
+    /// Waits for acknowledgements, for [`ClientOptions::shutdown_timeout`] at most and over a reconnect if need be, sends
+    /// DISCONNECT and ends the client. The broker keeps the session only with [`SessionPolicy::Resume`].
     ///
     /// # Errors
     ///
-    /// [`Error::Stopped`] if the client has ended before.
+    /// [`Error::Undelivered`] if messages are lost by it, [`Error::Stopped`] if the client has ended before.
     pub async fn disconnect(self) -> Result<(), Error> {
-        self.send(Operation::Disconnect, Command::Disconnect).await
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Disconnect(reply)).await.map_err(|_| self.shared.stopped())?;
+        answer.await.unwrap_or_else(|_| Err(self.shared.stopped()))
     }
 
     /// The client ID.
@@ -176,16 +209,13 @@ impl Client {
     }
 
     async fn request(&self, action: Action) -> Result<(), Error> {
-        action.check()?;
-        self.send(action.operation(), |reply| Command::Perform(action, reply)).await
-    }
-
-    async fn send(&self, operation: Operation, command: impl FnOnce(Reply) -> Command) -> Result<(), Error> {
+        action.check(&self.options)?;
+        let operation = action.operation();
         let (reply, answer) = oneshot::channel();
-        let stopped = || Error::Stopped { source: self.gave_up.get().cloned() };
         let request = async {
-            self.commands.send(command(reply)).await.map_err(|_| stopped())?;
-            answer.await.unwrap_or_else(|_| Err(stopped()))
+            let command = Command::Perform(action, Reply::Caller(reply));
+            self.commands.send(command).await.map_err(|_| self.shared.stopped())?;
+            answer.await.unwrap_or_else(|_| Err(self.shared.stopped()))
         };
         let after = self.options.operation_timeout;
         match timeout(after, request).await {

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::action::message_problem;
 use super::{ConnectionPlan, MqttVersion, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
@@ -104,6 +105,16 @@ impl ClientOptions {
             shutdown_timeout: Duration::from_secs(5),
             max_in_flight: 100,
         })
+    }
+
+    /// Refuses a will that the broker would refuse: it does so by closing the connection.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let problem = self.will.as_ref().and_then(|will| {
+            let delayed = will.delay > Duration::ZERO && self.mqtt_version == MqttVersion::V311;
+            let delay = delayed.then(|| "MQTT 3.1.1 knows no delay of a will".to_owned());
+            message_problem(&will.message, self).or(delay)
+        });
+        problem.map_or(Ok(()), |problem| Err(Error::Settings(format!("the will cannot be used: {problem}"))))
     }
 
     /// What a connection would be, without making one.

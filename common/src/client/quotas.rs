@@ -15,8 +15,6 @@ pub struct Quotas {
     pub topic: Option<usize>,
     /// Slashes in a topic, without the prefix of Basic Ingest.
     pub topic_slashes: Option<usize>,
-    /// Topic filters of one SUBSCRIBE; more are sent in several.
-    pub filters_per_subscribe: Option<usize>,
     /// Subscriptions of one connection.
     pub subscriptions: Option<usize>,
 }
@@ -31,7 +29,6 @@ impl Quotas {
             payload: Some(128 * 1024),
             topic: Some(256),
             topic_slashes: Some(7),
-            filters_per_subscribe: Some(8),
             subscriptions: Some(50),
         }
     }
@@ -45,7 +42,6 @@ impl Quotas {
             payload: None,
             topic: None,
             topic_slashes: None,
-            filters_per_subscribe: None,
             subscriptions: None,
         }
     }

@@ -70,6 +70,11 @@ impl ReasonCode {
         }
     }
 
+    /// Whether the broker says that another connection has the same client ID.
+    pub(crate) fn is_takeover(self) -> bool {
+        self.version == MqttVersion::V5 && self.code == 0x8e
+    }
+
     /// Whether trying again cannot help: who we are or what we ask is refused, not the moment.
     pub(crate) fn is_permanent(self) -> bool {
         match self.version {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Events, Identity, Roots};
+use common::{Auth, Client, ClientOptions, Endpoint, Events, Identity, Quotas, Roots};
 use sandbox::Sandbox;
 use tokio::time::{Instant, interval};
 
@@ -26,6 +26,9 @@ pub(crate) fn options(sandbox: &Sandbox, port: u16, auth: Auth, client_id: &str)
     // A broker that is back should not be waited for.
     options.reconnect_minimum = Duration::from_millis(50);
     options.reconnect_maximum = Duration::from_millis(200);
+    options.connect_interval = Duration::from_millis(10);
+    // Nor should the tests take the time that AWS's quotas ask for.
+    options.quotas = Quotas::none();
     options
 }
 

@@ -1,0 +1,273 @@
+use tokio::sync::oneshot;
+
+use super::*;
+use crate::client::MqttVersion;
+use crate::endpoint::Endpoint;
+use crate::transport::{Auth, Roots};
+use crate::{CredentialSource, StaticCredentials};
+
+struct Fixture {
+    outbox: Outbox,
+    answers: Vec<oneshot::Receiver<Result<(), Error>>>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self::with(|_| {})
+    }
+
+    fn with(change: impl FnOnce(&mut ClientOptions)) -> Self {
+        let keys = CredentialSource::Static(StaticCredentials::new("id", "key", None));
+        let auth = Auth::SigV4 { credentials: keys, region: "us-east-1".to_owned() };
+        let endpoint = Endpoint::parse("localhost").unwrap();
+        let mut options = ClientOptions::new(endpoint, auth, Roots::system(), "test-1").unwrap();
+        change(&mut options);
+        Self { outbox: Outbox::new(Arc::new(options)), answers: Vec::new() }
+    }
+
+    fn subscribed(filter: &str) -> Self {
+        let mut fixture = Self::new();
+        fixture.push(subscribe(filter));
+        fixture.send();
+        fixture.outbox.settle(0, Ok(())).unwrap();
+        fixture
+    }
+
+    fn push(&mut self, action: Action) {
+        let (reply, answer) = oneshot::channel();
+        self.outbox.push(action, Reply::Caller(reply));
+        self.answers.push(answer);
+    }
+
+    /// Sends all that waits, without a broker.
+    fn send(&mut self) {
+        while let Some(mut entry) = self.outbox.waiting.pop_front() {
+            entry.sent = true;
+            self.outbox.in_flight.insert(self.outbox.next_id, entry);
+            self.outbox.next_id += 1;
+        }
+    }
+
+    fn waiting(&self) -> Vec<String> {
+        self.outbox.waiting.iter().map(|entry| entry.action.operation().to_string()).collect()
+    }
+}
+
+fn lost(code: Option<ReasonCode>, source: Option<&str>) -> Error {
+    let source = source.map(Into::into);
+    Error::Disconnected { target: "localhost:1".to_owned(), code, reason_string: None, source }
+}
+
+/// The broker's way to refuse without a code.
+fn closed() -> Error {
+    lost(None, None)
+}
+
+fn publish(topic: &str) -> Action {
+    Action::Publish(Message::new(topic, ""))
+}
+
+fn subscribe(filter: &str) -> Action {
+    Action::Subscribe { filter: filter.to_owned(), qos: QoS::AtLeastOnce }
+}
+
+#[test]
+fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
+    let mut fixture = Fixture::subscribed("s");
+    for topic in ["a", "b", "c"] {
+        fixture.push(publish(topic));
+    }
+    fixture.send();
+    fixture.push(publish("d"));
+    // paho gives up some of them by itself, in any order.
+    fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
+    fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
+    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connected(false, 0);
+    let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
+    assert_eq!(fixture.waiting(), expected);
+}
+
+#[test]
+fn a_session_that_is_still_there_needs_no_subscriptions() {
+    let mut fixture = Fixture::subscribed("s");
+    fixture.push(publish("a"));
+    fixture.push(subscribe("t"));
+    fixture.send();
+    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connected(true, 0);
+    assert_eq!(fixture.waiting(), ["publish to a", "subscribe to t"]);
+}
+
+#[test]
+fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
+    let mut fixture = Fixture::subscribed("s");
+    for session_present in [false, false, true] {
+        fixture.outbox.connected(session_present, 0);
+        assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
+        fixture.send();
+        fixture.outbox.connection_lost(&closed());
+    }
+}
+
+#[test]
+fn an_answer_before_the_end_counts() {
+    let mut fixture = Fixture::new();
+    fixture.push(publish("a"));
+    fixture.send();
+    fixture.outbox.answers.push(Box::pin(async { (0, Ok(())) }));
+    fixture.outbox.connection_lost(&closed());
+    fixture.answers[0].try_recv().unwrap().unwrap();
+    assert!(fixture.outbox.is_empty());
+}
+
+#[test]
+fn what_nobody_waits_for_does_not_pile_up() {
+    let mut fixture = Fixture::new();
+    for _ in 0..1000 {
+        fixture.push(publish("a"));
+        fixture.answers.clear();
+    }
+    assert!(fixture.outbox.waiting.len() <= 2 * Outbox::PRUNE);
+}
+
+#[test]
+fn qos_0_is_sent_once() {
+    let mut fixture = Fixture::new();
+    let mut message = Message::new("a", "");
+    message.qos = QoS::AtMostOnce;
+    fixture.push(Action::Publish(message));
+    fixture.send();
+    fixture.outbox.connection_lost(&closed());
+    assert!(fixture.answers[0].try_recv().unwrap().is_err());
+    assert!(fixture.outbox.is_empty());
+}
+
+#[test]
+fn the_action_that_ends_three_connections_in_a_row_is_refused() {
+    let mut fixture = Fixture::new();
+    fixture.push(publish("bad"));
+    fixture.push(publish("good"));
+    for _ in 0..3 {
+        fixture.outbox.connected(true, 0);
+        fixture.send();
+        fixture.outbox.connection_lost(&closed());
+    }
+    let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
+    assert_eq!(fixture.waiting(), ["publish to good"]);
+}
+
+#[test]
+fn a_network_that_fails_is_nobodys_fault() {
+    let mut fixture = Fixture::new();
+    fixture.push(publish("a"));
+    for _ in 0..10 {
+        fixture.outbox.connected(true, 0);
+        fixture.send();
+        fixture.outbox.connection_lost(&lost(None, Some("reset")));
+        fixture.outbox.connected(true, 0);
+        fixture.send();
+        let maintenance = ReasonCode::new(0x98, MqttVersion::V5);
+        fixture.outbox.connection_lost(&lost(Some(maintenance), None));
+    }
+    assert_eq!(fixture.waiting(), ["publish to a"]);
+}
+
+#[test]
+fn an_acknowledgement_between_two_closes_clears_the_suspect() {
+    let mut fixture = Fixture::new();
+    fixture.push(publish("slow"));
+    for round in 0..10 {
+        fixture.push(publish("quick"));
+        fixture.outbox.connected(false, 0);
+        fixture.send();
+        let quick = fixture.outbox.next_id - 1;
+        fixture.outbox.settle(quick, Ok(())).unwrap();
+        fixture.outbox.connection_lost(&closed());
+        assert!(fixture.answers[0].try_recv().is_err(), "round {round}");
+    }
+}
+
+#[test]
+fn a_refused_renewal_is_the_applications_business() {
+    let mut fixture = Fixture::subscribed("s");
+    fixture.outbox.connected(false, 0);
+    fixture.send();
+    let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
+    let error = fixture.outbox.settle(1, Err(refused)).unwrap_err();
+    assert!(error.is_permanent());
+}
+
+#[test]
+fn a_full_queue_refuses_the_new_message() {
+    let mut fixture = Fixture::with(|options| options.queue.messages = 2);
+    for topic in ["a", "b", "c"] {
+        fixture.push(publish(topic));
+    }
+    let refused = fixture.answers[2].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::QueueFull { waiting: 2, .. }), "{refused:?}");
+    assert_eq!(
+        refused.to_string(),
+        "cannot publish to c: 2 messages wait to be sent, as many as the queue takes"
+    );
+    fixture.push(subscribe("s"));
+    assert_eq!(fixture.waiting(), ["publish to a", "publish to b", "subscribe to s"]);
+}
+
+#[test]
+fn a_full_queue_drops_the_oldest_message_that_was_not_sent() {
+    let mut fixture = Fixture::with(|options| {
+        options.queue.bytes = 10;
+        options.queue.when_full = WhenFull::DropOldest;
+    });
+    fixture.push(publish("sent"));
+    fixture.send();
+    fixture.outbox.connection_lost(&closed());
+    fixture.push(subscribe("s"));
+    for topic in ["one", "two"] {
+        fixture.push(publish(topic));
+    }
+    // Four bytes have been sent and stay, so that six leave no room.
+    let (reply, mut answer) = oneshot::channel();
+    assert_eq!(fixture.outbox.push(publish("three!"), Reply::Caller(reply)), ["one", "two"]);
+    for gone in [2, 3] {
+        let error = fixture.answers[gone].try_recv().unwrap().unwrap_err();
+        assert!(matches!(error, Error::QueueFull { .. }), "{error:?}");
+    }
+    assert!(answer.try_recv().is_err());
+    assert_eq!(fixture.waiting(), ["publish to sent", "subscribe to s", "publish to three!"]);
+    assert_eq!(fixture.outbox.dropped, 2);
+    // None goes for a message that cannot have room anyway.
+    fixture.push(publish("larger than it"));
+    assert!(fixture.answers.last_mut().unwrap().try_recv().unwrap().is_err());
+    assert_eq!(fixture.outbox.dropped, 2);
+}
+
+#[test]
+fn a_connection_has_no_more_subscriptions_than_aws_takes() {
+    let mut fixture = Fixture::with(|options| options.quotas.subscriptions = Some(2));
+    fixture.push(subscribe("a"));
+    fixture.send();
+    fixture.outbox.settle(0, Ok(())).unwrap();
+    for filter in ["b", "c", "a"] {
+        fixture.push(subscribe(filter));
+    }
+    assert_eq!(fixture.waiting(), ["subscribe to b", "subscribe to a"]);
+    let refused = fixture.answers[2].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::OperationInvalid { .. }), "{refused:?}");
+}
+
+#[test]
+fn a_message_that_was_taken_over_is_not_forgotten_with_its_caller() {
+    let mut fixture = Fixture::new();
+    let (accepted, mut is_accepted) = oneshot::channel();
+    let (answer, _) = oneshot::channel();
+    fixture.outbox.push(publish("a"), Reply::Delivery { accepted: Some(accepted), answer });
+    is_accepted.try_recv().unwrap().unwrap();
+    for _ in 0..2 * Outbox::PRUNE {
+        fixture.push(publish("b"));
+        fixture.answers.clear();
+    }
+    assert_eq!(fixture.waiting()[0], "publish to a");
+}

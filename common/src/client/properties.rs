@@ -1,0 +1,102 @@
+//! Messages as paho has them.
+
+use std::time::Duration;
+
+use paho_mqtt as paho;
+use paho_mqtt::PropertyCode;
+
+use super::aliases::Form;
+use super::{Message, QoS, Will};
+
+/// A message to publish. What [`check`](super::action::Action::check) lets through has a property for all it holds.
+pub(super) fn publish(message: &Message, form: &Form) -> Result<paho::Message, paho::Error> {
+    let mut properties = properties(message)?;
+    let topic = match form {
+        Form::Name => message.topic.as_str(),
+        Form::Introduced(number) => {
+            properties.push_u16(PropertyCode::TopicAlias, *number)?;
+            message.topic.as_str()
+        }
+        Form::Number(number) => {
+            properties.push_u16(PropertyCode::TopicAlias, *number)?;
+            ""
+        }
+    };
+    Ok(paho::MessageBuilder::new()
+        .topic(topic)
+        .payload(message.payload.as_slice())
+        .qos(qos(message.qos))
+        .retained(message.retain)
+        .properties(properties)
+        .finalize())
+}
+
+/// A will, for CONNECT.
+pub(super) fn will(will: &Will) -> Result<paho::Message, paho::Error> {
+    let message = &will.message;
+    let mut properties = properties(message)?;
+    if will.delay > Duration::ZERO {
+        properties.push_u32(PropertyCode::WillDelayInterval, seconds(will.delay))?;
+    }
+    Ok(paho::MessageBuilder::new()
+        .topic(message.topic.as_str())
+        .payload(message.payload.as_slice())
+        .qos(qos(message.qos))
+        .retained(message.retain)
+        .properties(properties)
+        .finalize())
+}
+
+/// A message that has arrived.
+pub(super) fn received(message: &paho::Message) -> Message {
+    let properties = message.properties();
+    Message {
+        topic: message.topic().to_owned(),
+        payload: message.payload().to_vec(),
+        qos: match message.qos() {
+            paho::QoS::AtMostOnce => QoS::AtMostOnce,
+            paho::QoS::AtLeastOnce | paho::QoS::ExactlyOnce => QoS::AtLeastOnce,
+        },
+        retain: message.retained(),
+        content_type: properties.get_string(PropertyCode::ContentType),
+        response_topic: properties.get_string(PropertyCode::ResponseTopic),
+        correlation_data: properties.get_binary(PropertyCode::CorrelationData),
+        expiry: properties
+            .get_val::<u32>(PropertyCode::MessageExpiryInterval)
+            .map(|seconds| Duration::from_secs(seconds.into())),
+        user_properties: properties.user_iter().collect(),
+    }
+}
+
+pub(super) fn qos(qos: QoS) -> paho::QoS {
+    match qos {
+        QoS::AtMostOnce => paho::QoS::AtMostOnce,
+        QoS::AtLeastOnce => paho::QoS::AtLeastOnce,
+    }
+}
+
+/// Whole seconds of an interval, none of them lost: half a second is one.
+pub(super) fn seconds(interval: Duration) -> u32 {
+    let whole = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(u32::MAX)
+}
+
+fn properties(message: &Message) -> Result<paho::Properties, paho::Error> {
+    let mut properties = paho::Properties::new();
+    if let Some(expiry) = message.expiry {
+        properties.push_u32(PropertyCode::MessageExpiryInterval, seconds(expiry))?;
+    }
+    if let Some(content_type) = &message.content_type {
+        properties.push_string(PropertyCode::ContentType, content_type)?;
+    }
+    if let Some(topic) = &message.response_topic {
+        properties.push_string(PropertyCode::ResponseTopic, topic)?;
+    }
+    if let Some(data) = &message.correlation_data {
+        properties.push_binary(PropertyCode::CorrelationData, data.clone())?;
+    }
+    for (name, value) in &message.user_properties {
+        properties.push_string_pair(PropertyCode::UserProperty, name, value)?;
+    }
+    Ok(properties)
+}

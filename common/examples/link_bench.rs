@@ -10,7 +10,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use common::{Auth, Client, ClientOptions, Endpoint, Event, Events, Identity, Layer, Roots, Timeline};
+use common::{
+    Auth, Client, ClientOptions, Endpoint, Event, Events, Identity, Layer, Quotas, Roots, Timeline,
+};
 use paho_mqtt as paho;
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
@@ -28,6 +30,7 @@ async fn main() -> Result<()> {
     let mut options = ClientOptions::new(endpoint, Auth::MutualTls(identity), roots, "test-link")?;
     // Long enough that the wait is over when the attempt begins.
     options.reconnect_minimum = Duration::from_millis(200);
+    options.quotas = Quotas::none();
     options.reconnect_maximum = Duration::from_millis(200);
 
     let mut alone = Vec::new();

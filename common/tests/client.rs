@@ -17,7 +17,7 @@ use sandbox::{Principal, Sandbox};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use support::{connect, device, device_on, eventually, options};
+use support::{allow_all, connect, device, device_on, eventually, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -58,12 +58,6 @@ fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
     let region = sandbox.region().to_owned();
     let auth = Auth::SigV4 { credentials: CredentialSource::Static(credentials), region };
     options(sandbox, port, auth, client_id)
-}
-
-/// A policy for everything, so that a test that is about something else is not about policies.
-fn allow_all() -> String {
-    let all = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
-    format!(r#"{{"Version": "2012-10-17", "Statement": [{all}]}}"#)
 }
 
 async fn next_matching(events: &mut Events, wanted: impl Fn(&Event) -> bool) -> Event {

@@ -81,6 +81,7 @@ impl OddBroker {
             ClientOptions::new(endpoint, auth, Roots::from_file(certificate), "test-1").unwrap();
         options.reconnect_minimum = Duration::from_millis(1);
         options.reconnect_maximum = Duration::from_millis(1);
+        options.connect_interval = Duration::ZERO;
         options
     }
 

@@ -14,7 +14,7 @@ use super::backoff::Backoff;
 use super::connection::{Connection, Session};
 use super::outbox::Outbox;
 use super::takeovers::Takeovers;
-use super::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties};
+use super::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties, turns};
 use crate::error::Error;
 use crate::failure::WithHint;
 
@@ -27,8 +27,6 @@ pub(super) struct Driver {
     outbox: Outbox,
     /// Set once the application is done.
     leaving: Option<Leaving>,
-    /// When the last connection attempt began.
-    last_attempt: Option<Instant>,
     status: Status,
 }
 
@@ -100,17 +98,7 @@ impl Driver {
         backlog: Arc<Backlog>,
         shared: Arc<Shared>,
     ) -> Self {
-        Self {
-            options,
-            commands,
-            events,
-            backlog,
-            shared,
-            outbox,
-            leaving: None,
-            last_attempt: None,
-            status: Status::default(),
-        }
+        Self { options, commands, events, backlog, shared, outbox, leaving: None, status: Status::default() }
     }
 
     /// Runs until the application is done or nothing will ever heal.
@@ -230,10 +218,11 @@ impl Driver {
         }
     }
 
-    /// One connection attempt, given up when the application is done.
+    /// One connection attempt, as soon as it may be made, and given up when the application is done.
     async fn attempt(&mut self) -> Result<Result<Connection, Error>, Left> {
+        let ClientOptions { dialer, client_id, connect_interval, .. } = &*self.options;
+        self.sleep(turns::book(&dialer.target(), client_id, *connect_interval, Instant::now())).await?;
         self.emit(Event::Attempting);
-        self.last_attempt = Some(Instant::now());
         let session = self.session();
         let timeline = self.options.timelines.begin();
         let options = Arc::clone(&self.options);
@@ -268,14 +257,19 @@ impl Driver {
         }
     }
 
-    /// Waits before the next attempt: as the back-off has it, and so that attempts keep their distance.
+    /// Waits before the next attempt.
     async fn pause(&mut self, backoff: &mut Backoff) -> Result<(), Left> {
-        let now = Instant::now();
-        let earliest = self.last_attempt.map_or(now, |last| last + self.options.connect_interval);
-        let next = earliest.max(now + backoff.next_delay());
-        log::info!("next connection attempt in {:.1} s", (next - now).as_secs_f64());
+        let delay = backoff.next_delay();
+        log::info!("next connection attempt in {:.1} s", delay.as_secs_f64());
+        self.sleep(Instant::now() + delay).await
+    }
+
+    async fn sleep(&mut self, until: Instant) -> Result<(), Left> {
+        if until <= Instant::now() {
+            return Ok(());
+        }
         tokio::select! {
-            () = sleep_until(next) => Ok(()),
+            () = sleep_until(until) => Ok(()),
             left = self.left() => Err(left),
         }
     }

@@ -25,6 +25,7 @@ mod reason;
 mod session;
 mod status;
 mod takeovers;
+mod turns;
 mod waiting;
 mod will;
 

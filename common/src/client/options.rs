@@ -50,7 +50,8 @@ pub struct ClientOptions {
     pub reconnect_minimum: Duration,
     /// The highest ceiling of the reconnect delay; 120 s by default.
     pub reconnect_maximum: Duration,
-    /// The least time from one connection attempt to the next; 1 s by default, AWS IoT Core's limit for a client ID.
+    /// The least time from one connection attempt of this process's to the next with the same client ID; 1 s by
+    /// default, AWS IoT Core's limit.
     pub connect_interval: Duration,
     /// How long a disconnect waits for acknowledgements; 5 s by default.
     pub shutdown_timeout: Duration,

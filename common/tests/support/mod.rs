@@ -45,3 +45,10 @@ pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
         tick.tick().await;
     }
 }
+
+/// A policy for everything, so that a test that is about something else is not about policies.
+#[allow(dead_code, reason = "not every user of this file needs it")]
+pub(crate) fn allow_all() -> String {
+    let all = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
+    format!(r#"{{"Version": "2012-10-17", "Statement": [{all}]}}"#)
+}

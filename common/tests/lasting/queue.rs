@@ -1,0 +1,139 @@
+//! What waits while there is no connection, and how fast it goes out.
+
+use std::time::{Duration, Instant};
+
+use common::{Client, Error, Event, Message, QoS, Quotas, WhenFull};
+use sandbox::Sandbox;
+use sandbox::relay::{Options, Relay};
+
+use super::support::{connect, device, device_on, eventually};
+use super::{payloads, pick};
+
+fn numbered(number: usize) -> Message {
+    Message::new("test/topic", number.to_string())
+}
+
+#[tokio::test]
+async fn messages_wait_for_the_first_connection() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let options = device(&sandbox, "test-1");
+    sandbox.stop();
+    let (client, mut events) = Client::start(options).await.unwrap();
+    let mut deliveries = Vec::new();
+    for number in 0..20 {
+        deliveries.push(client.enqueue(numbered(number)).await.unwrap());
+    }
+    pick(&mut events, |event| matches!(event, Event::ConnectionFailed { .. }).then_some(())).await;
+    let status = client.status();
+    assert!(!status.connected && status.queued == 20 && status.in_flight == 0, "{status:?}");
+
+    sandbox.restart().unwrap();
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
+    let status = client.status();
+    assert!(status.connected && status.queued == 0 && status.published == 20, "{status:?}");
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_queue_is_never_silent() {
+    for when_full in [WhenFull::RefuseNew, WhenFull::DropOldest] {
+        let mut sandbox = Sandbox::start().unwrap();
+        let mut options = device(&sandbox, "test-1");
+        options.queue.messages = 3;
+        options.queue.when_full = when_full;
+        let (client, mut events) = connect(options).await;
+        // Renewed with the next connection, before anything is published there.
+        client.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+        sandbox.stop();
+        pick(&mut events, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+
+        let mut accepted = Vec::new();
+        let mut refused = 0;
+        for number in 0..5 {
+            match client.enqueue(numbered(number)).await {
+                Ok(delivery) => accepted.push(delivery),
+                Err(Error::QueueFull { waiting: 3, .. }) => refused += 1,
+                Err(error) => panic!("{error:?}"),
+            }
+        }
+        let mut dropped = 0;
+        if when_full == WhenFull::DropOldest {
+            for _ in 0..2 {
+                pick(&mut events, |event| matches!(event, Event::Dropped { .. }).then_some(())).await;
+                let delivery = accepted.remove(0);
+                assert!(matches!(delivery.await, Err(Error::QueueFull { .. })));
+                dropped += 1;
+            }
+        }
+        assert_eq!((refused, dropped), if when_full == WhenFull::RefuseNew { (2, 0) } else { (0, 2) });
+        assert_eq!(client.status().dropped, dropped);
+        sandbox.restart().unwrap();
+        for delivery in accepted {
+            delivery.await.unwrap();
+        }
+        let expected = if when_full == WhenFull::RefuseNew { ["0", "1", "2"] } else { ["2", "3", "4"] };
+        assert_eq!(payloads(&mut events, 3).await, expected);
+        client.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn publishing_keeps_to_the_quota_of_a_second() {
+    let sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.quotas = Quotas::aws();
+    options.quotas.publishes_per_second = Some(20);
+    let (client, mut events) = connect(options).await;
+    client.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+    for number in 0..50 {
+        client.enqueue(numbered(number)).await.unwrap();
+    }
+    let mut arrivals = Vec::new();
+    while arrivals.len() < 50 {
+        super::message(&mut events).await;
+        arrivals.push(Instant::now());
+    }
+    // Measured where they arrive, which may be early or late by what the machine does in between.
+    for (early, late) in arrivals.iter().zip(&arrivals[20..]) {
+        assert!(*late - *early > Duration::from_millis(800), "{:?}", *late - *early);
+    }
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_disconnect_waits_for_acknowledgements_over_a_reconnect() {
+    let sandbox = Sandbox::start().unwrap();
+    let relay =
+        Relay::start(sandbox.mqtt_port(), Options { one_way_delay: Duration::from_millis(30) }).unwrap();
+    let (client, _events) = connect(device_on(&sandbox, relay.port(), "test-1")).await;
+    let mut deliveries = Vec::new();
+    for number in 0..30 {
+        deliveries.push(client.enqueue(numbered(number)).await.unwrap());
+    }
+    relay.cut();
+    client.disconnect().await.unwrap();
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
+    assert_eq!(relay.connections(), 2);
+    eventually("a clean end", || sandbox.connections().last().is_some_and(|last| last.clean_disconnect))
+        .await;
+}
+
+#[tokio::test]
+async fn a_disconnect_that_loses_messages_says_so() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.shutdown_timeout = Duration::from_millis(300);
+    let (client, _events) = connect(options).await;
+    sandbox.stop();
+    let deliveries = [client.enqueue(numbered(0)).await.unwrap(), client.enqueue(numbered(1)).await.unwrap()];
+    let error = client.disconnect().await.unwrap_err();
+    assert!(matches!(error, Error::Undelivered { messages: 2, .. }), "{error:?}");
+    assert!(error.hint().is_some());
+    for delivery in deliveries {
+        assert!(matches!(delivery.await, Err(Error::Stopped { .. })));
+    }
+}

@@ -6,7 +6,7 @@ use std::iter::successors;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
-use crate::client::{Operation, ReasonCode};
+use crate::client::{Operation, ReasonCode, store};
 use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
 use crate::transport::proxy;
 use crate::transport::tls::tls_cause;
@@ -98,6 +98,7 @@ impl Error {
             Error::OperationTimeout { operation: Operation::Receive { topic }, .. } => Some(format!(
                 "nobody published to {topic}, or the policy does not allow iot:Receive on topic/{topic}"
             )),
+            Error::Store { source, .. } => source.downcast_ref().and_then(store::Problem::hint),
             Error::Link(_) => {
                 Some("a local firewall or sandbox may forbid connections on 127.0.0.1".to_owned())
             }

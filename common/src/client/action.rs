@@ -1,5 +1,7 @@
 //! What an application asks for, and how paho is asked for it.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use paho_mqtt as paho;
 use tokio::sync::oneshot;
@@ -62,7 +64,7 @@ impl Reply {
 /// Something that the broker has to acknowledge.
 #[derive(Debug, Clone)]
 pub(super) enum Action {
-    Publish(Message),
+    Publish(Arc<Message>),
     Subscribe { filter: String, qos: QoS },
     Unsubscribe { filter: String },
 }

@@ -127,10 +127,10 @@ impl Driver {
         };
         self.status.connected = false;
         self.report();
+        self.outbox.close().await;
         match exit {
             Exit::Left => {
-                let undelivered = self.outbox.undelivered();
-                let outcome = if undelivered == 0 { Ok(()) } else { Err(self.undelivered(undelivered)) };
+                let outcome = self.undelivered();
                 self.emit(Event::Stopped { error: None });
                 if let Some(reply) = self.leaving.take().and_then(|leaving| leaving.reply) {
                     let _ = reply.send(outcome);
@@ -144,10 +144,18 @@ impl Driver {
         }
     }
 
-    fn undelivered(&self, messages: usize) -> Error {
-        let error = Error::Undelivered { target: self.options.dialer.target(), messages };
+    /// Whether all messages have been delivered, or will be.
+    fn undelivered(&self) -> Outcome {
+        let (lost, stored) = self.outbox.undelivered();
+        if stored > 0 {
+            log::warn!("{stored} messages stay in the message store for the next run");
+        }
+        if lost == 0 {
+            return Ok(());
+        }
+        let error = Error::Undelivered { target: self.options.dialer.target(), messages: lost };
         log::warn!("{error}");
-        error
+        Err(error)
     }
 
     /// Serves connections, one after the other, until the end.
@@ -280,14 +288,14 @@ impl Driver {
         loop {
             match &self.leaving {
                 Some(_) if self.outbox.is_empty() => return Left,
-                Some(leaving) => {
-                    sleep_until(leaving.until).await;
-                    return Left;
-                }
-                None => {
-                    let command = self.commands.recv().await;
-                    self.obey(command);
-                }
+                Some(leaving) => tokio::select! {
+                    () = sleep_until(leaving.until) => return Left,
+                    () = self.outbox.stored() => {}
+                },
+                None => tokio::select! {
+                    command = self.commands.recv() => self.obey(command),
+                    () = self.outbox.stored() => {}
+                },
             }
         }
     }
@@ -304,7 +312,7 @@ impl Driver {
             let turn = self.outbox.next_turn().map(Instant::from_std);
             tokio::select! {
                 command = self.commands.recv(), if until.is_none() => self.obey(command),
-                answer = self.outbox.answer() => if let Err(error) = answer {
+                answer = self.outbox.progress() => if let Err(error) = answer {
                     return Ended::Refused(error);
                 },
                 event = connection.event() => if let Some(said) = self.heard(event) {

@@ -24,6 +24,7 @@ mod quotas;
 mod reason;
 mod session;
 mod status;
+pub(crate) mod store;
 mod takeovers;
 mod turns;
 mod waiting;
@@ -106,7 +107,7 @@ impl Client {
     async fn spawn(options: ClientOptions, start: Start) -> Result<(Client, Events), Error> {
         options.check()?;
         let options = Arc::new(options);
-        let outbox = Outbox::new(Arc::clone(&options));
+        let outbox = Outbox::open(Arc::clone(&options)).await?;
         let backlog = Arc::new(Backlog::default());
         let shared = Arc::new(Shared::default());
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
@@ -126,7 +127,9 @@ impl Client {
     }
 
     /// Publishes a message. QoS 1 returns when the broker has acknowledged it, over reconnects if need be; QoS 0
-    /// when it has been handed to the network.
+    /// when it has been handed to the network. When the call ends early, by a timeout or because it is dropped, a
+    /// message that has not been sent yet is not sent any more, unless [`persistence`](ClientOptions::persistence)
+    /// keeps it.
     ///
     /// # Errors
     ///
@@ -134,7 +137,7 @@ impl Client {
     /// [`ClientOptions::operation_timeout`], [`Error::OperationClosesConnection`] where the broker answers by
     /// closing the connection, [`Error::Stopped`].
     pub async fn publish(&self, message: Message) -> Result<(), Error> {
-        self.request(Action::Publish(message)).await
+        self.request(Action::Publish(Arc::new(message))).await
     }
 
     /// Takes a message over: it will be published, over reconnects, and with
@@ -143,9 +146,10 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`].
+    /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`]: the message is then
+    /// not the client's.
     pub async fn enqueue(&self, message: Message) -> Result<Delivery, Error> {
-        let action = Action::Publish(message);
+        let action = Action::Publish(Arc::new(message));
         action.check(&self.options)?;
         let (accepted, is_accepted) = oneshot::channel();
         let (sender, answer) = oneshot::channel();

@@ -9,11 +9,14 @@ use std::time::Instant;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use paho_mqtt as paho;
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
 
 use super::action::{Action, Reply, is_connection_loss, refused_on_v311, send};
 use super::aliases::Aliases;
 use super::pace::Pace;
-use super::waiting::{Entry, Waiting};
+use super::store::{Store, Stored};
+use super::waiting::{Entry, Kept, Waiting};
 use super::{ClientOptions, Message, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
 
@@ -39,6 +42,15 @@ pub(super) struct Outbox {
     aliases: Aliases,
     published: u64,
     dropped: u64,
+    disk: Option<Disk>,
+}
+
+/// The message store, and what it has to say.
+struct Disk {
+    store: Store,
+    /// The sequences of messages, and whether they are in the store.
+    outcomes: mpsc::UnboundedReceiver<(u64, Result<(), Error>)>,
+    sender: mpsc::UnboundedSender<(u64, Result<(), Error>)>,
 }
 
 /// The oldest action that had no answer when the broker closed a connection.
@@ -56,7 +68,33 @@ impl Outbox {
     /// The least number of waiting actions to look through.
     const PRUNE: usize = 64;
 
-    pub(super) fn new(options: Arc<ClientOptions>) -> Self {
+    /// An outbox that holds what an earlier process has left in [`ClientOptions::persistence`].
+    pub(super) async fn open(options: Arc<ClientOptions>) -> Result<Self, Error> {
+        let mut outbox = Self::new(Arc::clone(&options));
+        let Some(directory) = options.persistence.clone() else { return Ok(outbox) };
+        let client_id = options.client_id.clone();
+        let opened = spawn_blocking(move || Store::open(&directory, &client_id)).await;
+        // It does not panic; without an answer the runtime is shutting down.
+        let (store, left) = opened.unwrap_or(Err(Error::Stopped { source: None }))?;
+        for Stored { key: sequence, message } in left {
+            outbox.next_sequence = sequence + 1;
+            outbox.waiting.insert(Entry {
+                sequence,
+                action: Action::Publish(Arc::new(message)),
+                reply: Reply::Nobody,
+                kept: Kept::Stored,
+                sent: false,
+            });
+        }
+        if !outbox.waiting.is_empty() {
+            log::info!("{} messages of an earlier run are to be sent", outbox.waiting.len());
+        }
+        let (sender, outcomes) = mpsc::unbounded_channel();
+        outbox.disk = Some(Disk { store, outcomes, sender });
+        Ok(outbox)
+    }
+
+    fn new(options: Arc<ClientOptions>) -> Self {
         Self {
             waiting: Waiting::default(),
             in_flight: BTreeMap::new(),
@@ -71,6 +109,7 @@ impl Outbox {
             aliases: Aliases::default(),
             published: 0,
             dropped: 0,
+            disk: None,
             options,
         }
     }
@@ -83,11 +122,60 @@ impl Outbox {
             reply.answer(Err(error));
             return dropped;
         }
-        reply.accept();
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.waiting.insert(Entry { sequence, action, reply, stored: false, sent: false });
+        let kept = match (&self.disk, &action) {
+            (Some(disk), Action::Publish(message)) if message.qos == QoS::AtLeastOnce => {
+                let sender = disk.sender.clone();
+                disk.store.append(vec![(sequence, Arc::clone(message))], move |outcome| {
+                    // Nobody listens once the client has ended.
+                    let _ = sender.send((sequence, outcome));
+                });
+                Kept::Storing
+            }
+            _ => {
+                reply.accept();
+                Kept::InMemory
+            }
+        };
+        self.waiting.insert(Entry { sequence, action, reply, kept, sent: false });
         dropped
+    }
+
+    /// Waits until the message store has something to say, and acts on it.
+    pub(super) async fn stored(&mut self) {
+        match outcome(&mut self.disk).await {
+            Some((sequence, outcome)) => self.is_stored(sequence, outcome),
+            None => pending().await,
+        }
+    }
+
+    fn is_stored(&mut self, sequence: u64, outcome: Result<(), Error>) {
+        match outcome {
+            Ok(()) => {
+                // It may have been dropped meanwhile, to make room.
+                if let Some(entry) = self.waiting.get_mut(sequence) {
+                    entry.kept = Kept::Stored;
+                    entry.reply.accept();
+                }
+            }
+            Err(error) => {
+                if let Some(entry) = self.waiting.remove_first(|entry| entry.sequence == sequence) {
+                    entry.reply.answer(Err(error));
+                }
+            }
+        }
+    }
+
+    /// Closes the message store, which others may then open.
+    pub(super) async fn close(&mut self) {
+        let Some(Disk { store, mut outcomes, sender }) = self.disk.take() else { return };
+        drop(sender);
+        // Nothing is lost if the runtime is shutting down: it waits for the thread.
+        let _ = spawn_blocking(move || drop(store)).await;
+        while let Some((sequence, outcome)) = outcomes.recv().await {
+            self.is_stored(sequence, outcome);
+        }
     }
 
     fn prune(&mut self) {
@@ -132,12 +220,14 @@ impl Outbox {
                 WhenFull::DropOldest if message.size() <= limits.bytes => self.waiting.remove_oldest_unsent(),
                 WhenFull::DropOldest | WhenFull::RefuseNew => None,
             };
-            let Some(Entry { action: Action::Publish(oldest), reply, .. }) = oldest else {
-                return Err(full(message));
-            };
+            let Some(oldest) = oldest else { return Err(full(message)) };
             self.dropped += 1;
-            reply.answer(Err(full(&oldest)));
-            dropped.push(oldest.topic);
+            let (error, topic) = match &oldest.action {
+                Action::Publish(message) => (full(message), message.topic.clone()),
+                Action::Subscribe { .. } | Action::Unsubscribe { .. } => continue,
+            };
+            dropped.push(topic);
+            self.finish(oldest, Err(error));
         }
         Ok(())
     }
@@ -146,10 +236,12 @@ impl Outbox {
         self.waiting.is_empty() && self.in_flight.is_empty()
     }
 
-    /// Messages that the broker has not acknowledged.
-    pub(super) fn undelivered(&self) -> usize {
-        let in_flight = self.in_flight.values().filter(|entry| matches!(entry.action, Action::Publish(_)));
-        self.waiting.messages() + in_flight.count()
+    /// Messages that the broker has not acknowledged: those that end with this process, and those that do not.
+    pub(super) fn undelivered(&self) -> (usize, usize) {
+        let entries = self.waiting.iter().chain(self.in_flight.values());
+        let messages = entries.filter(|entry| matches!(entry.action, Action::Publish(_)));
+        let (stored, lost): (Vec<_>, Vec<_>) = messages.partition(|entry| entry.kept == Kept::Stored);
+        (lost.len(), stored.len())
     }
 
     /// Notes what there is to tell of it.
@@ -164,7 +256,9 @@ impl Outbox {
     pub(super) fn send(&mut self, client: &paho::AsyncClient, window: usize) {
         self.turn = None;
         while self.in_flight.len() < window {
-            let Some(front) = self.waiting.front() else { return };
+            let Some(front) = self.waiting.front().filter(|front| front.kept != Kept::Storing) else {
+                return;
+            };
             if !front.is_abandoned()
                 && let Action::Publish(message) = &front.action
                 && let Err(turn) = self.pace.take(Instant::now(), message.size())
@@ -189,15 +283,20 @@ impl Outbox {
         self.turn
     }
 
-    /// Waits for the next answer and passes it on.
+    /// Waits for the next answer of the broker's, or of the message store's, and passes it on.
     ///
     /// # Errors
     ///
     /// The broker refused to renew a subscription, which the application counts on.
-    pub(super) async fn answer(&mut self) -> Result<(), Error> {
-        match self.answers.next().await {
-            Some((id, outcome)) => self.settle(id, outcome),
-            None => pending().await,
+    pub(super) async fn progress(&mut self) -> Result<(), Error> {
+        let Self { answers, disk, .. } = self;
+        tokio::select! {
+            Some((id, outcome)) = answers.next() => self.settle(id, outcome),
+            Some((sequence, outcome)) = outcome(disk) => {
+                self.is_stored(sequence, outcome);
+                Ok(())
+            }
+            else => pending().await,
         }
     }
 
@@ -248,13 +347,13 @@ impl Outbox {
         for (filter, qos) in self.subscriptions.iter().rev() {
             let action = Action::Subscribe { filter: filter.clone(), qos: *qos };
             let (sequence, reply) = (Entry::RENEWED, Reply::Nobody);
-            self.waiting.push_front(Entry { sequence, action, reply, stored: false, sent: false });
+            self.waiting.push_front(Entry { sequence, action, reply, kept: Kept::InMemory, sent: false });
         }
     }
 
     /// Puts an action back in its place, to be sent on the next connection.
     fn wait_again(&mut self, entry: Entry) {
-        if matches!(entry.action, Action::Publish(Message { qos: QoS::AtMostOnce, .. })) {
+        if matches!(&entry.action, Action::Publish(message) if message.qos == QoS::AtMostOnce) {
             let (target, operation) = (self.options.dialer.target(), entry.action.operation());
             return self.finish(entry, Err(Error::OperationLost { target, operation }));
         }
@@ -268,6 +367,9 @@ impl Outbox {
         }
         if let (Reply::Nobody, Err(error)) = (&entry.reply, &outcome) {
             log::warn!("{error}");
+        }
+        if let (Some(disk), Kept::Storing | Kept::Stored) = (&self.disk, entry.kept) {
+            disk.store.remove(entry.sequence);
         }
         entry.reply.answer(outcome);
     }
@@ -325,6 +427,11 @@ impl Outbox {
             Action::Unsubscribe { filter } => self.subscriptions.retain(|(known, _)| known != filter),
         }
     }
+}
+
+/// What the message store says next; `None` where there is none.
+async fn outcome(disk: &mut Option<Disk>) -> Option<(u64, Result<(), Error>)> {
+    disk.as_mut()?.outcomes.recv().await
 }
 
 /// Whether the end of a connection may be the broker's answer to what it was sent, rather than the network's

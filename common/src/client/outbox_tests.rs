@@ -64,7 +64,7 @@ fn closed() -> Error {
 }
 
 fn publish(topic: &str) -> Action {
-    Action::Publish(Message::new(topic, ""))
+    Action::Publish(Arc::new(Message::new(topic, "")))
 }
 
 fn subscribe(filter: &str) -> Action {
@@ -136,7 +136,7 @@ fn qos_0_is_sent_once() {
     let mut fixture = Fixture::new();
     let mut message = Message::new("a", "");
     message.qos = QoS::AtMostOnce;
-    fixture.push(Action::Publish(message));
+    fixture.push(Action::Publish(Arc::new(message)));
     fixture.send();
     fixture.outbox.connection_lost(&closed());
     assert!(fixture.answers[0].try_recv().unwrap().is_err());

@@ -17,10 +17,19 @@ pub(super) struct Entry {
     pub(super) sequence: u64,
     pub(super) action: Action,
     pub(super) reply: Reply,
-    /// Whether the message store holds it.
-    pub(super) stored: bool,
+    pub(super) kept: Kept,
     /// Whether a connection has carried it, so that the broker may have it.
     pub(super) sent: bool,
+}
+
+/// Where an action is kept until it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kept {
+    InMemory,
+    /// On its way to the message store. It is sent once it has arrived there.
+    Storing,
+    /// In the message store, so that it outlives the process.
+    Stored,
 }
 
 impl Entry {
@@ -29,7 +38,7 @@ impl Entry {
 
     /// Whether its caller has stopped waiting, and nobody else counts on it.
     pub(super) fn is_abandoned(&self) -> bool {
-        !self.stored && self.reply.is_abandoned()
+        self.kept == Kept::InMemory && self.reply.is_abandoned()
     }
 
     fn message(&self) -> Option<&Message> {
@@ -89,6 +98,12 @@ impl Waiting {
             _ => self.entries.len(),
         };
         self.entries.insert(place, entry);
+    }
+
+    /// The entry with this sequence.
+    pub(super) fn get_mut(&mut self, sequence: u64) -> Option<&mut Entry> {
+        let place = self.entries.binary_search_by_key(&sequence, |entry| entry.sequence).ok()?;
+        self.entries.get_mut(place)
     }
 
     /// Takes out the first entry for which `condition` holds.

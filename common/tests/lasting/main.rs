@@ -4,6 +4,7 @@
 mod support;
 
 mod messages;
+mod persistence;
 mod queue;
 mod reconnecting;
 mod sessions;

@@ -1,0 +1,149 @@
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::database::Database;
+use super::failure;
+use super::problem::Problem;
+use crate::client::Message;
+use crate::error::Error;
+
+/// How long a removal waits for messages to share a transaction with.
+const REMOVAL_DELAY: Duration = Duration::from_millis(200);
+/// And how long after a failure, when there is no message to write.
+const RETRY_DELAY: Duration = Duration::from_secs(10);
+
+/// What the store's thread is asked for.
+#[derive(Debug)]
+pub(super) enum Request {
+    /// To write messages, and to tell when they are on disk.
+    Append { batch: Vec<(u64, Arc<Message>)>, done: Done },
+    /// To forget one.
+    Remove(u64),
+}
+
+/// Who waits for an answer.
+pub(super) struct Done(pub(super) Box<dyn FnOnce(Result<(), Error>) + Send>);
+
+impl Done {
+    pub(super) fn tell(self, outcome: Result<(), Error>) {
+        (self.0)(outcome);
+    }
+}
+
+impl fmt::Debug for Done {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Done")
+    }
+}
+
+/// The store's thread.
+pub(super) struct Worker {
+    database: Database,
+    directory: PathBuf,
+    requests: Receiver<Request>,
+    /// What the next transaction does, in this order.
+    group: Vec<Request>,
+    /// When removals alone are worth a transaction; `None` without any.
+    due: Option<Instant>,
+    failing: bool,
+}
+
+impl Worker {
+    /// `expired` is to be removed when there is time.
+    pub(super) fn new(
+        database: Database,
+        directory: PathBuf,
+        requests: Receiver<Request>,
+        expired: Vec<u64>,
+    ) -> Self {
+        let due = (!expired.is_empty()).then(Instant::now);
+        let group = expired.into_iter().map(Request::Remove).collect();
+        Self { database, directory, requests, group, due, failing: false }
+    }
+
+    pub(super) fn run(mut self) {
+        while self.gather() {
+            self.commit();
+        }
+        if !self.group.is_empty() {
+            self.commit();
+        }
+        if let Err(problem) = self.database.close() {
+            log::debug!("the message store was not closed: {problem}");
+        }
+    }
+
+    /// Waits until there is something to write, and takes all that is there. `false`: nothing will come any more.
+    fn gather(&mut self) -> bool {
+        loop {
+            let request = match self.due {
+                None => self.requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => self.requests.recv_timeout(due.saturating_duration_since(Instant::now())),
+            };
+            match request {
+                Ok(append @ Request::Append { .. }) => {
+                    self.group.push(append);
+                    self.group.extend(self.requests.try_iter());
+                    return true;
+                }
+                Ok(removal) => {
+                    self.group.push(removal);
+                    self.due.get_or_insert_with(|| Instant::now() + REMOVAL_DELAY);
+                }
+                Err(RecvTimeoutError::Timeout) => return true,
+                Err(RecvTimeoutError::Disconnected) => return false,
+            }
+        }
+    }
+
+    /// Writes the group and answers it.
+    fn commit(&mut self) {
+        let mut tried = false;
+        let written = self.database.ready().and_then(|()| {
+            tried = true;
+            self.database.write(&self.group, SystemTime::now())
+        });
+        self.report(&written);
+        let mut removals = Vec::new();
+        for request in self.group.drain(..) {
+            match request {
+                Request::Append { batch, done } => {
+                    // A transaction that failed may be on disk all the same: what its caller was told of must not be
+                    // sent by the next process.
+                    if written.is_err() && tried {
+                        removals.extend(batch.iter().map(|&(key, _)| key));
+                    }
+                    let directory = &self.directory;
+                    done.tell(written.clone().map_err(|problem| failure("write to", directory, problem)));
+                }
+                Request::Remove(key) => removals.push(key),
+            }
+        }
+        self.due = None;
+        if written.is_err() {
+            // What is not there needs no removal, and so a disk that is full for days fills no memory.
+            if tried && let Ok(present) = self.database.present(&removals) {
+                removals = present;
+            }
+            self.due = (!removals.is_empty()).then(|| Instant::now() + RETRY_DELAY);
+            self.group = removals.into_iter().map(Request::Remove).collect();
+        }
+    }
+
+    /// Logs where failing begins and ends; each caller is told of its own.
+    fn report(&mut self, written: &Result<(), Problem>) {
+        match written {
+            Ok(()) if self.failing => {
+                log::info!("the message store {} works again", self.directory.display())
+            }
+            Err(problem) if !self.failing => {
+                log::warn!("cannot write to the message store {}: {problem}", self.directory.display());
+            }
+            _ => {}
+        }
+        self.failing = written.is_err();
+    }
+}

@@ -1,0 +1,105 @@
+//! Messages that outlive the client.
+
+use std::path::Path;
+use std::time::Duration;
+
+use common::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS};
+use sandbox::Sandbox;
+use sandbox::relay::{Options, Relay};
+
+use super::support::{connect, device, device_on};
+use super::{message, payloads, pick};
+
+fn persistent(mut options: ClientOptions, directory: &Path) -> ClientOptions {
+    options.persistence = Some(directory.to_owned());
+    options.shutdown_timeout = Duration::from_millis(300);
+    options
+}
+
+fn numbered(number: usize) -> Message {
+    Message::new("test/topic", number.to_string())
+}
+
+#[tokio::test]
+async fn what_was_taken_over_is_sent_by_the_next_client() {
+    for version in [MqttVersion::V5, MqttVersion::V311] {
+        let mut sandbox = Sandbox::start().unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let mut options = persistent(device(&sandbox, "test-1"), directory.path());
+        options.mqtt_version = version;
+        sandbox.stop();
+        let (client, _events) = Client::start(options.clone()).await.unwrap();
+        for number in 0..10 {
+            client.enqueue(numbered(number)).await.unwrap();
+        }
+        // They are safe, so that ending without them is no failure.
+        client.disconnect().await.unwrap();
+
+        sandbox.restart().unwrap();
+        let (witness, mut seen) = connect(device(&sandbox, "test-witness")).await;
+        witness.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+        let (client, _events) = connect(options.clone()).await;
+        client.publish(numbered(10)).await.unwrap();
+        client.disconnect().await.unwrap();
+        let expected: Vec<_> = (0..=10).map(|number| number.to_string()).collect();
+        assert_eq!(payloads(&mut seen, 11).await, expected, "the old ones first, in order");
+
+        // All were acknowledged, and none is sent again.
+        let (client, _events) = connect(options).await;
+        client.publish(numbered(11)).await.unwrap();
+        assert_eq!(message(&mut seen).await.payload, b"11");
+        client.disconnect().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_in_flight_is_sent_again() {
+    let sandbox = Sandbox::start().unwrap();
+    let relay =
+        Relay::start(sandbox.mqtt_port(), Options { one_way_delay: Duration::from_millis(500) }).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let (client, _events) =
+        connect(persistent(device_on(&sandbox, relay.port(), "test-1"), directory.path())).await;
+    let delivery = client.enqueue(numbered(1)).await.unwrap();
+    // Its acknowledgement takes a second, and nobody waits so long.
+    client.disconnect().await.unwrap();
+    assert!(matches!(delivery.await, Err(Error::Stopped { .. })));
+
+    let (client, mut events) = connect(persistent(device(&sandbox, "test-1"), directory.path())).await;
+    // Only one message waits for this one.
+    while client.status().published == 0 {
+        pick(&mut events, |event| matches!(event, Event::Connected { .. }).then_some(())).await;
+        client.publish(numbered(2)).await.unwrap();
+    }
+    assert_eq!(client.status().published, 2);
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_has_one_owner() {
+    let sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = persistent(device(&sandbox, "test-1"), directory.path());
+    let (client, _events) = connect(options.clone()).await;
+    let error = Client::connect(options.clone()).await.unwrap_err();
+    assert!(matches!(error, Error::Store { .. }), "{error:?}");
+    assert!(error.hint().is_some());
+    client.disconnect().await.unwrap();
+    // A client that has ended has let go of it.
+    let (client, _events) = connect(options).await;
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_the_broker_refuses_does_not_come_again() {
+    let sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = persistent(device(&sandbox, "test-1"), directory.path());
+    let (client, _events) = connect(options.clone()).await;
+    let delivery = client.enqueue(Message::new("secret/topic", "")).await.unwrap();
+    assert!(matches!(delivery.await, Err(Error::OperationRefused { .. })));
+    client.disconnect().await.unwrap();
+    let (client, _events) = connect(options).await;
+    assert_eq!(client.status().queued, 0);
+    client.disconnect().await.unwrap();
+}

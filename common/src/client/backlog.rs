@@ -1,54 +1,81 @@
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
 
 /// Messages on their way from the network to the application, counted so that the link can stop reading while
-/// the application lags.
+/// there are too many.
 ///
-/// paho has no back-pressure of its own: it acknowledges a message and hands it over at once, to a queue that
-/// grows or to one that drops. So the limit is kept in front of paho.
+/// paho has no back-pressure of its own: it hands a message over at once, to a queue that grows or to one that
+/// drops. So the limit is kept in front of paho. A broker stops by itself at 100 messages of QoS 1 that have not been
+/// acknowledged (see [`super::receipt`]); the limit is for what it does not stop at, mostly QoS 0.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
-    /// Handed to paho, not yet seen by the driver.
-    in_paho: AtomicUsize,
-    /// In the application's queue.
-    queued: AtomicUsize,
-    taken: Notify,
+    messages: AtomicUsize,
+    bytes: AtomicUsize,
+    room: Notify,
+}
+
+/// A message's place in the backlog, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    backlog: Arc<Backlog>,
+    bytes: usize,
 }
 
 impl Backlog {
-    /// AWS IoT Core has at most this many unacknowledged messages under way to a client
-    /// (<https://docs.aws.amazon.com/general/latest/gr/iot-core.html>), so a larger backlog buys nothing.
-    pub(super) const LIMIT: usize = 100;
+    /// Ten times what a broker has under way at QoS 1.
+    pub(super) const MESSAGES: usize = 1000;
 
-    pub(super) fn handed_to_paho(&self) {
-        self.in_paho.fetch_add(1, Ordering::Relaxed);
-    }
+    /// More than 100 messages of AWS IoT Core's 128 KiB, so that QoS 1 alone never reaches it.
+    pub(super) const BYTES: usize = 16 * 1024 * 1024;
 
-    pub(super) fn queued_for_application(&self) {
-        let _ = self.in_paho.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1));
-        self.queued.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn taken(&self) {
-        self.queued.fetch_sub(1, Ordering::Release);
-        self.taken.notify_one();
-    }
-
-    /// Forgets what was under way to paho on a connection that has ended.
-    pub(super) fn connection_ended(&self) {
-        self.in_paho.store(0, Ordering::Relaxed);
-        self.taken.notify_one();
+    /// Counts a message of this size.
+    pub(super) fn add(self: &Arc<Self>, bytes: usize) -> Place {
+        self.messages.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        Place { backlog: Arc::clone(self), bytes }
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.in_paho.load(Ordering::Relaxed) + self.queued.load(Ordering::Acquire) >= Self::LIMIT
+        self.messages.load(Ordering::Acquire) >= Self::MESSAGES
+            || self.bytes.load(Ordering::Acquire) >= Self::BYTES
     }
 
     /// Waits until there is room again.
     pub(super) async fn room(&self) {
         while self.is_full() {
-            self.taken.notified().await;
+            self.room.notified().await;
         }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.backlog.messages.fetch_sub(1, Ordering::Release);
+        self.backlog.bytes.fetch_sub(self.bytes, Ordering::Release);
+        self.backlog.room.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_count_as_messages_do() {
+        let backlog = Arc::new(Backlog::default());
+        let large = backlog.add(Backlog::BYTES - 1);
+        assert!(!backlog.is_full());
+        let one_more = backlog.add(1);
+        assert!(backlog.is_full());
+        drop(large);
+        assert!(!backlog.is_full());
+        let mut small: Vec<_> = (1..Backlog::MESSAGES).map(|_| backlog.add(0)).collect();
+        assert!(backlog.is_full());
+        small.pop();
+        assert!(!backlog.is_full());
+        drop((one_more, small));
+        assert_eq!(backlog.bytes.load(Ordering::Relaxed), 0);
     }
 }

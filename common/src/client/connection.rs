@@ -15,6 +15,8 @@ use super::backlog::Backlog;
 use super::frames::Connack;
 use super::guard::Guard;
 use super::link::{Link, LinkEnd};
+use super::pulse::Pulse;
+use super::receipt::{Receipt, Receipts};
 use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
 use crate::timeline::{Detail, Timeline};
@@ -25,6 +27,7 @@ pub(super) struct Connection {
     // In this order: paho waits for its link.
     link: RunningLink,
     guard: Guard,
+    receipts: Receipts,
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
@@ -64,9 +67,11 @@ impl Connection {
         self.guard.client()
     }
 
-    /// The next thing that paho reports.
-    pub(super) async fn event(&self) -> paho::Event {
-        self.guard.event().await
+    /// The next thing that paho reports, with its receipt if it is a message.
+    pub(super) async fn event(&self) -> (paho::Event, Option<Receipt>) {
+        let event = self.guard.event().await;
+        let receipt = if matches!(event, paho::Event::Message(_)) { self.receipts.next() } else { None };
+        (event, receipt)
     }
 
     /// Sends DISCONNECT and waits until the link has sent it and closed the transport.
@@ -113,13 +118,13 @@ async fn attempt(
 ) -> Result<Connection, Error> {
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
-    let link = Link::open().await.map_err(Error::Link)?;
+    let (link, receipts) = Link::open(Arc::clone(backlog)).await.map_err(Error::Link)?;
     let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
     let (connack, seen) = oneshot::channel();
-    let mut link =
-        RunningLink::start(|stop| link.run(stream, Arc::clone(backlog), patience(options), connack, stop));
+    let pulse = Pulse::new(options.keep_alive);
+    let mut link = RunningLink::start(|stop| link.run(stream, pulse, connack, stop));
     let (guard, response) = match Guard::connect(create, connect, socket).await {
         Ok(connected) => connected,
         Err(error) => return Err(refusal(options, seen, &mut link, error).await),
@@ -132,7 +137,7 @@ async fn attempt(
         .and_then(|maximum| usize::try_from(maximum).ok())
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present });
-    Ok(Connection { link, guard, session_present, window, topic_aliases })
+    Ok(Connection { link, guard, receipts, session_present, window, topic_aliases })
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
@@ -147,7 +152,8 @@ async fn refusal(
     let auth = options.dialer.auth_kind();
     let end = link.end().await;
     // The link has ended, so the CONNACK is there or never comes.
-    if let Some(Connack { code, reason_string }) = connack.await.ok().filter(|connack| connack.code != 0) {
+    if let Some(Connack { code, reason_string, .. }) = connack.await.ok().filter(|connack| connack.code != 0)
+    {
         let code = ReasonCode::new(code, options.mqtt_version);
         return Error::ConnectRefused { target, client_id, code, reason_string, auth };
     }
@@ -159,11 +165,6 @@ async fn refusal(
         // No PINGREQ goes out before CONNACK.
         LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => Error::Mqtt(Box::new(error)),
     }
-}
-
-/// How long an answer to PINGREQ may take: the official clients' 30 s, at most half the keep-alive.
-fn patience(options: &ClientOptions) -> Duration {
-    Duration::from_secs(30).min(options.keep_alive / 2)
 }
 
 fn create_options(options: &ClientOptions) -> paho::CreateOptions {
@@ -195,11 +196,7 @@ fn connect_options(
     match options.mqtt_version {
         MqttVersion::V5 => {
             builder.clean_start(session == Session::Clean);
-            let expiry = match options.session {
-                SessionPolicy::Clean => Duration::ZERO,
-                SessionPolicy::Resume | SessionPolicy::ResumeAfterFirst => options.session_expiry,
-            };
-            builder.properties(session_expiry(expiry)?);
+            builder.properties(connect_properties(options)?);
         }
         MqttVersion::V311 => {
             builder.clean_session(session == Session::Clean);
@@ -222,6 +219,23 @@ fn connect_options(
         .connect_timeout(options.connect_timeout.saturating_add(Duration::from_secs(30)));
     Ok(builder.finalize())
 }
+
+/// The properties of CONNECT (MQTT 5.0 §3.1.2.11).
+fn connect_properties(options: &ClientOptions) -> Result<paho::Properties, Error> {
+    let mut properties = session_expiry(match options.session {
+        SessionPolicy::Clean => Duration::ZERO,
+        SessionPolicy::Resume | SessionPolicy::ResumeAfterFirst => options.session_expiry,
+    })?;
+    properties
+        .push_u16(paho::PropertyCode::ReceiveMaximum, RECEIVE_MAXIMUM)
+        .map_err(|error| Error::Mqtt(Box::new(error)))?;
+    Ok(properties)
+}
+
+/// How many messages of QoS 1 a broker may send before the first is acknowledged: AWS IoT Core's limit
+/// (<https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits>), and ours for other brokers,
+/// which would send up to 65,535 to an application that takes none.
+const RECEIVE_MAXIMUM: u16 = 100;
 
 /// A DISCONNECT that ends a session which nobody will resume: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
 fn disconnect_options(options: &ClientOptions) -> paho::DisconnectOptions {

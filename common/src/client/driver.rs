@@ -12,7 +12,9 @@ use super::action::{Command, Outcome};
 use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::connection::{Connection, Session};
+use super::events::EventSender;
 use super::outbox::Outbox;
+use super::receipt::Receipt;
 use super::takeovers::Takeovers;
 use super::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties, turns};
 use crate::error::Error;
@@ -21,7 +23,7 @@ use crate::failure::WithHint;
 pub(super) struct Driver {
     options: Arc<ClientOptions>,
     commands: mpsc::Receiver<Command>,
-    events: mpsc::UnboundedSender<Event>,
+    events: EventSender,
     backlog: Arc<Backlog>,
     shared: Arc<Shared>,
     outbox: Outbox,
@@ -94,11 +96,19 @@ impl Driver {
         options: Arc<ClientOptions>,
         outbox: Outbox,
         commands: mpsc::Receiver<Command>,
-        events: mpsc::UnboundedSender<Event>,
-        backlog: Arc<Backlog>,
+        events: EventSender,
         shared: Arc<Shared>,
     ) -> Self {
-        Self { options, commands, events, backlog, shared, outbox, leaving: None, status: Status::default() }
+        Self {
+            options,
+            commands,
+            events,
+            backlog: Arc::default(),
+            shared,
+            outbox,
+            leaving: None,
+            status: Status::default(),
+        }
     }
 
     /// Runs until the application is done or nothing will ever heal.
@@ -180,7 +190,6 @@ impl Driver {
                     error
                 }
             };
-            self.backlog.connection_ended();
             self.outbox.connection_lost(&error);
             self.options.timelines.ended(&error);
             self.status.connected = false;
@@ -341,14 +350,11 @@ impl Driver {
     }
 
     /// Passes an event of paho's on; `Some` if it says that the connection has ended.
-    fn heard(&mut self, event: paho::Event) -> Option<Option<Error>> {
+    fn heard(&mut self, (event, receipt): (paho::Event, Option<Receipt>)) -> Option<Option<Error>> {
         match event {
             paho::Event::Message(message) => {
-                self.backlog.queued_for_application();
                 self.status.received += 1;
-                if self.events.send(Event::Message(properties::received(&message))).is_err() {
-                    self.backlog.taken();
-                }
+                self.events.message(properties::received(&message), receipt);
                 None
             }
             paho::Event::Connected => None,
@@ -364,6 +370,7 @@ impl Driver {
 
     /// Ends a connection in the way that the protocol asks for.
     async fn disconnect(&mut self, connection: Connection) {
+        self.events.settle();
         if timeout(Self::GOODBYE, connection.disconnect(&self.options)).await.is_err() {
             log::warn!("the connection could not be closed in an orderly way");
         }
@@ -392,8 +399,7 @@ impl Driver {
             }
             Event::Message(_) => {}
         }
-        // The application may not care for events.
-        let _ = self.events.send(event);
+        self.events.send(event);
     }
 }
 

@@ -1,5 +1,8 @@
 //! Just enough of the MQTT wire format to find packet boundaries and look at a few packets.
 
+use std::num::NonZeroU16;
+use std::time::Duration;
+
 use bytes::{Buf, Bytes, BytesMut};
 
 /// Splits a byte stream into MQTT packets without holding more of a packet than must be looked at.
@@ -23,8 +26,13 @@ pub(super) struct Segment {
 pub(super) enum Packet {
     /// CONNACK, with everything after the fixed header.
     Connack(Bytes),
-    Publish,
+    /// PUBLISH, with its packet identifier if it is of QoS 1, and the size of the packet.
+    Publish(Option<NonZeroU16>, usize),
+    Puback,
+    /// SUBSCRIBE or UNSUBSCRIBE.
+    Subscription,
     Pingreq,
+    Pingresp,
     Other,
 }
 
@@ -41,12 +49,21 @@ pub(super) enum Violation {
     TopicNotUtf8,
     #[error("the broker sent a PUBLISH whose topic contains U+0000 (MQTT 5.0 §1.5.4)")]
     NulInTopic,
+    #[error("the broker sent a PUBLISH of QoS {0}, which nobody asked for")]
+    QoS(u8),
+    #[error("the broker sent a PUBLISH of QoS 1 without a packet identifier (MQTT 5.0 §2.2.1)")]
+    NoPacketIdentifier,
 }
 
 impl Decoder {
     /// Where to read the next bytes of the stream into.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
+    }
+
+    /// Whether another packet may be put in here: all of the last one has been returned.
+    pub(super) fn is_between_packets(&self) -> bool {
+        self.remaining == 0
     }
 
     /// The next bytes to forward; `None` until more have been read.
@@ -66,13 +83,14 @@ impl Decoder {
             CONNACK if length > MAXIMUM_CONNACK => return Err(Violation::ConnackTooLong),
             CONNACK if body.len() < length => return Ok(None),
             CONNACK => Packet::Connack(Bytes::copy_from_slice(&body[..length])),
-            PUBLISH => {
-                if !topic_is_complete(body, length)? {
-                    return Ok(None);
-                }
-                Packet::Publish
-            }
+            PUBLISH => match packet_identifier(self.buffer[0], body, length)? {
+                Some(packet_id) => Packet::Publish(packet_id, header + length),
+                None => return Ok(None),
+            },
+            PUBACK => Packet::Puback,
+            SUBSCRIBE | UNSUBSCRIBE => Packet::Subscription,
             PINGREQ => Packet::Pingreq,
+            PINGRESP => Packet::Pingresp,
             _ => Packet::Other,
         };
         let available = (header + length).min(self.buffer.len());
@@ -87,6 +105,7 @@ impl Decoder {
 pub(super) struct Connack {
     pub(super) code: u8,
     pub(super) reason_string: Option<String>,
+    pub(super) server_keep_alive: Option<Duration>,
 }
 
 impl Connack {
@@ -96,8 +115,41 @@ impl Connack {
             return None;
         }
         body.advance(1);
-        let code = body.get_u8();
-        Some(Self { code, reason_string: reason_string(body) })
+        let mut connack = Self { code: body.get_u8(), reason_string: None, server_keep_alive: None };
+        // What comes before a property that is malformed counts.
+        connack.read_properties(&body);
+        Some(connack)
+    }
+
+    /// Reads the properties (MQTT 5.0 §3.2.2.3) up to the end, or to the first that is malformed.
+    fn read_properties(&mut self, bytes: &[u8]) -> Option<()> {
+        let (size, length) = variable_length(bytes).ok()??;
+        let mut properties = bytes.get(size..size.checked_add(length)?)?;
+        while let Some((&identifier, rest)) = properties.split_first() {
+            // The sizes of all properties that a CONNACK may carry.
+            let value_length = match identifier {
+                0x11 | 0x27 => 4,
+                SERVER_KEEP_ALIVE | 0x21 | 0x22 => 2,
+                0x24 | 0x25 | 0x28 | 0x29 | 0x2a => 1,
+                0x12 | 0x15 | 0x16 | 0x1a | 0x1c | REASON_STRING => 2 + string_length(rest)?,
+                0x26 => {
+                    let key = 2 + string_length(rest)?;
+                    key + 2 + string_length(rest.get(key..)?)?
+                }
+                _ => return None,
+            };
+            let value = rest.get(..value_length)?;
+            match (identifier, value) {
+                (SERVER_KEEP_ALIVE, &[high, low]) => {
+                    let seconds = u16::from_be_bytes([high, low]);
+                    self.server_keep_alive = Some(Duration::from_secs(seconds.into()));
+                }
+                (REASON_STRING, text) => self.reason_string = String::from_utf8(text[2..].to_vec()).ok(),
+                _ => {}
+            }
+            properties = &rest[value_length..];
+        }
+        Some(())
     }
 }
 
@@ -106,10 +158,27 @@ const MAXIMUM_CONNACK: usize = 64 * 1024;
 
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
+const PUBACK: u8 = 4;
+const SUBSCRIBE: u8 = 8;
+const UNSUBSCRIBE: u8 = 10;
 const PINGREQ: u8 = 12;
+const PINGRESP: u8 = 13;
 
-/// The answer to a PINGREQ (MQTT 5.0 §3.13).
-pub(super) const PINGRESP: [u8; 2] = [0xd0, 0x00];
+/// Properties of a CONNACK (MQTT 5.0 §3.2.2.3).
+const SERVER_KEEP_ALIVE: u8 = 0x13;
+const REASON_STRING: u8 = 0x1f;
+
+/// The whole of a PINGREQ (MQTT 5.0 §3.12).
+pub(super) const PINGREQ_PACKET: [u8; 2] = [0xc0, 0x00];
+
+/// The whole of a PINGRESP (MQTT 5.0 §3.13).
+pub(super) const PINGRESP_PACKET: [u8; 2] = [0xd0, 0x00];
+
+/// A PUBACK that says success, on MQTT 5 in its short form (MQTT 5.0 §3.4.2.1).
+pub(super) fn puback(packet_id: NonZeroU16) -> [u8; 4] {
+    let [high, low] = packet_id.get().to_be_bytes();
+    [0x40, 0x02, high, low]
+}
 
 /// Lengths of the fixed header and of the rest; `None` while the header is incomplete.
 fn fixed_header(bytes: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
@@ -129,46 +198,40 @@ fn variable_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
     if bytes.len() < 4 { Ok(None) } else { Err(Violation::Length) }
 }
 
-/// Checks the topic of a PUBLISH once all of it is there. paho C keeps topics as C strings and its Rust layer
-/// unwraps their conversion inside a C callback: a topic that is no UTF-8 or holds NUL would end the process.
-fn topic_is_complete(body: &[u8], length: usize) -> Result<bool, Violation> {
+/// The packet identifier of a PUBLISH, or that it has none, once it and all of the topic are there.
+///
+/// The topic is checked: paho C keeps topics as C strings and its Rust layer unwraps their conversion inside a C
+/// callback, so one that is no UTF-8 or holds NUL would end the process. So is the QoS: we subscribe with 0 and 1, and
+/// paho reports a message of QoS 2 at another time than the link sees it.
+fn packet_identifier(first: u8, body: &[u8], length: usize) -> Result<Option<Option<NonZeroU16>>, Violation> {
+    let qos = (first >> 1) & 3;
+    if qos > 1 {
+        return Err(Violation::QoS(qos));
+    }
     if length < 2 {
         return Err(Violation::TruncatedTopic);
     }
-    let Some(&[high, low]) = body.get(..2) else { return Ok(false) };
+    let Some(&[high, low]) = body.get(..2) else { return Ok(None) };
     let end = 2 + usize::from(u16::from_be_bytes([high, low]));
     if end > length {
         return Err(Violation::TruncatedTopic);
     }
-    let Some(topic) = body.get(2..end) else { return Ok(false) };
+    let Some(topic) = body.get(2..end) else { return Ok(None) };
     let topic = std::str::from_utf8(topic).map_err(|_| Violation::TopicNotUtf8)?;
-    if topic.contains('\0') { Err(Violation::NulInTopic) } else { Ok(true) }
-}
-
-/// The Reason String among the properties of a CONNACK (MQTT 5.0 §3.2.2.3).
-fn reason_string(bytes: Bytes) -> Option<String> {
-    let (size, length) = variable_length(&bytes).ok()??;
-    let mut properties = bytes.get(size..size.checked_add(length)?)?;
-    while let Some((&identifier, rest)) = properties.split_first() {
-        // The sizes of all properties that a CONNACK may carry.
-        let value_length = match identifier {
-            0x11 | 0x27 => 4,
-            0x13 | 0x21 | 0x22 => 2,
-            0x24 | 0x25 | 0x28 | 0x29 | 0x2a => 1,
-            0x12 | 0x15 | 0x16 | 0x1a | 0x1c => 2 + string_length(rest)?,
-            0x26 => {
-                let key = 2 + string_length(rest)?;
-                key + 2 + string_length(rest.get(key..)?)?
-            }
-            0x1f => {
-                let text = rest.get(2..2 + string_length(rest)?)?;
-                return String::from_utf8(text.to_vec()).ok();
-            }
-            _ => return None,
-        };
-        properties = rest.get(value_length..)?;
+    if topic.contains('\0') {
+        return Err(Violation::NulInTopic);
     }
-    None
+    if qos == 0 {
+        return Ok(Some(None));
+    }
+    if end + 2 > length {
+        return Err(Violation::NoPacketIdentifier);
+    }
+    let Some(&[high, low]) = body.get(end..end + 2) else { return Ok(None) };
+    match NonZeroU16::new(u16::from_be_bytes([high, low])) {
+        Some(packet_id) => Ok(Some(Some(packet_id))),
+        None => Err(Violation::NoPacketIdentifier),
+    }
 }
 
 fn string_length(bytes: &[u8]) -> Option<usize> {
@@ -194,6 +257,7 @@ mod tests {
         Ok((packets, forwarded))
     }
 
+    /// A PUBLISH of QoS 0; what comes before the payload on QoS 1 can be given as a part of it.
     fn publish(topic: &[u8], payload: &[u8]) -> Vec<u8> {
         let length = 2 + topic.len() + payload.len();
         let mut packet = vec![0x30];
@@ -216,12 +280,25 @@ mod tests {
     fn forwards_every_byte_whatever_the_chunks() {
         let connack = [0x20, 3, 0, 0, 0];
         let large = publish(b"a/b", &vec![7; 20_000]);
-        let stream = [&connack[..], &large, &publish(b"t", b""), &[0xc0, 0], &[0xd0, 0]].concat();
+        let mut acknowledged = publish(b"t", &[1, 2, b'x']);
+        acknowledged[0] = 0x32;
+        let others = [0x40, 2, 1, 2, 0x82, 6, 0, 1, 0, 1, b't', 1, 0xc0, 0, 0xd0, 0, 0xe0, 0];
+        let stream = [&connack[..], &large, &publish(b"t", b""), &acknowledged, &others].concat();
         for chunk in [1, 2, 3, 5, 7, 64, 1000, 100_000] {
             let (packets, forwarded) = decode(&stream, chunk).unwrap();
             assert_eq!(forwarded, stream, "chunks of {chunk}");
             let connack = Packet::Connack(Bytes::from_static(&[0, 0, 0]));
-            let expected = [connack, Packet::Publish, Packet::Publish, Packet::Pingreq, Packet::Other];
+            let expected = [
+                connack,
+                Packet::Publish(None, large.len()),
+                Packet::Publish(None, 5),
+                Packet::Publish(NonZeroU16::new(0x0102), 8),
+                Packet::Puback,
+                Packet::Subscription,
+                Packet::Pingreq,
+                Packet::Pingresp,
+                Packet::Other,
+            ];
             assert_eq!(packets, expected);
         }
     }
@@ -233,6 +310,10 @@ mod tests {
             (publish(b"a\xff", b"x"), Violation::TopicNotUtf8),
             (vec![0x30, 1, 0], Violation::TruncatedTopic),
             (vec![0x30, 4, 0, 9, b'a', b'b'], Violation::TruncatedTopic),
+            (vec![0x34, 5, 0, 1, b't', 0, 1], Violation::QoS(2)),
+            (vec![0x36, 5, 0, 1, b't', 0, 1], Violation::QoS(3)),
+            (vec![0x32, 4, 0, 1, b't', 1], Violation::NoPacketIdentifier),
+            (vec![0x32, 5, 0, 1, b't', 0, 0], Violation::NoPacketIdentifier),
             (vec![0x30, 0xff, 0xff, 0xff, 0xff, 1], Violation::Length),
             (vec![0x20, 0xff, 0xff, 0xff, 0x7f], Violation::ConnackTooLong),
         ] {
@@ -243,12 +324,20 @@ mod tests {
     }
 
     #[test]
-    fn reads_the_reason_string_of_a_connack() {
-        // Receive Maximum, a user property, then the Reason String.
-        let properties = b"\x21\x00\x64\x26\x00\x01k\x00\x01v\x1f\x00\x06denied";
+    fn reads_the_properties_of_a_connack() {
+        // Receive Maximum, a user property, Server Keep Alive, then the Reason String.
+        let properties = b"\x21\x00\x64\x26\x00\x01k\x00\x01v\x13\x00\x1e\x1f\x00\x06denied";
         let body = [&[0, 0x87, properties.len() as u8][..], properties].concat();
         let connack = Connack::parse(Bytes::from(body)).unwrap();
-        assert_eq!(connack, Connack { code: 0x87, reason_string: Some("denied".to_owned()) });
+        let expected = Connack {
+            code: 0x87,
+            reason_string: Some("denied".to_owned()),
+            server_keep_alive: Some(Duration::from_secs(30)),
+        };
+        assert_eq!(connack, expected);
+        // MQTT 3.1.1 has none.
+        let connack = Connack::parse(Bytes::from_static(&[0, 5])).unwrap();
+        assert_eq!(connack, Connack { code: 5, reason_string: None, server_keep_alive: None });
     }
 
     #[test]

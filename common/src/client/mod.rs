@@ -6,11 +6,15 @@ mod backlog;
 mod backoff;
 mod connection;
 mod delivery;
+mod downstream;
 mod driver;
 mod event;
+mod events;
 mod frames;
 mod guard;
 mod link;
+#[cfg(test)]
+mod link_tests;
 mod message;
 mod operation;
 mod options;
@@ -19,28 +23,30 @@ mod pace;
 mod peer;
 mod plan;
 mod properties;
+mod pulse;
 mod queue;
 mod quotas;
 mod reason;
+mod receipt;
 mod session;
 mod status;
 pub(crate) mod store;
 mod takeovers;
 mod turns;
+mod upstream;
 mod waiting;
 mod will;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::action::{Action, Command, Reply};
-use self::backlog::Backlog;
 pub use self::delivery::Delivery;
 use self::driver::{Driver, Shared, Start};
 pub use self::event::Event;
+pub use self::events::Events;
 pub use self::message::{Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
@@ -66,18 +72,6 @@ pub struct Client {
     commands: mpsc::Sender<Command>,
     options: Arc<ClientOptions>,
     shared: Arc<Shared>,
-}
-
-/// The events of a [`Client`], messages among them.
-///
-/// While more than 100 messages wait here the client stops reading from the network, so nothing is dropped and
-/// memory stays bounded; acknowledgements of its own publishes then wait too. An application that does not
-/// care for events drops this.
-#[derive(Debug)]
-pub struct Events {
-    receiver: mpsc::UnboundedReceiver<Event>,
-    backlog: Arc<Backlog>,
-    target: String,
 }
 
 impl Client {
@@ -108,22 +102,13 @@ impl Client {
         options.check()?;
         let options = Arc::new(options);
         let outbox = Outbox::open(Arc::clone(&options)).await?;
-        let backlog = Arc::new(Backlog::default());
         let shared = Arc::new(Shared::default());
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
-        let (sender, events) = mpsc::unbounded_channel();
-        let driver = Driver::new(
-            Arc::clone(&options),
-            outbox,
-            receiver,
-            sender,
-            Arc::clone(&backlog),
-            Arc::clone(&shared),
-        );
+        let (sender, events) = events::queue(options.dialer.target());
+        let driver = Driver::new(Arc::clone(&options), outbox, receiver, sender, Arc::clone(&shared));
         tokio::spawn(driver.run(start));
         let client = Client { commands, options, shared };
-        let target = client.target();
-        Ok((client, Events { receiver: events, backlog, target }))
+        Ok((client, events))
     }
 
     /// Publishes a message. QoS 1 returns when the broker has acknowledged it, over reconnects if need be; QoS 0
@@ -226,55 +211,6 @@ impl Client {
         match timeout(after, request).await {
             Ok(answer) => answer,
             Err(_) => Err(Error::OperationTimeout { target: self.target(), operation, after }),
-        }
-    }
-}
-
-impl Events {
-    /// The next event; `None` after [`Event::Stopped`].
-    pub async fn next(&mut self) -> Option<Event> {
-        let event = self.receiver.recv().await?;
-        if matches!(event, Event::Message(_)) {
-            self.backlog.taken();
-        }
-        Some(event)
-    }
-
-    /// The next message on `topic`. Whatever else happens meanwhile is passed over; a lost connection is waited
-    /// out.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::OperationTimeout`] when none arrives within `after`, [`Error::Stopped`] when the client gives up.
-    pub async fn message(&mut self, topic: &str, after: Duration) -> Result<Message, Error> {
-        let arrival = async {
-            loop {
-                match self.next().await {
-                    Some(Event::Message(message)) if message.topic == topic => return Ok(message),
-                    Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
-                    Some(_) => {}
-                    None => return Err(Error::Stopped { source: None }),
-                }
-            }
-        };
-        match timeout(after, arrival).await {
-            Ok(outcome) => outcome,
-            Err(_) => Err(Error::OperationTimeout {
-                target: self.target.clone(),
-                operation: Operation::Receive { topic: topic.to_owned() },
-                after,
-            }),
-        }
-    }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        self.receiver.close();
-        while let Ok(event) = self.receiver.try_recv() {
-            if matches!(event, Event::Message(_)) {
-                self.backlog.taken();
-            }
         }
     }
 }

@@ -1,0 +1,211 @@
+//! The queue of events between the driver and the application.
+
+use std::mem;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use super::receipt::Receipt;
+use super::{Event, Message, Operation};
+use crate::error::Error;
+
+/// The events of a [`Client`](super::Client), messages among them.
+///
+/// A QoS 1 message is acknowledged when the application comes back for the next event, drops this, or disconnects the
+/// client. So a message that it was at work on when it died is delivered again, if the session lives on; what it hands
+/// to another task or thread, it has to keep safe before it comes back. What still waits here then has not been
+/// acknowledged either.
+///
+/// A broker sends no more than 100 messages that are not acknowledged, so memory stays bounded while the application
+/// takes none, and its own publishes go on. QoS 0 has no such limit: while 1,000 messages or 16 MiB wait here the
+/// client stops reading from the network, and acknowledgements of its publishes wait too. An application that does not
+/// care for events drops this; what arrives from then on is acknowledged at once.
+#[derive(Debug)]
+pub struct Events {
+    queue: mpsc::UnboundedReceiver<Queued>,
+    in_hand: InHand,
+    target: String,
+}
+
+/// The driver's end.
+#[derive(Debug)]
+pub(super) struct EventSender {
+    queue: mpsc::UnboundedSender<Queued>,
+    in_hand: InHand,
+}
+
+#[derive(Debug)]
+struct Queued {
+    event: Event,
+    receipt: Option<Receipt>,
+}
+
+/// The receipt of the message that the application took last.
+#[derive(Debug, Clone, Default)]
+struct InHand(Arc<Mutex<Option<Receipt>>>);
+
+/// A queue for a client whose broker is `target`.
+pub(super) fn queue(target: String) -> (EventSender, Events) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let in_hand = InHand::default();
+    (EventSender { queue: sender, in_hand: in_hand.clone() }, Events { queue: receiver, in_hand, target })
+}
+
+impl EventSender {
+    /// Queues an event. The application may not care for it.
+    pub(super) fn send(&self, event: Event) {
+        self.enqueue(Queued { event, receipt: None });
+    }
+
+    /// Queues a message.
+    pub(super) fn message(&self, message: Message, receipt: Option<Receipt>) {
+        self.enqueue(Queued { event: Event::Message(message), receipt });
+    }
+
+    /// Acknowledges what the application took last: it has asked to disconnect, so it is done with that.
+    pub(super) fn settle(&self) {
+        self.in_hand.replace(None);
+    }
+
+    fn enqueue(&self, queued: Queued) {
+        if let Err(mpsc::error::SendError(Queued { receipt: Some(receipt), .. })) = self.queue.send(queued) {
+            receipt.acknowledge();
+        }
+    }
+}
+
+impl Events {
+    /// The next event; `None` after [`Event::Stopped`]. Acknowledges the message that came before. Dropping the
+    /// future loses no event.
+    pub async fn next(&mut self) -> Option<Event> {
+        self.in_hand.replace(None);
+        let Queued { event, receipt } = self.queue.recv().await?;
+        self.in_hand.replace(receipt);
+        Some(event)
+    }
+
+    /// The next message on `topic`. Whatever else happens meanwhile is passed over, messages on other topics
+    /// included; a lost connection is waited out.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::OperationTimeout`] when none arrives within `after`, [`Error::Stopped`] when the client gives up.
+    pub async fn message(&mut self, topic: &str, after: Duration) -> Result<Message, Error> {
+        let arrival = async {
+            loop {
+                match self.next().await {
+                    Some(Event::Message(message)) if message.topic == topic => return Ok(message),
+                    Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
+                    Some(_) => {}
+                    None => return Err(Error::Stopped { source: None }),
+                }
+            }
+        };
+        match timeout(after, arrival).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(Error::OperationTimeout {
+                target: self.target.clone(),
+                operation: Operation::Receive { topic: topic.to_owned() },
+                after,
+            }),
+        }
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        // Before the queue closes and the driver acknowledges what comes next.
+        self.in_hand.replace(None);
+    }
+}
+
+impl InHand {
+    /// Acknowledges what was in hand. Under the lock, so that two threads keep the order.
+    fn replace(&self, next: Option<Receipt>) {
+        let mut in_hand = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(receipt) = mem::replace(&mut *in_hand, next) {
+            receipt.acknowledge();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU16;
+
+    use super::super::backlog::Backlog;
+    use super::super::receipt::{self, Acknowledged, Ledger, Receipts};
+    use super::*;
+
+    const NOTHING: [u16; 0] = [];
+
+    struct Run {
+        sender: EventSender,
+        ledger: Ledger,
+        receipts: Receipts,
+        acknowledged: Acknowledged,
+    }
+
+    impl Run {
+        fn new() -> (Self, Events) {
+            let (sender, events) = queue("localhost:8883".to_owned());
+            let (ledger, receipts, acknowledged) = receipt::ledger(Arc::new(Backlog::default()));
+            (Self { sender, ledger, receipts, acknowledged }, events)
+        }
+
+        /// A message of QoS 1, as it comes from the network, for each packet identifier.
+        fn arrive(&self, packet_ids: impl IntoIterator<Item = u16>) {
+            for packet_id in packet_ids {
+                self.ledger.enter(NonZeroU16::new(packet_id), 1);
+                self.sender.message(Message::new("test/topic", "x"), self.receipts.next());
+            }
+        }
+
+        fn acknowledged(&mut self) -> Vec<u16> {
+            std::iter::from_fn(|| self.acknowledged.try_recv().ok()).map(NonZeroU16::get).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_is_acknowledged_when_the_application_comes_back() {
+        let (mut run, mut events) = Run::new();
+        run.arrive(1..=3);
+        events.next().await.unwrap();
+        assert_eq!(run.acknowledged(), NOTHING);
+        events.message("test/topic", Duration::ZERO).await.unwrap();
+        assert_eq!(run.acknowledged(), [1]);
+        events.next().await.unwrap();
+        assert_eq!(run.acknowledged(), [2]);
+        // Nothing more is there, and the application does not wait.
+        events.message("test/topic", Duration::ZERO).await.unwrap_err();
+        assert_eq!(run.acknowledged(), [3]);
+        // Other events hold nothing.
+        run.sender.send(Event::Attempting);
+        events.next().await.unwrap();
+        run.sender.settle();
+        assert_eq!(run.acknowledged(), NOTHING);
+    }
+
+    #[tokio::test]
+    async fn a_disconnect_acknowledges_what_is_in_hand_and_nothing_that_waits() {
+        let (mut run, mut events) = Run::new();
+        run.arrive(1..=2);
+        events.next().await.unwrap();
+        run.sender.settle();
+        assert_eq!(run.acknowledged(), [1]);
+        drop(events);
+        assert_eq!(run.acknowledged(), NOTHING);
+    }
+
+    #[tokio::test]
+    async fn without_anybody_to_take_it_a_message_is_acknowledged_at_once() {
+        let (mut run, mut events) = Run::new();
+        run.arrive(1..=2);
+        events.next().await.unwrap();
+        drop(events);
+        run.arrive(3..=4);
+        assert_eq!(run.acknowledged(), [1, 3, 4]);
+    }
+}

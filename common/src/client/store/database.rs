@@ -22,6 +22,10 @@ const MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("messages
 /// Bytes of pages kept in memory: the queue is written at one end and forgotten at the other, and read once.
 const CACHE: usize = 4 * 1024 * 1024;
 
+/// From which size on, and how many times larger than what it holds, a file is made smaller when it is opened.
+const LARGE: u64 = 4 * 1024 * 1024;
+const SPARSE: u64 = 4;
+
 /// The database of one client ID.
 ///
 /// A failure of the disk leaves it closed, and it is opened again when it is needed next. The lock stays.
@@ -29,6 +33,8 @@ const CACHE: usize = 4 * 1024 * 1024;
 pub(super) struct Database {
     files: Files,
     open: Option<redb::Database>,
+    /// Whether there is room kept back on the disk.
+    reserved: bool,
     /// Where a record is put together.
     buffer: Vec<u8>,
 }
@@ -38,6 +44,8 @@ pub(super) struct Left {
     pub(super) messages: Vec<Stored>,
     /// Keys of messages whose expiry has passed.
     pub(super) expired: Vec<u64>,
+    /// Of all of them.
+    bytes: u64,
 }
 
 impl Database {
@@ -54,7 +62,7 @@ impl Database {
             // What else is wrong comes out when it is opened.
             _ => {}
         }
-        let mut database = Self { files, open: None, buffer: Vec::new() };
+        let mut database = Self { files, open: None, reserved: false, buffer: Vec::new() };
         database.ready()?;
         database.identify(client_id)?;
         Ok(database)
@@ -79,11 +87,21 @@ impl Database {
 
     /// Reads all messages, as they are to be sent at `now`.
     pub(super) fn read(&mut self, now: SystemTime) -> Result<Left, Problem> {
+        let left = self.left(now)?;
+        let length = fs::metadata(self.files.database())?.len();
+        if length > LARGE && length / SPARSE > left.bytes {
+            self.compact();
+        }
+        Ok(left)
+    }
+
+    fn left(&mut self, now: SystemTime) -> Result<Left, Problem> {
         self.attempt(|open, _| {
-            let mut left = Left { messages: Vec::new(), expired: Vec::new() };
+            let mut left = Left { messages: Vec::new(), expired: Vec::new(), bytes: 0 };
             for entry in open.begin_read()?.open_table(MESSAGES)?.iter()? {
                 let (key, bytes) = entry?;
                 let key = key.value();
+                left.bytes += bytes.value().len() as u64;
                 let record = Record::decode(bytes.value())
                     .map_err(|error| redb::Error::Corrupted(format!("message {key}: {error}")))?;
                 match record.message_at(now) {
@@ -95,8 +113,40 @@ impl Database {
         })
     }
 
-    /// Opens the database if a failure has closed it. An error here means that nothing has been tried.
-    pub(super) fn ready(&mut self) -> Result<(), Problem> {
+    /// Gives back the room that a long queue once took. Whatever becomes of it, the messages are there.
+    fn compact(&mut self) {
+        let Some(mut open) = self.open.take() else { return };
+        let compacted = contained(|| {
+            open.compact().map_err(|error| Problem::of(&self.files.shown(), error))?;
+            Ok(open)
+        });
+        match compacted {
+            Ok(open) => self.open = Some(open),
+            Err(problem) => log::warn!("{} stays as large as it is: {problem}", self.files.shown()),
+        }
+    }
+
+    /// Sees to it that messages can be written, and later removed. An error here means that nothing has been tried.
+    pub(super) fn ready_to_append(&mut self) -> Result<(), Problem> {
+        self.ready()?;
+        if !self.reserved {
+            self.files.reserve()?;
+            self.reserved = true;
+        }
+        Ok(())
+    }
+
+    /// Removes messages with the room that is kept back for that.
+    pub(super) fn remove(&mut self, keys: &[u64]) -> Result<(), Problem> {
+        self.ready()?;
+        self.files.release();
+        self.reserved = false;
+        let removals: Vec<_> = keys.iter().map(|&key| Request::Remove(key)).collect();
+        self.write(&removals, SystemTime::UNIX_EPOCH)
+    }
+
+    /// Opens the database if a failure has closed it.
+    fn ready(&mut self) -> Result<(), Problem> {
         if self.open.is_none() {
             let mut builder = Builder::new();
             // The check finds what has changed on the disk before it is sent, and without it the database may panic.

@@ -1,5 +1,5 @@
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -7,6 +7,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::problem::Problem;
 
+/// Bytes of disk kept back for removals, which need room before they give some, and how few of them will do.
+const SPARE: u64 = 256 * 1024;
+const LEAST_SPARE: u64 = 64 * 1024;
 /// How long an encoded client ID may get. File systems take names of 255 bytes.
 const LONGEST: usize = 200;
 /// What stands for itself in a name. Capitals do not: some file systems take them for small letters.
@@ -25,7 +28,16 @@ const CAPITALS: &AsciiSet = &{
 pub(super) struct Files {
     directory: PathBuf,
     name: String,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        // Closing alone would not do: a process that is being started has the open file, too, until it runs its program.
+        if let Err(error) = self.lock.unlock() {
+            log::debug!("the message store stays locked until this process ends: {error}");
+        }
+    }
 }
 
 impl Files {
@@ -35,7 +47,7 @@ impl Files {
         let name = name(client_id);
         let lock = owned().truncate(false).open(directory.join(format!("{name}.lock")))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { directory: directory.to_owned(), name, _lock: lock }),
+            Ok(()) => Ok(Self { directory: directory.to_owned(), name, lock }),
             Err(TryLockError::WouldBlock) => Err(Problem::InUse { file: format!("{name}.redb") }),
             Err(TryLockError::Error(error)) => Err(error.into()),
         }
@@ -49,6 +61,35 @@ impl Files {
     /// The database's name, for people.
     pub(super) fn shown(&self) -> String {
         format!("{}.redb", self.name)
+    }
+
+    /// Takes what a removal needs when everything else is full, unless that is done.
+    pub(super) fn reserve(&self) -> io::Result<()> {
+        let path = self.spare();
+        if fs::metadata(&path).is_ok_and(|file| file.len() >= LEAST_SPARE) {
+            return Ok(());
+        }
+        let mut file = owned().truncate(true).open(&path)?;
+        // Zeros may take no room.
+        let written = file.write_all(&[0xff; SPARE as usize]).and_then(|()| file.sync_all());
+        match written {
+            Err(_) if file.metadata()?.len() >= LEAST_SPARE => Ok(()),
+            Err(error) => {
+                self.release();
+                Err(error)
+            }
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// Gives it free.
+    pub(super) fn release(&self) {
+        // There may be none.
+        let _ = fs::remove_file(self.spare());
+    }
+
+    fn spare(&self) -> PathBuf {
+        self.directory.join(format!("{}.spare", self.name))
     }
 
     /// Has `fill` make the database, under another name until it is whole: a process that is killed before leaves

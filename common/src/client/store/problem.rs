@@ -25,7 +25,7 @@ pub(crate) enum Problem {
     Io(Arc<io::Error>),
     #[error("{0}")]
     Database(Arc<redb::Error>),
-    /// A defect, of the database or here, that one of its own threads or a damaged file has brought to light.
+    /// A defect, of the database or here, that a damaged file may have brought to light.
     #[error("internal failure: {0}")]
     Panicked(String),
     /// The store's thread has ended.
@@ -101,4 +101,18 @@ pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<
 fn words(panic: &(dyn Any + Send)) -> String {
     let fixed = panic.downcast_ref::<&str>().map(|&words| words.to_owned());
     fixed.or_else(|| panic.downcast_ref().cloned()).unwrap_or_else(|| "no words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let panics: [fn() -> Result<(), Problem>; 3] =
+            [|| panic!("fixed"), || panic!("{}", 5), || std::panic::panic_any(5)];
+        let shown = panics.map(|panic| contained(panic).unwrap_err().to_string());
+        assert_eq!(shown, ["fixed", "5", "no words"].map(|words| format!("internal failure: {words}")));
+        assert_eq!(contained(|| Ok(5)).unwrap(), 5);
+    }
 }

@@ -103,7 +103,8 @@ fn what_waits_when_the_store_is_dropped_is_written() {
     assert_eq!(keys(&left), (1..200).filter(|&key| key != 3).collect::<Vec<_>>());
 }
 
-/// Read from a copy of the file, as a process would find it after a crash.
+/// Read from a copy of the file, as a process would find it after a crash. Windows lets nobody copy it.
+#[cfg(unix)]
 #[test]
 fn a_removal_is_written_without_another_message() {
     let directory = tempfile::tempdir().unwrap();
@@ -141,6 +142,29 @@ fn messages_expire_while_the_process_is_away() {
     assert!(matches!(opened(3600)[..], [(2, Some(3590..=3600)), (3, None)]));
     assert!(matches!(opened(0)[..], [(2, Some(7190..=7200)), (3, None)]));
     assert_eq!(opened(7200), [(3, None)]);
+}
+
+/// Closing a file shortens it, too, but a device whose power is cut never does that.
+#[cfg(unix)]
+#[test]
+fn a_file_that_once_was_long_is_made_short() {
+    let directory = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let length = || fs::metadata(copy.path().join(FILE)).unwrap().len();
+    let (store, _) = open(&directory);
+    append(&store, (1..=70).map(|key| (key, Arc::new(message(50)))).collect()).unwrap();
+    append(&store, batch(71..=80)).unwrap();
+    (1..=70).for_each(|key| store.remove(key));
+    append(&store, batch(81..=90)).unwrap();
+    fs::copy(directory.path().join(FILE), copy.path().join(FILE)).unwrap();
+    drop(store);
+    assert!(length() > 8 * 1024 * 1024, "{}", length());
+    let (store, left) = open(&copy);
+    assert_eq!(keys(&left), (71..=90).collect::<Vec<_>>());
+    assert!(length() < 2 * 1024 * 1024, "{}", length());
+    append(&store, batch(91..=91)).unwrap();
+    drop(store);
+    assert_eq!(open(&copy).1.len(), 21);
 }
 
 #[test]
@@ -258,49 +282,50 @@ fn a_record_that_cannot_be_read_is_refused() {
     assert!(refused.contains("hint: move the file away to start with an empty store"), "{refused}");
 }
 
-/// Bits that flipped and files that were cut, after a clean end and after a crash: an error, or messages as they
-/// were. A panic of the database's would end this test.
+/// Bits that flipped and files that were cut: an error, or messages as they were. A panic of the database's would end
+/// this test. `PROPERTY_CASES` says how often. Windows lets nobody read the file while it is open.
+#[cfg(unix)]
 #[test]
 fn a_damaged_file_gives_an_error_or_the_messages() {
     let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join(FILE);
     let (store, _) = open(&directory);
     append(&store, batch(1..=20)).unwrap();
-    append(&store, batch(21..=60)).unwrap();
-    let crashed = fs::read(directory.path().join(FILE)).unwrap();
+    append(&store, batch(21..=40)).unwrap();
+    let crashed = fs::read(&file).unwrap();
     drop(store);
-    let closed = fs::read(directory.path().join(FILE)).unwrap();
+    // After a crash a damaged transaction is one that was not finished, as long as it is the last.
+    let states = [(crashed, &[20, 40][..]), (fs::read(&file).unwrap(), &[40])];
     let mut random = fastrand::Rng::with_seed(5);
     let (mut refused, mut read) = (0, 0);
-    for round in 0..300 {
-        let mut bytes = if round % 2 == 0 { crashed.clone() } else { closed.clone() };
+    let rounds = std::env::var("PROPERTY_CASES").map_or(50, |rounds| rounds.parse().unwrap());
+    for round in 0..rounds {
+        let (bytes, counts) = &states[round % 2];
+        let mut bytes = bytes.clone();
         if random.u8(..8) == 0 {
             bytes.truncate(random.usize(1..bytes.len()));
         } else {
-            // The first pages say where the others are.
+            // The first page says where the others are.
             let end = if random.bool() { 512 } else { bytes.len() };
             for _ in 0..random.usize(1..20) {
-                let at = random.usize(9..end);
+                let at = random.usize(..end);
                 bytes[at] ^= 1 << random.u8(..8);
             }
         }
-        let damaged = tempfile::tempdir().unwrap();
-        fs::write(damaged.path().join(FILE), &bytes).unwrap();
-        match Store::open(damaged.path(), ID) {
+        fs::write(&file, &bytes).unwrap();
+        match Store::open(directory.path(), ID) {
             Ok((store, left)) => {
                 read += 1;
-                for one in &left {
-                    assert_eq!(one.message, message(one.key));
-                }
-                // Whatever this gives, it is an answer.
-                let _ = append(&store, batch(1000..=1010));
+                assert!(counts.contains(&left.len()), "{} in round {round}", left.len());
+                assert!(left.iter().all(|one| one.message == message(one.key)));
+                append(&store, batch(1000..=1010)).unwrap();
             }
             Err(error) => {
                 refused += 1;
                 assert!(matches!(error, Error::Store { .. }), "{error:?}");
-                assert_eq!(fs::metadata(damaged.path().join(FILE)).unwrap().len(), bytes.len() as u64);
+                assert!(fs::read(&file).unwrap() == bytes, "changed in round {round}");
             }
         }
     }
-    eprintln!("{refused} refused, {read} read");
-    assert!(refused > 50 && read > 10, "{refused} {read}");
+    assert!(refused > rounds / 5 && read > rounds / 5, "{refused} refused, {read} read");
 }

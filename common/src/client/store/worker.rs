@@ -102,7 +102,7 @@ impl Worker {
     /// Writes the group and answers it.
     fn commit(&mut self) {
         let mut tried = false;
-        let written = self.database.ready().and_then(|()| {
+        let written = self.database.ready_to_append().and_then(|()| {
             tried = true;
             self.database.write(&self.group, SystemTime::now())
         });
@@ -125,8 +125,12 @@ impl Worker {
         self.due = None;
         if written.is_err() {
             // What is not there needs no removal, and so a disk that is full for days fills no memory.
-            if tried && let Ok(present) = self.database.present(&removals) {
+            if let Ok(present) = self.database.present(&removals) {
                 removals = present;
+            }
+            // Without the messages it may work.
+            if !removals.is_empty() && self.database.remove(&removals).is_ok() {
+                removals.clear();
             }
             self.due = (!removals.is_empty()).then(|| Instant::now() + RETRY_DELAY);
             self.group = removals.into_iter().map(Request::Remove).collect();

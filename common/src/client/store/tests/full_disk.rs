@@ -6,11 +6,11 @@ use std::process::Command;
 use super::processes::{again, given};
 use super::*;
 
-/// Appends until there is no room.
-fn fill_up(store: &Store) -> u64 {
-    for key in 1.. {
-        match append(store, batch(key..=key)) {
-            Ok(()) => assert!(key < 10_000, "there is a limit"),
+/// Appends from the key `first` on, messages like that of the key `like`, until there is no room.
+fn fill_up(store: &Store, first: u64, like: u64) -> u64 {
+    for key in first.. {
+        match append(store, vec![(key, Arc::new(message(like)))]) {
+            Ok(()) => assert!(key < 50_000, "there is a limit"),
             Err(error) => {
                 let words = format!("{} hint: {}", Chain(&error), error.hint().unwrap_or_default());
                 assert!(words.starts_with("cannot write to the message store "), "{words}");
@@ -43,7 +43,7 @@ fn a_file_that_may_not_grow_refuses_until_something_is_removed() {
     if let Some(directory) = given() {
         let directory = Path::new(&directory);
         let (store, _) = Store::open(directory, ID).unwrap();
-        let refused = fill_up(&store);
+        let refused = fill_up(&store, 1, 50);
         // Still, and for those that come together.
         let answers: Vec<_> =
             (1..=5).map(|more| begin(&store, batch(refused + more..=refused + 100))).collect();
@@ -73,27 +73,26 @@ fn a_full_disk_refuses_until_there_is_room() {
         let filler = directory.join("filler");
         fs::write(&filler, vec![1; 2 * 1024 * 1024]).unwrap();
         let (store, _) = Store::open(directory, ID).unwrap();
-        let refused = fill_up(&store);
+        let large = fill_up(&store, 1, 50);
+        // To the last page.
+        let small = fill_up(&store, large + 1, 1);
+        // A removal needs room itself, and gives some.
+        (1..5).for_each(|key| store.remove(key));
+        let taken = append_at_last(&store, small + 1);
+        let refused = fill_up(&store, taken + 1, 50);
         fs::remove_file(filler).unwrap();
-        let taken = append_at_last(&store, refused + 1);
+        let last = append_at_last(&store, refused + 1);
         drop(store);
         let (_store, left) = Store::open(directory, ID).unwrap();
-        assert_eq!(keys(&left), (1..refused).chain([taken]).collect::<Vec<_>>());
+        let expected = (5..large).chain(large + 1..small).chain(taken..refused).chain([last]);
+        assert_eq!(keys(&left), expected.collect::<Vec<_>>());
         return;
     }
     let directory = tempfile::tempdir().unwrap();
-    // A file system in a name space of its own ends with its process. Some machines allow nobody to have one.
+    // A file system in a name space of its own ends with its process. It takes root, or user name spaces.
     let mut own = Command::new("unshare");
     own.args(["--map-root-user", "--mount"]);
     let mount = "mount -t tmpfs -o size=6m none \"$0\"";
-    let allowed = Command::new("unshare")
-        .args(["--map-root-user", "--mount", "sh", "-c", mount])
-        .arg(directory.path())
-        .output();
-    if !allowed.is_ok_and(|outcome| outcome.status.success()) {
-        eprintln!("skipped: no mount of a file system here");
-        return;
-    }
     own.args(["sh", "-c", &format!("{mount} && exec \"$@\"")]).arg(directory.path());
     own.arg(std::env::current_exe().unwrap());
     run(again(own, module_path!(), "a_full_disk_refuses_until_there_is_room", directory.path()));

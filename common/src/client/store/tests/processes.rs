@@ -1,8 +1,8 @@
 //! What needs a second process: this binary again, with the one test.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
 
 use super::*;
@@ -63,7 +63,7 @@ fn write_until_killed(directory: &str) {
     let mut random = fastrand::Rng::new();
     let mut next = left.last().map_or(1, |last| last.key + 1);
     let mut oldest = left.first().map_or(1, |first| first.key);
-    let mut answers = std::collections::VecDeque::new();
+    let mut answers = VecDeque::new();
     loop {
         let last = next + random.u64(0..40);
         let (sender, answer) = mpsc::channel();
@@ -155,5 +155,4 @@ fn a_killed_process_loses_nothing_that_it_was_told_is_stored() {
     let lost: Vec<_> = expected.difference(&found).collect();
     assert!(lost.is_empty(), "{lost:?}");
     drop(store);
-    std::io::stderr().flush().unwrap();
 }

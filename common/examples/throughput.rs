@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use common::{Auth, Client, ClientOptions, Endpoint, Events, Identity, Message, QoS, Quotas, Roots};
-use sandbox::Sandbox;
+use sandbox::{Principal, Sandbox};
 use tokio::task::JoinSet;
 
 const MESSAGES: usize = 10_000;
@@ -16,6 +16,9 @@ const LIMIT: Duration = Duration::from_secs(60);
 #[tokio::main]
 async fn main() -> Result<()> {
     let sandbox = Sandbox::start()?;
+    let everything = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
+    let policy = format!(r#"{{"Version": "2012-10-17", "Statement": [{everything}]}}"#);
+    sandbox.set_policies(Principal::Device, &[policy])?;
     let (publisher, events) = client(&sandbox, "test-publisher").await?;
     drop(events);
     let (subscriber, mut events) = client(&sandbox, "test-subscriber").await?;
@@ -31,8 +34,7 @@ async fn main() -> Result<()> {
             async move { publish(&publisher, "test/topic").await }
         });
         for number in 0..MESSAGES {
-            let message = events.message("test/topic", LIMIT).await.with_context(|| number.to_string())?;
-            drop(message);
+            events.message("test/topic", LIMIT).await.with_context(|| number.to_string())?;
         }
         received.push(began.elapsed());
         publishing.await??;

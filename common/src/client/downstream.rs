@@ -56,7 +56,8 @@ pub(super) async fn downstream(
                         }
                         ledger.enter(packet_id, bytes);
                     }
-                    Packet::Pingresp => pulse.answered(),
+                    Packet::Puback | Packet::Suback => pulse.answered(),
+                    Packet::Pingresp => pulse.ponged(),
                     _ => {}
                 }
             }

@@ -31,8 +31,11 @@ pub(super) enum Packet {
     Puback,
     /// SUBSCRIBE or UNSUBSCRIBE.
     Subscription,
+    /// SUBACK or UNSUBACK.
+    Suback,
     Pingreq,
     Pingresp,
+    Disconnect,
     Other,
 }
 
@@ -89,8 +92,10 @@ impl Decoder {
             },
             PUBACK => Packet::Puback,
             SUBSCRIBE | UNSUBSCRIBE => Packet::Subscription,
+            SUBACK | UNSUBACK => Packet::Suback,
             PINGREQ => Packet::Pingreq,
             PINGRESP => Packet::Pingresp,
+            DISCONNECT => Packet::Disconnect,
             _ => Packet::Other,
         };
         let available = (header + length).min(self.buffer.len());
@@ -160,9 +165,12 @@ const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
 const PUBACK: u8 = 4;
 const SUBSCRIBE: u8 = 8;
+const SUBACK: u8 = 9;
 const UNSUBSCRIBE: u8 = 10;
+const UNSUBACK: u8 = 11;
 const PINGREQ: u8 = 12;
 const PINGRESP: u8 = 13;
+const DISCONNECT: u8 = 14;
 
 /// Properties of a CONNACK (MQTT 5.0 §3.2.2.3).
 const SERVER_KEEP_ALIVE: u8 = 0x13;
@@ -282,7 +290,8 @@ mod tests {
         let large = publish(b"a/b", &vec![7; 20_000]);
         let mut acknowledged = publish(b"t", &[1, 2, b'x']);
         acknowledged[0] = 0x32;
-        let others = [0x40, 2, 1, 2, 0x82, 6, 0, 1, 0, 1, b't', 1, 0xc0, 0, 0xd0, 0, 0xe0, 0];
+        let others =
+            [0x40, 2, 1, 2, 0x82, 6, 0, 1, 0, 1, b't', 1, 0xc0, 0, 0xd0, 0, 0xe0, 0, 0xb0, 2, 0, 1, 0xf0, 0];
         let stream = [&connack[..], &large, &publish(b"t", b""), &acknowledged, &others].concat();
         for chunk in [1, 2, 3, 5, 7, 64, 1000, 100_000] {
             let (packets, forwarded) = decode(&stream, chunk).unwrap();
@@ -297,6 +306,8 @@ mod tests {
                 Packet::Subscription,
                 Packet::Pingreq,
                 Packet::Pingresp,
+                Packet::Disconnect,
+                Packet::Suback,
                 Packet::Other,
             ];
             assert_eq!(packets, expected);

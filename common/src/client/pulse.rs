@@ -5,7 +5,6 @@
 //! connection (MQTT 5.0 §3.1.2.10). And paho notices a dead broker after two and a half times the keep-alive, which is
 //! longer than most applications wait for an acknowledgement.
 
-use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -72,9 +71,14 @@ impl Pulse {
         self.state().received(Instant::now());
     }
 
-    /// A PINGRESP has come.
+    /// The answer to a request has come.
     pub(super) fn answered(&self) {
         self.state().answered();
+    }
+
+    /// A PINGRESP has come.
+    pub(super) fn ponged(&self) {
+        self.state().ponged();
     }
 
     /// The link stops reading.
@@ -124,10 +128,15 @@ struct State {
     asked: Option<Instant>,
     /// When the PINGREQ was sent that nothing has followed, and how long it may take to get through.
     pinged: Option<(Instant, Duration)>,
-    /// Bytes of which no PINGRESP has proved that they arrived.
-    unproven: usize,
-    /// Those of them that the next PINGRESP will.
-    proving: usize,
+    /// Bytes sent on this connection, and how many of them have arrived as far as answers tell.
+    written: u64,
+    arrived: u64,
+    /// Bytes sent before the last PINGREQ, of whose arrival the next PINGRESP tells.
+    before_ping: u64,
+    /// Requests without an answer.
+    unanswered: usize,
+    /// Bytes sent before a request, and how many answers it takes until its own must be among them.
+    before_request: Option<(u64, usize)>,
 }
 
 impl State {
@@ -139,24 +148,29 @@ impl State {
             received: now,
             asked: None,
             pinged: None,
-            unproven: 0,
-            proving: 0,
+            written: 0,
+            arrived: 0,
+            before_ping: 0,
+            unanswered: 0,
+            before_request: None,
         }
     }
 
     fn sent(&mut self, now: Instant, bytes: usize) {
         self.sent = now;
-        self.unproven += bytes;
+        self.written += bytes as u64;
     }
 
     fn asked(&mut self, now: Instant) {
         self.asked.get_or_insert(now);
+        self.unanswered += 1;
+        self.before_request.get_or_insert((self.written, self.unanswered));
     }
 
     fn pinged(&mut self, now: Instant) {
-        let queue = Duration::from_secs((self.unproven / SLOWEST) as u64);
+        let queue = Duration::from_secs((self.written - self.arrived) / SLOWEST);
         self.pinged = Some((now, queue.min(LONGEST_QUEUE)));
-        self.proving = self.unproven;
+        self.before_ping = self.written;
     }
 
     fn received(&mut self, now: Instant) {
@@ -165,10 +179,21 @@ impl State {
         self.pinged = None;
     }
 
-    /// If two PINGREQs are under way, the first answer is taken for the second's, and the next allowance is too small
-    /// for once.
     fn answered(&mut self) {
-        self.unproven -= mem::take(&mut self.proving);
+        self.unanswered = self.unanswered.saturating_sub(1);
+        self.before_request = match self.before_request {
+            Some((written, 1)) => {
+                self.arrived = self.arrived.max(written);
+                None
+            }
+            other => other.map(|(written, answers)| (written, answers - 1)),
+        };
+    }
+
+    /// If two PINGREQs are under way, the first answer is taken for the second's, and an allowance is too small for
+    /// once.
+    fn ponged(&mut self) {
+        self.arrived = self.arrived.max(self.before_ping);
     }
 
     /// What has waited may be the answer to a PINGREQ.
@@ -204,9 +229,9 @@ fn patience(interval: Duration) -> Duration {
 /// clients' 30 s leave an application in the dark for longer than its own timeouts.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The bytes that an uplink carries in a second at the least: NB-IoT has some 20 kbit/s. A PINGREQ waits behind what
-/// was sent before it, and a slow link is not a dead one.
-const SLOWEST: usize = 2 * 1024;
+/// The bytes that an uplink carries in a second at the least: 64 kbit/s. A PINGREQ waits behind what was sent before it,
+/// and a slow link is not a dead one.
+const SLOWEST: u64 = 8 * 1024;
 
 /// The longest allowance for what a PINGREQ waits behind.
 const LONGEST_QUEUE: Duration = Duration::from_secs(30);
@@ -280,20 +305,48 @@ mod tests {
 
     #[test]
     fn a_slow_link_is_given_time_for_what_is_under_way() {
+        let second = SLOWEST as usize;
         let mut run = Run::with(30);
-        run.state.sent(run.at(0), 20 * SLOWEST);
+        run.state.sent(run.at(0), 20 * second);
         run.state.pinged(run.at(0));
         run.state.sent(run.at(0), 2);
         assert_eq!(run.next(), (30, silence(30)));
         run.state.received(run.at(20));
-        run.state.answered();
+        run.state.ponged();
         // That arrived, and only this waits now.
-        run.state.sent(run.at(20), SLOWEST);
+        run.state.sent(run.at(20), second);
         run.state.pinged(run.at(20));
         assert_eq!(run.next(), (31, silence(11)));
-        run.state.sent(run.at(20), 1000 * SLOWEST);
+        run.state.sent(run.at(20), 1000 * second);
         run.state.pinged(run.at(20));
         assert_eq!(run.next(), (60, silence(40)), "not for ever");
+    }
+
+    #[test]
+    fn answers_tell_what_is_no_longer_under_way() {
+        let mut run = Run::with(30);
+        let allowance = |run: &mut Run| {
+            run.state.pinged(run.at(0));
+            run.next().0 - 10
+        };
+        for _ in 0..3 {
+            run.state.asked(run.at(0));
+            run.state.sent(run.at(0), SLOWEST as usize);
+        }
+        assert_eq!(allowance(&mut run), 3);
+        // What precedes the first request has arrived: nothing.
+        run.state.answered();
+        assert_eq!(allowance(&mut run), 3);
+        // The answer to this one is the third from here.
+        run.state.asked(run.at(0));
+        run.state.answered();
+        run.state.answered();
+        assert_eq!(allowance(&mut run), 3);
+        run.state.answered();
+        assert_eq!(allowance(&mut run), 0);
+        // One that nobody asked for is none.
+        run.state.answered();
+        assert_eq!(run.state.unanswered, 0);
     }
 
     #[test]

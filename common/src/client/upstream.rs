@@ -27,14 +27,16 @@ pub(super) async fn upstream(
     // One write for all that is there: each is a TLS record and a call of the kernel's.
     let mut outgoing = BytesMut::new();
     let mut withheld = false;
+    let mut disconnecting = false;
     loop {
-        let between_packets = decoder.is_between_packets();
+        // Nothing may follow a DISCONNECT (MQTT 5.0 §3.14.4).
+        let may_insert = decoder.is_between_packets() && !disconnecting;
         decoder.buffer().reserve(READ_SIZE);
         tokio::select! {
-            Some(packet_id) = acknowledged.recv(), if between_packets => {
+            Some(packet_id) = acknowledged.recv(), if may_insert => {
                 outgoing.extend_from_slice(&puback(packet_id));
             }
-            beat = pulse.due(), if between_packets => match beat {
+            beat = pulse.due(), if may_insert => match beat {
                 Beat::Ping => {
                     outgoing.extend_from_slice(&PINGREQ_PACKET);
                     pulse.pinged();
@@ -47,8 +49,8 @@ pub(super) async fn upstream(
                 Err(error) => return LinkEnd::Local(error),
             },
         }
-        // In front of what paho has written: nothing may follow a DISCONNECT.
-        if between_packets {
+        // In front of what paho has written, which may be a DISCONNECT.
+        if may_insert {
             while let Ok(packet_id) = acknowledged.try_recv() {
                 outgoing.extend_from_slice(&puback(packet_id));
             }
@@ -65,6 +67,7 @@ pub(super) async fn upstream(
                 match packet {
                     Packet::Pingreq => pinged.notify_one(),
                     Packet::Publish(Some(_), _) | Packet::Subscription => pulse.asked(),
+                    Packet::Disconnect => disconnecting = true,
                     _ => {}
                 }
             }

@@ -17,7 +17,7 @@ use crate::error::Error;
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// After how much silence the kernel asks whether the peer is still there, how long it waits for an answer, and how
-/// often it asks: a peer that is gone is noticed after 25 s, and on Linux, where [`UNACKNOWLEDGED`] counts here too,
+/// often it asks: a peer that is gone is noticed after 25 s, and on Linux, where `UNACKNOWLEDGED` counts here too,
 /// after 20 s. Systems wait for two hours by themselves. This also keeps the way open through NATs and firewalls, whose
 /// patience with idle connections can be below a minute on mobile networks.
 ///
@@ -29,8 +29,8 @@ const KEEP_ALIVE: TcpKeepalive = {
 };
 
 /// How long what was sent may go without an acknowledgement (`TCP_USER_TIMEOUT`, RFC 5482). Linux would send it again
-/// for a quarter of an hour, and does not probe meanwhile. Twice the 10 s for which mobile networks are known to hold
-/// a packet back.
+/// for a quarter of an hour, and does not probe meanwhile. Twice the 10 s that the client gives the answer to a
+/// PINGREQ, so that a short gap in a mobile network costs no connection.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 

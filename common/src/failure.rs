@@ -18,6 +18,18 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 }
 
 impl Failure {
+    /// The failure and its causes, on one line.
+    #[must_use]
+    pub fn chain(&self) -> String {
+        Chain(self.0.as_ref()).to_string()
+    }
+
+    /// What to do, where the cause is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Chain(self.0.as_ref()).links().find_map(hint)
+    }
+
     /// Whether the user ended the process, rather than a failure.
     #[must_use]
     pub fn is_interruption(&self) -> bool {

@@ -10,12 +10,18 @@
 //! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
 //! 5. [`ClientOptions::timelines`] tells of each attempt's steps, whatever became of it ([`timeline`]).
 //!
+//! What a client does not need, and somebody who looks for a fault does: [`Route`] tries one layer at a time
+//! ([`probe`](Route::probe), [`inspect_tls`](Route::inspect_tls), [`server_clock`](Route::server_clock)),
+//! [`Identity::certificates`] and [`CredentialSource::examine`] say whose credentials these are.
+//!
 //! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
 //! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
 //! for on the terminal.
 
 pub mod args;
+mod certificate;
 pub mod client;
+mod clock;
 mod credentials;
 pub mod custom_auth;
 mod endpoint;
@@ -32,21 +38,25 @@ pub mod sigv4;
 pub mod timeline;
 mod transport;
 
+pub use certificate::Certificate;
 pub use client::{
     Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits, Quotas,
     SessionPolicy, Status, WhenFull, Will,
 };
+pub use clock::{NoServerClock, ServerClock};
 pub use credentials::{
-    CognitoId, CognitoIdentity, CredentialSource, InvalidCognitoId, InvalidName, RoleAlias,
-    StaticCredentials, ThingName, X509Credentials,
+    CognitoId, CognitoIdentity, CredentialSource, ExaminedCredentials, InvalidCognitoId, InvalidName,
+    RoleAlias, StaticCredentials, ThingName, X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
+pub use printable::one_line;
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{
-    Auth, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy, KeySelector, Listing, Pkcs11Options,
-    Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route, TokenSelector,
+    Agreed, Auth, Choice as ProxyChoice, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy,
+    KeySelector, Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,
+    Roots, Route, TlsInspection, TokenSelector, TrustStore,
 };

@@ -1,5 +1,6 @@
 /// Text from anywhere, on one line: a control character must neither end the line nor reach a terminal.
-pub(crate) fn one_line(text: &str) -> String {
+#[must_use]
+pub fn one_line(text: &str) -> String {
     text.chars()
         .flat_map(|character| {
             let escape = character.is_control().then(|| character.escape_default());

@@ -60,6 +60,34 @@ pub fn commands_end(sample: &Path, package: &str, binary: &str, sandbox: &Sandbo
     assert!(account > 0, "{} has no command for an AWS account", path.display());
 }
 
+/// Runs every `cargo xtask doctor` in the `sh` blocks of a document: as it stands, or, where it names an endpoint, as
+/// `binary` with the values of the AWS account replaced by the sandbox's.
+///
+/// # Panics
+///
+/// When a command fails, and when one of the two kinds is missing.
+pub fn doctor_works(document: &Path, binary: &Path, sandbox: &Sandbox) {
+    let protected = ProtectedKey::of(sandbox.device());
+    let text = fs::read_to_string(document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
+    let (mut local, mut account) = (0, 0);
+    for command in commands(&text) {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        match words[..] {
+            ["cargo", "xtask", "doctor", ..] if words.contains(&"--endpoint") => {
+                let stand_ins = StandIns { sandbox, protected: &protected, hsm: None };
+                replace_account(Sample::new(binary), &words[3..], &stand_ins).run().succeeded();
+                account += 1;
+            }
+            ["cargo", "xtask", "doctor", ..] => {
+                xtask(&words[2..]).succeeded();
+                local += 1;
+            }
+            _ => {}
+        }
+    }
+    assert!(local > 0 && account > 0, "{}: {local} and {account} commands", document.display());
+}
+
 /// Runs `cargo xtask` with the toolchain and flags of the test itself, so that nothing is built twice.
 #[must_use]
 pub fn xtask(args: &[&str]) -> Outcome {

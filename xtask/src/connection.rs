@@ -183,6 +183,14 @@ impl Connection {
         self.flags.push((name, value));
     }
 
+    /// The same with a flag more, unless it is among the user's `own`.
+    pub(crate) fn with(mut self, (name, value): (&'static str, String), own: &[String]) -> Self {
+        if !own.iter().any(|flag| same_flag(flag, name)) {
+            self.flag(name, value);
+        }
+        self
+    }
+
     fn variable(&mut self, name: &'static str, value: String) {
         self.variables.push((name, value));
     }
@@ -229,6 +237,11 @@ impl Connection {
 /// Whether the flags name an endpoint, so that no sandbox is wanted.
 pub(crate) fn names_endpoint(flags: &[String]) -> bool {
     flags.iter().any(|flag| same_flag(flag, "--endpoint"))
+}
+
+/// Whether the flags only ask what there is, so that no sandbox is wanted.
+pub(crate) fn asks_for_help(flags: &[String]) -> bool {
+    flags.iter().any(|flag| ["--help", "-h", "--version", "-V"].contains(&flag.as_str()))
 }
 
 /// Whether the argument `given` is the flag `name`: snake case, `=value` and other accepted names count.

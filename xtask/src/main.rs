@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod connection;
 mod demo;
+mod doctor;
 mod hint;
 mod node;
 mod policy;
@@ -54,6 +55,8 @@ enum Task {
     Demo(demo::Args),
     /// Runs one sample: against a private sandbox, or with --endpoint against the broker you name
     Run(run::Args),
+    /// Checks, layer by layer, why a device can or cannot connect: a private sandbox's, or with --endpoint your own
+    Doctor(doctor::Args),
     /// Runs the sandbox, a local AWS IoT Core, until Ctrl-C
     Sandbox(sandbox::Args),
     /// Prints a sample's least-privilege policy, filled in for your account
@@ -71,6 +74,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
     match task {
         Task::Demo(args) => demo::demo(&workspace, &args),
         Task::Run(args) => run::run(&workspace, &args),
+        Task::Doctor(args) => doctor::doctor(&workspace, &args),
         Task::Sandbox(args) => sandbox::sandbox(&workspace, &args),
         Task::Policy(args) => policy::policy(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
@@ -88,6 +92,16 @@ mod tests {
     #[test]
     fn command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_the_doctor_pass_through() {
+        for line in [["--endpoint", "e", "--json"].as_slice(), &["--help"]] {
+            match Cli::try_parse_from(["cargo xtask", "doctor"].iter().chain(line)).map(|cli| cli.task) {
+                Ok(Task::Doctor(args)) => assert_eq!(args.flags, line),
+                _ => panic!("{line:?} did not parse as the doctor's"),
+            }
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let sample = workspace.sample(&args.sample)?;
     setup::ensure(workspace, Need::Build)?;
-    if connection::names_endpoint(&args.flags) || asks_for_help(&args.flags) {
+    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
         plainly(workspace, &sample, &args.flags)
     } else if let Some(reason) = &sample.by_hand {
         Err(hint::error(
@@ -58,8 +58,4 @@ fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Resul
     // A sample reads it only to be answered a password, and those of the sandbox are known.
     sandbox.follow(&mut command);
     cargo::become_command(command.args(flags))
-}
-
-fn asks_for_help(flags: &[String]) -> bool {
-    flags.iter().any(|flag| ["--help", "-h", "--version", "-V"].contains(&flag.as_str()))
 }

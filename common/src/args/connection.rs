@@ -110,7 +110,12 @@ impl ConnectionArgs {
         Ok(self.options_over(route, auth)?)
     }
 
-    fn route(&self) -> Result<Route, Error> {
+    /// The way out of this machine.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`ProxyArgs::route`].
+    pub fn route(&self) -> Result<Route, Error> {
         let roots = self.ca_file.as_ref().map_or_else(Roots::system, Roots::from_file);
         let route = self.proxy.route(roots)?;
         Ok(if self.ipv6 { route.over_ipv6() } else { route })

@@ -19,7 +19,7 @@ use super::pulse::Pulse;
 use super::receipt::{Receipt, Receipts};
 use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
-use crate::timeline::{Detail, Timeline};
+use crate::timeline::{BrokerLimits, Detail, Timeline};
 use crate::transport::map_read_error;
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
@@ -136,7 +136,8 @@ async fn attempt(
         .get_int(paho::PropertyCode::ReceiveMaximum)
         .and_then(|maximum| usize::try_from(maximum).ok())
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
-    step.done(Detail::Mqtt { version: options.mqtt_version, session_present });
+    let limits = BrokerLimits::of(announced);
+    step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
     Ok(Connection { link, guard, receipts, session_present, window, topic_aliases })
 }
 

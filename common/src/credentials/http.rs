@@ -54,6 +54,15 @@ pub(super) async fn send(
     Connector { tls, settings: HttpConnectorSettings::default() }.send(request).await
 }
 
+/// Asks for what is at `uri`, without a client certificate. The caller sets the deadline.
+///
+/// # Errors
+/// As [`send`].
+pub(crate) async fn get(uri: &str, route: &Route) -> Result<HttpResponse, ConnectorError> {
+    let request = HttpRequest::get(uri).map_err(|error| ConnectorError::user(error.into()))?;
+    Connector { tls: Tls::new(route), settings: HttpConnectorSettings::default() }.send(request).await
+}
+
 /// The TLS configuration, made at the first call to an `https://` address.
 #[derive(Debug, Clone)]
 struct Tls {
@@ -103,7 +112,7 @@ impl Connector {
         let route = &self.tls.route;
         // For the log: the attempt's own timeline counts all of this as its step for the credentials.
         let timeline = Timeline::start();
-        log::debug!("a call for credentials to {authority}");
+        log::debug!("a call to {authority}");
         if *is_plain && is_metadata(host) {
             return connect_directly(host, *port, &timeline).await;
         }

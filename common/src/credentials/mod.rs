@@ -6,6 +6,7 @@
 mod chain;
 mod cognito;
 mod environment;
+mod examined;
 mod hint;
 mod http;
 mod profile;
@@ -26,6 +27,8 @@ use aws_types::region::Region;
 use tokio::sync::Mutex;
 
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
+pub use self::examined::ExaminedCredentials;
+pub(crate) use self::http::get;
 pub(crate) use self::refusal::is_permanent;
 use self::sdk_failure::SdkFailure;
 pub use self::source::{CredentialSource, StaticCredentials};

@@ -75,7 +75,7 @@ fn detail(detail: &Detail) -> Value {
             json!({ "source": source, "kept": kept, "expires": expires.map(utc) })
         }
         Detail::WebSocket { status } => json!({ "status": status }),
-        Detail::Mqtt { version, session_present } => {
+        Detail::Mqtt { version, session_present, .. } => {
             json!({ "mqtt_version": version.to_string(), "session_present": session_present })
         }
     }

@@ -6,6 +6,7 @@ use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
+use super::BrokerLimits;
 use crate::client::MqttVersion;
 
 /// What came of a step. [`Display`](fmt::Display) is for the log and for people; it holds no secret.
@@ -55,6 +56,8 @@ pub enum Detail {
         version: MqttVersion,
         /// Whether the broker still had the session of an earlier connection.
         session_present: bool,
+        /// What the broker takes.
+        limits: BrokerLimits,
     },
 }
 
@@ -119,7 +122,7 @@ impl fmt::Display for Detail {
                 }
             }
             Detail::WebSocket { status } => write!(f, "HTTP {status}"),
-            Detail::Mqtt { version, session_present } => {
+            Detail::Mqtt { version, session_present, .. } => {
                 write!(f, "accepted (MQTT {version}, session present: {session_present})")
             }
         }

@@ -8,6 +8,7 @@ mod data;
 mod detail;
 mod drawing;
 mod history;
+mod limits;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
@@ -15,6 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub use self::attempt::{Attempt, Outcome, Step, StepState};
 pub use self::detail::{Detail, PeerCertificate};
 pub use self::history::{Attempts, Timelines};
+pub use self::limits::BrokerLimits;
 use crate::error::{Error, Layer};
 use crate::failure::Chain;
 

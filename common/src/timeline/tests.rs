@@ -58,13 +58,15 @@ fn signed_websocket() -> Attempt {
         alpn: Some("http/1.1".to_owned()),
         certificate: Some(certificate),
     };
+    let limits = BrokerLimits::default();
+    let mqtt = Detail::Mqtt { version: MqttVersion::V5, session_present: false, limits };
     let steps = vec![
         dns(),
         step(Layer::Credentials, 30, 15_030, credentials),
         tcp(),
         step(Layer::Tls, 2_440, 20_440, tls),
         step(Layer::WebSocket, 20_450, 30_450, Detail::WebSocket { status: 101 }),
-        step(Layer::Mqtt, 30_460, 40_000, Detail::Mqtt { version: MqttVersion::V5, session_present: false }),
+        step(Layer::Mqtt, 30_460, 40_000, mqtt),
     ];
     attempt(1, steps, Outcome::Connected { after: Duration::from_micros(40_000), ended: None })
 }

@@ -5,6 +5,7 @@
 
 mod auth;
 mod identity;
+mod inspect;
 mod pem;
 pub(crate) mod pkcs11;
 pub(crate) mod proxy;
@@ -28,9 +29,12 @@ use tokio::sync::Mutex;
 pub use self::auth::{Auth, CustomAuthTransport};
 pub use self::identity::Identity;
 pub(crate) use self::identity::StorePath;
+pub use self::inspect::{Agreed, Probe, TlsInspection};
 pub use self::pkcs11::{KeySelector, Listing, Pkcs11Options, TokenSelector};
-pub use self::proxy::{HttpAnswer, InvalidProxy, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme};
-pub use self::roots::Roots;
+pub use self::proxy::{
+    Choice, HttpAnswer, InvalidProxy, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,
+};
+pub use self::roots::{Roots, TrustStore};
 pub use self::route::Route;
 pub(crate) use self::tls::map_read_error;
 use crate::credentials::{Provider, Resolved};

@@ -21,6 +21,23 @@ pub struct Roots {
     store: Arc<OnceLock<Arc<RootCertStore>>>,
 }
 
+/// Whom a server's certificate may come from. [`Display`](fmt::Display) says it in a few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TrustStore {
+    /// Where the roots are from.
+    pub source: String,
+    /// How many there are.
+    pub roots: usize,
+}
+
+impl fmt::Display for TrustStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let roots = if self.roots == 1 { "root" } else { "roots" };
+        write!(f, "{} {roots} of {}", self.roots, self.source)
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Source {
     System,
@@ -40,6 +57,18 @@ impl Roots {
     #[must_use]
     pub fn from_file(path: impl Into<PathBuf>) -> Self {
         Self::new(Source::File(path.into()))
+    }
+
+    /// Says what is trusted, which reads it.
+    ///
+    /// # Errors
+    /// [`Error::File`] when the file cannot be read, [`Error::Identity`] when it holds no certificate.
+    pub fn describe(&self) -> Result<TrustStore, Error> {
+        let source = match &self.source {
+            Source::System => "the operating system's store, or Mozilla's where that is empty".to_owned(),
+            Source::File(path) => format!("the {WHAT} {}", path.display()),
+        };
+        Ok(TrustStore { source, roots: self.load()?.len() })
     }
 
     fn new(source: Source) -> Self {

@@ -57,23 +57,24 @@ impl Route {
     }
 
     /// The roots for the broker and AWS.
-    pub(crate) fn roots(&self) -> &Roots {
+    #[must_use]
+    pub fn roots(&self) -> &Roots {
         &self.roots
     }
 
-    /// The proxy that connections to `host` go through.
+    /// As [`choose`](Self::choose), without the reason.
     ///
     /// # Errors
-    /// [`Error::Settings`] for a variable that cannot be parsed.
+    /// The same.
     pub(crate) fn proxy_for(&self, host: &str) -> Result<Option<&Proxy>, Error> {
         Ok(self.choose(host)?.proxy)
     }
 
-    /// As [`proxy_for`](Self::proxy_for), with the reason.
+    /// The proxy that connections to `host` go through, or none, with the reason.
     ///
     /// # Errors
-    /// The same.
-    pub(crate) fn choose(&self, host: &str) -> Result<Choice<'_>, Error> {
+    /// [`Error::Settings`] for a variable that cannot be parsed.
+    pub fn choose(&self, host: &str) -> Result<Choice<'_>, Error> {
         self.proxies.choose(host)
     }
 
@@ -98,6 +99,11 @@ impl Route {
                 way.connect(host, port).await
             }
         }
+    }
+
+    /// Which addresses are looked up and connected to.
+    pub(super) fn family(&self) -> AddressFamily {
+        self.family
     }
 
     /// What the failure of TLS with `target` means on the way to `host`: behind a proxy it is told with it, unless it is

@@ -22,6 +22,7 @@ use secrecy::SecretString;
 use self::pem_key::PemKey;
 pub(crate) use self::windows_store::StorePath;
 use super::tls;
+use crate::certificate::Certificate;
 use crate::error::{Cause, Error};
 
 /// What the user calls the two files.
@@ -137,6 +138,12 @@ impl Identity {
     /// [`Error::File`] and [`Error::Identity`], as [`from_pem_files`](Self::from_pem_files).
     pub(crate) fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
         chain::parse(&read(CERTIFICATE, certificate)?, certificate)
+    }
+
+    /// The certificate, with its chain behind it. The private key belongs to it: that was seen when they were read.
+    #[must_use]
+    pub fn certificates(&self) -> Vec<Certificate> {
+        self.key.cert.iter().filter_map(|certificate| Certificate::from_der(certificate)).collect()
     }
 
     /// Whether a signature may block the thread that asks for it.

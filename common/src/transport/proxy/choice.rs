@@ -30,10 +30,14 @@ enum Rule {
 
 /// What was chosen for one host.
 #[derive(Debug)]
-pub(crate) struct Choice<'a> {
-    pub(crate) proxy: Option<&'a Proxy>,
-    /// For the log and the timeline; `None` where nobody asked for a proxy.
-    pub(crate) why: Option<String>,
+#[non_exhaustive]
+pub struct Choice<'a> {
+    /// The proxy to go through; `None` is a direct connection.
+    pub proxy: Option<&'a Proxy>,
+    /// For people; `None` where nobody asked for a proxy.
+    pub why: Option<String>,
+    /// Whether a variable of the environment named the proxy.
+    pub is_from_environment: bool,
 }
 
 impl Proxies {
@@ -107,9 +111,13 @@ impl Proxies {
     /// # Errors
     /// [`Error::Settings`], naming the variable that cannot be parsed.
     pub(crate) fn choose(&self, host: &str) -> Result<Choice<'_>, Error> {
-        let choice = |proxy, why: String| Ok(Choice { proxy, why: Some(why) });
+        let is_from_environment = matches!(self.0, Rule::Environment { .. });
+        let choice = |proxy: Option<_>, why: String| {
+            let is_from_environment = proxy.is_some() && is_from_environment;
+            Ok(Choice { proxy, why: Some(why), is_from_environment })
+        };
         match &self.0 {
-            Rule::None => Ok(Choice { proxy: None, why: None }),
+            Rule::None => Ok(Choice { proxy: None, why: None, is_from_environment: false }),
             Rule::Off => choice(None, "no proxy, as --no-proxy says".to_owned()),
             Rule::Given(proxy) => choice(Some(proxy), format!("{proxy}, as --proxy says")),
             Rule::Environment { proxy: None, .. } => {

@@ -19,8 +19,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub(super) use self::answer::Failure;
 pub use self::answer::{HttpAnswer, ProxyAnswer, ProxyProblem};
-pub use self::choice::Proxies;
-pub(crate) use self::choice::{Choice, is_metadata};
+pub(crate) use self::choice::is_metadata;
+pub use self::choice::{Choice, Proxies};
 pub(super) use self::heard::{Heard, Listening};
 pub(crate) use self::hint::hint;
 pub use self::url::InvalidProxy;

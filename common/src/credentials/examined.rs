@@ -1,0 +1,46 @@
+use std::time::SystemTime;
+
+use super::{CredentialSource, Provider};
+use crate::error::Error;
+use crate::timeline::Detail;
+use crate::transport::Route;
+
+/// Whose AWS credentials a source gives. It holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ExaminedCredentials {
+    /// Where they come from; of a chain, the link that had them.
+    pub source: String,
+    /// The access key ID. It names the credentials and proves nothing.
+    pub access_key_id: String,
+    /// Whether a session token goes with them.
+    pub are_temporary: bool,
+    /// When they expire, where the source says so: the environment, for one, never does.
+    pub expires: Option<SystemTime>,
+    /// The Cognito identity, where it is one's.
+    pub cognito_identity: Option<String>,
+}
+
+impl CredentialSource {
+    /// Asks this source for credentials, over `route` where it takes a call, and says whose they are. `region` is the
+    /// one that STS is asked in.
+    ///
+    /// # Errors
+    /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
+    pub async fn examine(&self, region: &str, route: &Route) -> Result<ExaminedCredentials, Error> {
+        let provider = Provider::new(self.clone(), Some(region.to_owned()), route);
+        let resolved = provider.resolve().await?;
+        let source = match provider.describe(&resolved) {
+            Detail::Credentials { source, .. } => source,
+            other => other.to_string(),
+        };
+        let credentials = resolved.credentials();
+        Ok(ExaminedCredentials {
+            source,
+            access_key_id: credentials.access_key_id().to_owned(),
+            are_temporary: credentials.session_token().is_some(),
+            expires: credentials.expiry(),
+            cognito_identity: provider.cognito_identity().map(ToString::to_string),
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask doctor`: why a device can, or cannot, use AWS IoT Core.
+//!
+//! The doctor is a program of its own (`doctor/`): it examines the connection that `common` makes, and this crate does
+//! not link it.
+
+use std::process::{Command, ExitCode};
+
+use anyhow::Result;
+
+use crate::cargo::{self, Progress};
+use crate::connection::{self, Connection};
+use crate::hint;
+use crate::private_sandbox::PrivateSandbox;
+use crate::setup::{self, Need};
+use crate::token;
+use crate::workspace::Workspace;
+
+const PACKAGE: &str = "doctor";
+
+/// The flags of `cargo xtask doctor`.
+#[derive(clap::Args)]
+// The doctor's own says more.
+#[command(disable_help_flag = true)]
+pub(crate) struct Args {
+    /// The doctor's flags, `--help` among them; without --endpoint a private sandbox is examined
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "FLAGS")]
+    pub(crate) flags: Vec<String>,
+}
+
+/// Becomes the doctor, so that signals and the exit code are its own.
+pub(crate) fn doctor(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
+    setup::ensure(workspace, Need::Build)?;
+    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
+        let executables = cargo::build(workspace, &["-p", PACKAGE], Progress::Shown)?;
+        return cargo::become_command(Command::new(executables.path(PACKAGE)?).args(&args.flags));
+    }
+    in_sandbox(workspace, &args.flags)
+}
+
+fn in_sandbox(workspace: &Workspace, flags: &[String]) -> Result<ExitCode> {
+    let folder = sample_like(flags)?;
+    if token::is_wanted_by(folder) {
+        setup::ensure(workspace, Need::Token)?;
+    }
+    let executables = cargo::build(workspace, &["-p", "sandbox", "-p", PACKAGE], Progress::Shown)?;
+    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    if token::is_wanted_by(folder) {
+        token::make(sandbox.state())?;
+    }
+    // In the sandbox port 443 is another one.
+    let own_https_port = ("--https-port", sandbox.state().value("/https_port")?);
+    let connection = Connection::to_sandbox(folder, flags, sandbox.state())?.with(own_https_port, flags);
+    let mut command = Command::new(executables.path(PACKAGE)?);
+    connection.apply(&mut command);
+    sandbox.follow(&mut command);
+    cargo::become_command(command.args(flags))
+}
+
+/// The sample that connects to the sandbox as `--auth` asks for; without it, by mutual TLS.
+fn sample_like(flags: &[String]) -> Result<&'static str> {
+    let value = flags.iter().find_map(|flag| flag.strip_prefix("--auth="));
+    let after = flags.iter().skip_while(|flag| *flag != "--auth").nth(1);
+    match value.or(after.map(String::as_str)) {
+        None | Some("mtls") => Ok("pubsub"),
+        Some("pkcs12") => Ok("pkcs12_connect"),
+        Some("pkcs11") => Ok("pkcs11_connect"),
+        Some("sigv4") => Ok("sigv4_connect"),
+        Some("custom") => Ok("custom_auth_connect"),
+        Some(other) => Err(hint::usage(
+            format!("`--auth {other}` does not examine a sandbox"),
+            "mtls, pkcs12, pkcs11, sigv4 and custom do; with --endpoint every method can be examined",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sandbox_is_examined_by_the_method_that_is_asked_for() {
+        let like = |words: &[&str]| {
+            sample_like(&words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>())
+                .map_err(|error| error.to_string())
+        };
+        assert_eq!(like(&["--json"]), Ok("pubsub"));
+        assert_eq!(like(&["--auth", "sigv4"]), Ok("sigv4_connect"));
+        assert_eq!(like(&["--auth=custom", "--json"]), Ok("custom_auth_connect"));
+        assert!(like(&["--auth", "windows"]).unwrap_err().contains("windows"));
+    }
+}

@@ -30,7 +30,9 @@ mod failure;
 mod hint;
 mod interrupt;
 mod logging;
+mod outgoing;
 mod printable;
+mod progress;
 #[cfg(test)]
 mod property;
 mod region;
@@ -52,7 +54,9 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
+pub use outgoing::{LineError, Lines, Messages, Pace, Returns, Window};
 pub use printable::one_line;
+pub use progress::Progress;
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{

@@ -4,6 +4,7 @@
 mod capture;
 mod free_port;
 mod mosquitto;
+mod observer;
 mod openssl;
 mod outcome;
 pub mod peer;
@@ -17,6 +18,7 @@ mod softhsm;
 #[cfg(target_os = "linux")]
 pub use capture::{Capture, Contact};
 pub use mosquitto::Mosquitto;
+pub use observer::Observer;
 pub use openssl::openssl;
 pub use outcome::Outcome;
 pub use protected_key::ProtectedKey;

@@ -37,13 +37,22 @@ impl Outcome {
     /// # Panics
     ///
     /// When it cannot be started, or is still running after two minutes.
-    pub fn of_input(command: &mut Command, input: &str) -> Self {
+    pub fn of_input(command: &mut Command, input: impl Into<Vec<u8>>) -> Self {
+        Self::of_input_within(command, input, Self::LIMIT)
+    }
+
+    /// As [`of_input`](Self::of_input), to an end within `limit`.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started, or is still running after `limit`.
+    pub fn of_input_within(command: &mut Command, input: impl Into<Vec<u8>>, limit: Duration) -> Self {
         let mut child = start_with(command, Stdio::piped());
         let mut stdin = child.stdin.take().expect("stdin is piped");
-        // It may have ended without reading: its outcome tells.
-        let _ = stdin.write_all(input.as_bytes());
-        drop(stdin);
-        Self::of_child(child, &format!("{command:?}"))
+        let input = input.into();
+        // Beside the reading of its output, which it may wait for. It may have ended without reading: its outcome tells.
+        thread::spawn(move || stdin.write_all(&input));
+        Self::of_child_within(child, &format!("{command:?}"), limit)
     }
 
     /// Runs `command` to its end, which has to come within `limit`.
@@ -115,7 +124,8 @@ pub(crate) fn start(command: &mut Command) -> Child {
     start_with(command, Stdio::null())
 }
 
-fn start_with(command: &mut Command, stdin: Stdio) -> Child {
+/// As [`start`], with this standard input.
+pub(crate) fn start_with(command: &mut Command, stdin: Stdio) -> Child {
     command
         .stdin(stdin)
         .stdout(Stdio::piped())

@@ -1,7 +1,7 @@
 use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command};
+use std::process::{Child, Command, Stdio};
 
 use sandbox::{Credentials, Device, Sandbox};
 use tempfile::TempDir;
@@ -110,15 +110,43 @@ impl Sample {
     /// When it shows the answer, ends without having asked, or leaves the terminal otherwise than it was.
     #[must_use]
     pub fn answer(self, prompt: &str, answer: &str) -> Outcome {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("python/terminal.py");
-        let mut command = Command::new("python3");
-        command.arg(script).arg(prompt).arg(self.command.get_program()).args(self.command.get_args());
-        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        let outcome = Outcome::of_input(&mut command, &format!("{answer}\n"));
+        let mut command = self.under("terminal.py", &[prompt]);
+        let outcome = Outcome::of_input(&mut command, format!("{answer}\n"));
         assert_ne!(outcome.code, Some(70), "the answer was shown: {outcome:#?}");
         assert_ne!(outcome.code, Some(71), "{prompt:?} was not asked: {outcome:#?}");
         assert_ne!(outcome.code, Some(72), "the terminal was left changed: {outcome:#?}");
         outcome
+    }
+
+    /// Runs the sample with a terminal as its stderr: what is [`Outcome::stderr`] then is what the terminal got.
+    #[must_use]
+    pub fn run_with_terminal(self) -> Outcome {
+        Outcome::of(&mut self.under("stderr_terminal.py", &[]))
+    }
+
+    /// Runs the sample to its end, with `input` as its standard input.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Outcome {
+        Outcome::of_input(&mut self.command, input)
+    }
+
+    /// The sample as a child of a script of ours.
+    fn under(&self, script: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("python3");
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python").join(script)).args(arguments);
+        command.arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command
+    }
+
+    /// As [`spawn`](Self::spawn), with its standard input piped, too.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn spawn_with_input(mut self) -> Child {
+        outcome::start_with(&mut self.command, Stdio::piped())
     }
 
     /// Starts the sample with its outputs piped; [`Outcome::of_child`] waits for it.

@@ -162,7 +162,7 @@ fn parse_client_id(text: &str) -> Result<String, String> {
 }
 
 /// A positive number of seconds, up to an hour.
-fn parse_seconds(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if seconds > 0.0 && seconds <= 3600.0 => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds above 0 and up to 3600".to_owned()),

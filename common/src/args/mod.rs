@@ -14,10 +14,14 @@ mod pkcs11;
 mod pkcs12;
 mod profile;
 mod proxy;
+mod publish;
 mod region;
 mod secret;
+mod session;
+mod shared_group;
 mod sigv4;
 mod static_keys;
+mod will;
 mod windows_store;
 mod x509_credentials;
 
@@ -32,9 +36,13 @@ pub use self::pkcs11::{KeyId, Pkcs11Args, Pkcs11Settings};
 pub use self::pkcs12::Pkcs12Args;
 pub use self::profile::ProfileArgs;
 pub use self::proxy::ProxyArgs;
+pub use self::publish::{Payloads, PublishArgs};
 pub use self::region::RegionArgs;
+pub use self::session::{SessionArgs, SessionName, WhenFullName};
+pub use self::shared_group::SharedGroup;
 pub use self::sigv4::{SigV4Args, SourceName};
 pub use self::static_keys::StaticArgs;
+pub use self::will::WillArgs;
 pub use self::windows_store::WindowsStoreArgs;
 pub use self::x509_credentials::X509CredentialsArgs;
 

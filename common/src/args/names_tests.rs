@@ -23,7 +23,7 @@ fn names<A: Args>() -> BTreeMap<String, String> {
     flags::<A>().into_iter().flat_map(of).collect()
 }
 
-fn groups() -> [BTreeMap<String, String>; 9] {
+fn groups() -> [BTreeMap<String, String>; 12] {
     [
         names::<ConnectionArgs>(),
         names::<OutputArgs>(),
@@ -34,6 +34,9 @@ fn groups() -> [BTreeMap<String, String>; 9] {
         names::<SigV4Args>(),
         names::<CustomAuthArgs>(),
         names::<DeviceOrIamArgs>(),
+        names::<SessionArgs>(),
+        names::<WillArgs>(),
+        names::<PublishArgs>(),
     ]
 }
 
@@ -50,7 +53,8 @@ fn each_name_works_in_kebab_and_in_snake_case() {
 
 #[test]
 fn the_names_of_the_official_samples_work() {
-    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5] = groups();
+    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5, _, _, publish] =
+        groups();
     for (group, flag, official) in [
         (&connection, "endpoint", &["endpoint", "broker-host"][..]),
         (&connection, "client-id", &["client_id"]),
@@ -62,6 +66,9 @@ fn the_names_of_the_official_samples_work() {
         (&connection, "proxy-user-name", &["proxy_user_name"]),
         (&connection, "proxy-password", &["proxy_password"]),
         (&connection, "ipv6", &["ipv6"]),
+        (&publish, "topic", &["topic"]),
+        (&publish, "message", &["message"]),
+        (&publish, "count", &["count"]),
         (&socks5, "websocket", &["websocket"]),
         (&socks5, "cert", &["cert"]),
         (&socks5, "key", &["key"]),

@@ -63,19 +63,24 @@ impl OutputArgs {
     /// Where a sample reports what it did.
     pub fn to<W: Write>(&self, writer: W) -> Output<W> {
         let timeline = if self.timeline { Pending::Asked(None) } else { Pending::Nothing };
-        Output { writer, json: self.json, timeline }
+        Output { writer, json: self.json, timeline, connected: 0, client_id: None }
     }
 }
 
 /// A sample's report, one line an event, in a form that scripts can rely on.
 ///
 /// With `--timeline` the last thing in it is the connection attempts of the client that is
-/// [watched](Output::watch): after the client has disconnected, or when this is dropped because the sample ends early.
+/// [watched](Output::watch): after the client, or the last of several, has disconnected, or when this is dropped because
+/// the sample ends early.
 #[derive(Debug)]
 pub struct Output<W: Write> {
     writer: W,
     json: bool,
     timeline: Pending,
+    /// How many clients have not disconnected yet.
+    connected: usize,
+    /// Whose events are reported, where there are several clients.
+    client_id: Option<String>,
 }
 
 /// What `--timeline` has still to show.
@@ -105,12 +110,26 @@ impl<W: Write> Output<W> {
     /// The writer's, as for all of these.
     pub fn connected(&mut self, client: &Client) -> io::Result<()> {
         let (endpoint, port) = client.endpoint();
+        self.connected += 1;
         let text = format!("Connected to {} as {}", client.target(), client.client_id());
         self.line(
             &text,
             "connected",
             json!({ "endpoint": endpoint, "port": port, "client_id": client.client_id() }),
         )
+    }
+
+    /// `Client <client id>`: whose events follow, in a sample with several clients. Nothing where they are the same as
+    /// before, or with `--json`: there each event has the field `client_id`.
+    pub fn of(&mut self, client: &Client) -> io::Result<&mut Self> {
+        let id = client.client_id();
+        if self.client_id.as_deref() != Some(id) {
+            self.client_id = Some(id.to_owned());
+            if !self.json {
+                writeln!(self.writer, "Client {}", one_line(id))?;
+            }
+        }
+        Ok(self)
     }
 
     /// `Subscribed to <filter>`
@@ -123,7 +142,7 @@ impl<W: Write> Output<W> {
         self.message("Published to", "published", message)
     }
 
-    /// `Received on <topic>: <payload>`
+    /// `Received on <topic>: <payload>`; with `--json` as for a published one also the properties that it has.
     pub fn received(&mut self, message: &Message) -> io::Result<()> {
         self.message("Received on", "received", message)
     }
@@ -131,7 +150,8 @@ impl<W: Write> Output<W> {
     /// `Disconnected`, and the timeline where it was asked for.
     pub fn disconnected(&mut self) -> io::Result<()> {
         self.line("Disconnected", "disconnected", json!({}))?;
-        self.timeline()
+        self.connected = self.connected.saturating_sub(1);
+        if self.connected == 0 { self.timeline() } else { Ok(()) }
     }
 
     /// What a connection would be, in several lines, where none is made.
@@ -170,12 +190,35 @@ impl<W: Write> Output<W> {
     fn message(&mut self, text: &str, event: &str, message: &Message) -> io::Result<()> {
         let payload = String::from_utf8_lossy(&message.payload);
         let line = format!("{text} {}: {payload}", message.topic);
-        self.line(&line, event, json!({ "topic": message.topic, "payload": payload }))
+        let mut fields = json!({ "topic": message.topic, "payload": payload });
+        let optional = [
+            ("retain", message.retain.then(|| true.into())),
+            ("content_type", message.content_type.as_deref().map(Value::from)),
+            ("response_topic", message.response_topic.as_deref().map(Value::from)),
+            (
+                "correlation_data",
+                message.correlation_data.as_deref().map(String::from_utf8_lossy).map(Value::from),
+            ),
+            ("message_expiry", message.expiry.map(|expiry| expiry.as_secs().into())),
+            (
+                "user_properties",
+                Some(&message.user_properties).filter(|all| !all.is_empty()).map(|all| json!(all)),
+            ),
+        ];
+        for (name, value) in optional {
+            if let Some(value) = value {
+                fields[name] = value;
+            }
+        }
+        self.line(&line, event, fields)
     }
 
     fn line(&mut self, text: &str, event: &str, fields: Value) -> io::Result<()> {
         if self.json {
             let mut object = Map::from_iter([("event".to_owned(), Value::from(event))]);
+            if let Some(id) = &self.client_id {
+                object.insert("client_id".to_owned(), id.as_str().into());
+            }
             if let Value::Object(fields) = fields {
                 object.extend(fields);
             }
@@ -202,7 +245,8 @@ mod tests {
 
     fn written(json: bool, message: &Message) -> String {
         let mut bytes = Vec::new();
-        Output { writer: &mut bytes, json, timeline: Pending::Nothing }.received(message).unwrap();
+        let flags = OutputArgs { json, timeline: false, verbose: false, verbosity: None };
+        flags.to(&mut bytes).received(message).unwrap();
         String::from_utf8(bytes).unwrap()
     }
 

@@ -36,6 +36,15 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
             ),
         ),
         (
+            "shared_subscription: mutual TLS, two subscribers share the messages of a topic",
+            format!(
+                "cargo run -p shared_subscription -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
+                 --key {}",
+                quoted(&device.cert_file),
+                quoted(&device.key_file),
+            ),
+        ),
+        (
             "pkcs12_connect: mutual TLS, certificate and key from a PKCS#12 file",
             format!(
                 "AWS_IOT_PKCS12_PASSWORD={} cargo run -p pkcs12_connect -- --endpoint {endpoint} --port {mqtt_port} \

@@ -83,7 +83,7 @@ impl Connection {
         let mut connection = Self::default();
         connection.flag("--endpoint", state.value("/endpoint")?);
         match folder {
-            "pubsub" => connection.mutual_tls(state)?,
+            "pubsub" | "shared_subscription" => connection.mutual_tls(state)?,
             "http_proxy_connect" => {
                 connection.mutual_tls(state)?;
                 connection.proxy(&state.value("/proxies/http_auth")?)?;

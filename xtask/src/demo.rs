@@ -93,7 +93,7 @@ fn skip(sample: &Sample, style: Style) {
 fn show(sample: &Sample, executables: &Executables, state: &State, style: Style) -> Result<bool> {
     println!("{}  {}", style.bold(&sample.folder), sample.title);
     let mut connection = Connection::to_sandbox(&sample.folder, &[], state)?;
-    if sample.folder == "pubsub" {
+    if ["pubsub", "shared_subscription"].contains(&sample.folder.as_str()) {
         connection.flag("--count", "2".to_owned());
     }
     println!("  {}", style.dim(&format!("$ {}", connection.in_short(&sample.package))));

@@ -39,7 +39,7 @@ impl From<Value> for State {
 pub(crate) struct PrivateSandbox {
     state: State,
     child: Child,
-    /// The sandbox runs until this closes, so it ends even when this process is killed. `None` once it was passed on.
+    /// The sandbox runs until this closes, so it ends even when this process is killed. `None` in the end.
     stdin: Option<ChildStdin>,
     /// After the process, so that it is removed last.
     _scratch: Scratch,
@@ -82,12 +82,16 @@ impl PrivateSandbox {
         &self.state
     }
 
-    /// Lets the sandbox run as long as the process that `command` starts, or that this one becomes with it: that
-    /// process holds, as its standard input, the pipe whose end the sandbox waits for.
-    pub(crate) fn follow(&mut self, command: &mut Command) {
-        if let Some(stdin) = self.stdin.take() {
-            command.stdin(stdin);
+    /// Lets the sandbox run as long as this process does, whatever it becomes: the pipe whose end the sandbox waits for
+    /// stays open over `exec`. Where there is no `exec` this process waits for the sample, and holds the pipe meanwhile.
+    pub(crate) fn outlast_exec(&self) -> Result<()> {
+        #[cfg(unix)]
+        if let Some(stdin) = &self.stdin {
+            // Files that the standard library opens close on exec.
+            rustix::io::fcntl_setfd(stdin, rustix::io::FdFlags::empty())
+                .context("cannot keep the sandbox's pipe open")?;
         }
+        Ok(())
     }
 }
 

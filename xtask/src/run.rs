@@ -48,14 +48,13 @@ fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Resul
         setup::ensure(workspace, Need::Token)?;
     }
     let executables = cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
-    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
     if token::is_wanted_by(&sample.folder) {
         token::make(sandbox.state())?;
     }
     let connection = Connection::to_sandbox(&sample.folder, flags, sandbox.state())?;
     let mut command = Command::new(executables.path(&sample.package)?);
     connection.apply(&mut command);
-    // A sample reads it only to be answered a password, and those of the sandbox are known.
-    sandbox.follow(&mut command);
+    sandbox.outlast_exec()?;
     cargo::become_command(command.args(flags))
 }

@@ -1,0 +1,9 @@
+//! What the flags of messages, sessions and the will do, as the broker and other clients see it.
+
+mod messages;
+mod others;
+mod progress;
+mod session;
+mod stdin;
+mod support;
+mod will;

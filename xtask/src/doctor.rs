@@ -43,7 +43,7 @@ fn in_sandbox(workspace: &Workspace, flags: &[String]) -> Result<ExitCode> {
         setup::ensure(workspace, Need::Token)?;
     }
     let executables = cargo::build(workspace, &["-p", "sandbox", "-p", PACKAGE], Progress::Shown)?;
-    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
     if token::is_wanted_by(folder) {
         token::make(sandbox.state())?;
     }
@@ -52,7 +52,7 @@ fn in_sandbox(workspace: &Workspace, flags: &[String]) -> Result<ExitCode> {
     let connection = Connection::to_sandbox(folder, flags, sandbox.state())?.with(own_https_port, flags);
     let mut command = Command::new(executables.path(PACKAGE)?);
     connection.apply(&mut command);
-    sandbox.follow(&mut command);
+    sandbox.outlast_exec()?;
     cargo::become_command(command.args(flags))
 }
 

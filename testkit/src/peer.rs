@@ -48,13 +48,13 @@ pub fn python(sandbox: &Sandbox, transport: &str, port: u16) -> Command {
     with_connection(command, sandbox, port)
 }
 
-/// The official Node client over WebSocket, likewise.
+/// The folder whose `node_modules` has the official client.
 ///
 /// # Panics
 ///
 /// When it is not installed.
 #[must_use]
-pub fn node(sandbox: &Sandbox) -> Command {
+pub fn node_folder() -> PathBuf {
     let modules =
         env::var_os("SANDBOX_PEER_NODE").map_or_else(|| workspace().join("target/node"), PathBuf::from);
     assert!(
@@ -62,12 +62,22 @@ pub fn node(sandbox: &Sandbox) -> Command {
         "no official Node client in {}: run `cargo xtask setup --tests` first",
         modules.display()
     );
+    modules
+}
+
+/// The official Node client over WebSocket, likewise.
+///
+/// # Panics
+///
+/// When it is not installed.
+#[must_use]
+pub fn node(sandbox: &Sandbox) -> Command {
     let mut command = Command::new("node");
     command.env_clear();
     if let Some(path) = env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command.arg(workspace().join("testkit/node/peer.mjs")).arg("--modules").arg(modules);
+    command.arg(workspace().join("testkit/node/peer.mjs")).arg("--modules").arg(node_folder());
     with_connection(command, sandbox, sandbox.https_port())
 }
 

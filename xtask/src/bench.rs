@@ -1,8 +1,11 @@
 //! `cargo xtask bench`: what a connection costs here, and with the official Python and Node clients.
 //!
-//! Each client runs as its users run it: process start, connect by mutual TLS, disconnect, exit. The runs are
+//! First the package `bench` compares what the clients do within a process, rumqttc and bare paho among them.
+//!
+//! Then each client runs as its users run it: process start, connect by mutual TLS, disconnect, exit. The runs are
 //! interleaved, so that a busy moment of the machine hits all of them alike.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -22,9 +25,24 @@ const RUNS: usize = 20;
 /// In-process measurements, each an example of the `common` package with a report of its own.
 const EXAMPLES: [&str; 3] = ["link_bench", "round_trips", "proxy_round_trips"];
 
+/// The flags of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only the comparison within a process
+    #[arg(long)]
+    compare: bool,
+    /// Passed on to that comparison, such as --rounds 3; --help lists them
+    #[arg(last = true, value_name = "FLAGS")]
+    flags: Vec<OsString>,
+}
+
 /// Measures and prints.
-pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {
+pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
+    compare(workspace, &args.flags)?;
+    if args.compare {
+        return Ok(ExitCode::SUCCESS);
+    }
     let node = node_script(workspace)?;
     let sandbox = cargo::build(workspace, &["--release", "-p", "sandbox"], Progress::Shown)?;
     let client =
@@ -56,6 +74,15 @@ pub(crate) fn bench(workspace: &Workspace) -> Result<ExitCode> {
         cargo::succeed(&mut command)?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The comparison within a process: connect, round trips, throughput, memory, reconnection.
+fn compare(workspace: &Workspace, flags: &[OsString]) -> Result<()> {
+    let built = cargo::build(workspace, &["--release", "-p", "bench"], Progress::Shown)?;
+    let mut command = Command::new(built.path("bench")?);
+    command.arg("--python").arg(python::interpreter(workspace));
+    command.arg("--node-modules").arg(node::folder(workspace));
+    cargo::succeed(command.args(flags))
 }
 
 /// A program that connects once, with the same flags for all.

@@ -63,8 +63,8 @@ enum Task {
     Policy(policy::Args),
     /// Runs all tests
     Test(test::Args),
-    /// Compares a connection's cost with that of the official Python and Node clients
-    Bench,
+    /// Compares this client with the official Python and Node clients, rumqttc and bare paho
+    Bench(bench::Args),
     /// Checks the prerequisites, and installs what is missing where it can
     Setup(setup::Args),
 }
@@ -78,7 +78,7 @@ fn dispatch(task: Task) -> anyhow::Result<ExitCode> {
         Task::Sandbox(args) => sandbox::sandbox(&workspace, &args),
         Task::Policy(args) => policy::policy(&workspace, &args),
         Task::Test(args) => test::test(&workspace, &args),
-        Task::Bench => bench::bench(&workspace),
+        Task::Bench(args) => bench::bench(&workspace, &args),
         Task::Setup(args) => setup::task(&workspace, &args),
     }
 }

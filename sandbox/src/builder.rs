@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -22,6 +22,7 @@ use crate::gate::Patience;
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::PolicyStore;
 use crate::proxy::ProxyServers;
+use crate::received::Recorders;
 use crate::running::{Listeners, Running};
 use crate::sandbox::Sandbox;
 use crate::secret;
@@ -183,25 +184,29 @@ impl Builder {
             authorizers.set(authorizer)?;
         }
 
+        let tls = Configurations::new(&authority, &server, self.tls_versions)?;
+        let proxy_tls = Arc::clone(&tls.proxy);
         let account = Arc::new(Account {
             clock,
-            tls: Configurations::new(&authority, &server, self.tls_versions)?,
+            tls: RwLock::new(tls),
             policies,
             things,
             authorizers,
             verifier: Verifier { region: REGION.to_owned(), credentials: store },
             services,
             connections: ConnectionLog::default(),
+            recorders: Recorders::default(),
             patience: Patience { authorizer_second: self.authorizer_second, ..Patience::default() },
             refusals: Mutex::new(VecDeque::new()),
         });
         let running = Running::start(Arc::clone(&account), listeners)?;
-        let proxies = ProxyServers::start(running.handle(), Arc::clone(&account.tls.proxy))?;
+        let proxies = ProxyServers::start(running.handle(), proxy_tls)?;
         Ok(Sandbox {
             running: Some(running),
             proxies,
             account,
             authority,
+            tls_versions: self.tls_versions,
             state,
             mqtt_port,
             https_port,

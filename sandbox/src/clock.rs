@@ -1,23 +1,31 @@
 //! The sandbox's clock, which may be set off the real time.
 
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use jiff::{SignedDuration, Timestamp};
 
 /// The time as the sandbox sees it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Clock {
-    offset: SignedDuration,
+    offset_seconds: AtomicI64,
 }
 
 impl Clock {
     /// A clock that is ahead by `seconds`, or behind when they are negative.
     pub(crate) fn offset_by(seconds: i64) -> Self {
-        Clock { offset: SignedDuration::from_secs(seconds) }
+        Clock { offset_seconds: AtomicI64::new(seconds) }
     }
 
-    pub(crate) fn now(self) -> Timestamp {
+    /// Steps to another offset from the real time.
+    pub(crate) fn step(&self, seconds: i64) {
+        self.offset_seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
         let now = Timestamp::now();
+        let offset = SignedDuration::from_secs(self.offset_seconds.load(Ordering::Relaxed));
         // An offset out of the range of timestamps (thousands of years) is no offset.
-        now.checked_add(self.offset).unwrap_or(now)
+        now.checked_add(offset).unwrap_or(now)
     }
 }
 

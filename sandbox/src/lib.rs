@@ -18,7 +18,7 @@
 //!
 //! `proxy` has proxies to reach the ports through: HTTP CONNECT, also over TLS, and SOCKS5.
 //!
-//! [`Relay`] stands before any port and makes the way to it long, or breaks it.
+//! [`Relay`] stands before any port and makes the way to it long, or breaks it in one of many ways ([`relay::Fault`]).
 //!
 //! It shares no code with the crate `common`, so that a mistake in one is not hidden by the same mistake in the other.
 
@@ -36,6 +36,7 @@ mod mqtt;
 mod pki;
 mod policy;
 mod proxy;
+mod received;
 pub mod relay;
 mod running;
 mod sandbox;
@@ -56,6 +57,7 @@ pub use device::Device;
 pub use pki::ServerCertificate;
 pub use policy::Principal;
 pub use proxy::{Proxied, Proxies, ProxyKind};
+pub use received::{Received, Recording};
 pub use relay::Relay;
 pub use sandbox::Sandbox;
 pub use services::{

@@ -13,12 +13,14 @@ use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
 use crate::gate::limits;
-use crate::pki::Authority;
+use crate::pki::{Authority, ServerCertificate};
 use crate::policy::Principal;
 use crate::proxy::{Proxied, Proxies, ProxyServers};
+use crate::received::Recording;
 use crate::running::{Listeners, Running};
 use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, Sso, Sts};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
+use crate::tls::{Configurations, TlsVersions};
 
 /// The host name to connect to.
 pub(crate) const ENDPOINT: &str = "localhost";
@@ -31,6 +33,7 @@ pub struct Sandbox {
     pub(crate) proxies: ProxyServers,
     pub(crate) account: Arc<Account>,
     pub(crate) authority: Authority,
+    pub(crate) tls_versions: TlsVersions,
     pub(crate) state: StateDirectory,
     pub(crate) mqtt_port: u16,
     pub(crate) https_port: u16,
@@ -270,6 +273,17 @@ impl Sandbox {
         self.running.as_ref().context("the sandbox is stopped")?.publish(topic, payload)
     }
 
+    /// Records what clients publish to `topic` from now on.
+    pub fn record(&self, topic: &str) -> Recording {
+        self.account.recorders.start(topic)
+    }
+
+    /// Steps the clock, by which signatures are judged and the `Date` header is written: it is ahead of the real time by
+    /// so many seconds from now on, or behind when they are negative.
+    pub fn set_clock_offset_seconds(&self, seconds: i64) {
+        self.account.clock.step(seconds);
+    }
+
     /// Proxies by which the sandbox can be reached, each on a free port. They lead to the loopback interface only.
     pub fn proxies(&self) -> &Proxies {
         self.proxies.urls()
@@ -304,6 +318,19 @@ impl Sandbox {
         self.proxies.restart(running.handle())?;
         self.running = Some(running);
         Ok(())
+    }
+
+    /// As [`Sandbox::restart`], with a newly issued server certificate: another machine in the old one's place. The HTTPS
+    /// proxy keeps its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Sandbox::restart`].
+    pub fn restart_with(&mut self, certificate: ServerCertificate) -> anyhow::Result<()> {
+        self.stop();
+        let server = self.authority.issue_server(certificate)?;
+        *self.account.tls.write() = Configurations::new(&self.authority, &server, self.tls_versions)?;
+        self.restart()
     }
 
     /// Writes `sandbox.json`, by which other programs find the sandbox, and returns its path.

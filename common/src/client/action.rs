@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 use super::aliases::Aliases;
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, Quotas, ReasonCode, properties};
 use crate::error::Error;
+use crate::failure::WithHint;
 
 /// The outcome of a command.
 pub(super) type Outcome = Result<(), Error>;
@@ -56,8 +57,10 @@ impl Reply {
             Reply::Delivery { accepted: Some(accepted), .. } => accepted,
             Reply::Delivery { accepted: None, answer } => answer,
         };
-        // The caller may have stopped waiting.
-        let _ = receiver.send(outcome);
+        // The caller may have stopped waiting. What is lost is told of all the same.
+        if let Err(Err(error)) = receiver.send(outcome) {
+            log::warn!("{}", WithHint(&error));
+        }
     }
 }
 

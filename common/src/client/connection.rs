@@ -88,7 +88,12 @@ impl Connection {
     pub(super) async fn lost(mut self, options: &ClientOptions) -> Error {
         let target = options.dialer.target();
         let source = match self.link.end().await {
-            LinkEnd::BrokerClosed => None,
+            // A broker of MQTT 5 says why, and ends TLS properly: this is the network's doing, or a proxy's. With MQTT
+            // 3.1.1 it may be a refusal, for which that has no words.
+            LinkEnd::Truncated if options.mqtt_version == MqttVersion::V5 => {
+                Some("it was closed without a close_notify".into())
+            }
+            LinkEnd::BrokerClosed | LinkEnd::Truncated => None,
             LinkEnd::Transport(error) => match map_read_error(error, &target) {
                 rejected @ Error::CertificateRejected { .. } => return rejected,
                 other => Some(other.into()),
@@ -159,7 +164,7 @@ async fn refusal(
         return Error::ConnectRefused { target, client_id, code, reason_string, auth };
     }
     match end {
-        LinkEnd::BrokerClosed => Error::ClosedBeforeConnack { target, client_id, auth },
+        LinkEnd::BrokerClosed | LinkEnd::Truncated => Error::ClosedBeforeConnack { target, client_id, auth },
         LinkEnd::Transport(error) => map_read_error(error, &target),
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
         LinkEnd::Local(error) => Error::Link(error),

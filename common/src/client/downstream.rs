@@ -80,7 +80,7 @@ pub(super) async fn downstream(
                 Ok(0) => return LinkEnd::BrokerClosed,
                 Ok(_) => pulse.received(),
                 // Many servers close without a close_notify (RFC 8446 §6.1).
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return LinkEnd::BrokerClosed,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return LinkEnd::Truncated,
                 Err(error) => return LinkEnd::Transport(error),
             },
         }

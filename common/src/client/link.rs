@@ -77,6 +77,8 @@ pub(super) enum LinkEnd {
     Paho,
     /// The broker closed the connection.
     BrokerClosed,
+    /// The stream ended without a close_notify: many servers close so (RFC 8446 §6.1).
+    Truncated,
     /// The transport below failed.
     Transport(io::Error),
     /// What the broker sent cannot be handed to paho.
@@ -148,7 +150,11 @@ impl Link {
                 end = &mut downstream => end,
                 end = upstream => match end {
                     // Why the broker takes no more may be on its way: a DISCONNECT, or a TLS alert.
-                    LinkEnd::Transport(_) => timeout(Self::LAST_WORDS, downstream).await.unwrap_or(end),
+                    LinkEnd::Transport(_) => match timeout(Self::LAST_WORDS, downstream).await {
+                        // A socket tells of its reset once. The write has heard it, and to the read it is an end.
+                        Ok(LinkEnd::Truncated) | Err(_) => end,
+                        Ok(last_words) => last_words,
+                    },
                     end => end,
                 },
                 _ = stop => LinkEnd::Stopped,

@@ -11,11 +11,13 @@ use crate::mqtt::publish::Publish;
 use crate::mqtt::subscribe::{Subscribe, unsubscribed};
 use crate::mqtt::{PacketError, Version, reason, reply};
 use crate::policy::Action;
+use crate::received::Recorders;
 
 /// The judge of one connection.
 #[derive(Debug)]
 pub(crate) struct Inbound {
     session: Arc<Session>,
+    recorders: Recorders,
     aliases: HashMap<u16, String>,
     /// PUBLISHes of QoS 1 that the broker got, and so acknowledges.
     forwarded: u64,
@@ -40,8 +42,8 @@ impl From<PacketError> for Closing {
 }
 
 impl Inbound {
-    pub(crate) fn new(session: Arc<Session>) -> Self {
-        Inbound { session, aliases: HashMap::new(), forwarded: 0 }
+    pub(crate) fn new(session: Arc<Session>, recorders: Recorders) -> Self {
+        Inbound { session, recorders, aliases: HashMap::new(), forwarded: 0 }
     }
 
     pub(crate) fn session(&self) -> &Session {
@@ -120,6 +122,7 @@ impl Inbound {
                 publish.properties.retain(|property| property.id != TOPIC_ALIAS);
                 publish.topic = &topic;
                 self.forwarded += u64::from(publish.qos);
+                self.recorders.note(&self.session.client_id, &publish);
                 routed.to_broker.extend(publish.encode(version));
                 Ok(())
             }

@@ -119,7 +119,7 @@ where
     // Holds no more than the messages that the broker leaves unacknowledged.
     let (acknowledge, acknowledged) = mpsc::unbounded_channel();
     let inbound = pump::Inward {
-        judge: Inbound::new(Arc::clone(&session)),
+        judge: Inbound::new(Arc::clone(&session), account.recorders.clone()),
         expiry: pin!(expiry),
         silence: limits::silence(session.keep_alive, account.patience.keep_alive_second),
         frames,

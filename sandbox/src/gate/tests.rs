@@ -13,6 +13,7 @@ use crate::connections::{Connection, ConnectionLog, Transport};
 use crate::credentials::Holder;
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::{PolicyStore, Principal};
+use crate::received::Recorders;
 use crate::services::{Places, Services, Settings};
 use crate::sigv4::Verifier;
 use crate::things::Things;
@@ -35,13 +36,14 @@ fn open(policy: &str) -> DuplexStream {
     let places = Places { https_port: 0, metadata_port: 0, web_identity_token_file: Default::default() };
     let account = Account {
         clock: Clock::default(),
-        tls: Configurations::new(&authority, &server, TlsVersions::default()).unwrap(),
+        tls: Configurations::new(&authority, &server, TlsVersions::default()).unwrap().into(),
         policies: Arc::new(policies),
         things: Things::default(),
         authorizers: AuthorizerTable::default(),
         verifier: Verifier { region: REGION.to_owned(), credentials: Arc::default() },
         services: Services::new(Settings::default(), places, String::new(), Arc::default()).unwrap(),
         connections: ConnectionLog::default(),
+        recorders: Recorders::default(),
         patience: Patience {
             connect: 10 * SECOND,
             send: 10 * SECOND,

@@ -104,24 +104,24 @@ impl Gateway {
     /// one is needed.
     async fn handshake(&self, tcp: TcpStream, port: TlsPort) -> std::io::Result<TlsStream<TcpStream>> {
         let start = LazyConfigAcceptor::new(rustls::server::Acceptor::default(), tcp).await?;
-        let tls = &self.account.tls;
-        let config: &Arc<ServerConfig> = match port {
-            TlsPort::Mqtt => &tls.mqtt,
+        let tls = self.account.tls.read().clone();
+        let config: Arc<ServerConfig> = match port {
+            TlsPort::Mqtt => tls.mqtt,
             TlsPort::Https => {
                 let hello = start.client_hello();
                 let offers = |name: &str| {
                     hello.alpn().into_iter().flatten().any(|protocol| protocol == name.as_bytes())
                 };
                 if offers(ALPN_MQTT_CA) {
-                    &tls.mqtt_by_alpn
+                    tls.mqtt_by_alpn
                 } else if offers(ALPN_MQTT) {
-                    &tls.custom_authorizer
+                    tls.custom_authorizer
                 } else {
-                    &tls.http
+                    tls.http
                 }
             }
         };
-        start.into_stream(Arc::clone(config)).await
+        start.into_stream(config).await
     }
 
     async fn mutual_tls(

@@ -4,10 +4,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use sandbox::{ListenError, Sandbox};
+use sandbox::{ListenError, Sandbox, ServerCertificate};
 
-use crate::support::mqtt::{Connect, connected, open};
-use crate::support::tls::text;
+use crate::support::mqtt::{Connect, Publish, connected, open};
+use crate::support::tls::{self, Options, text};
 use crate::support::{builder, policies_dir, start};
 
 #[test]
@@ -208,4 +208,41 @@ fn faults_at_the_start_are_named() {
     let error = format!("{:#}", Sandbox::builder().policies_dir(empty.path()).start().unwrap_err());
     assert!(error.contains("broken.json"), "{error}");
     assert!(policies_dir().is_dir());
+}
+
+#[test]
+fn a_restart_may_bring_another_certificate() {
+    fn presented(sandbox: &Sandbox) -> Vec<u8> {
+        let stream = tls::connect(&Options::mqtt(sandbox)).unwrap();
+        stream.conn.peer_certificates().unwrap()[0].to_vec()
+    }
+    let mut sandbox = start();
+    let first = presented(&sandbox);
+    sandbox.restart().unwrap();
+    assert_eq!(presented(&sandbox), first);
+    sandbox.restart_with(ServerCertificate::Valid).unwrap();
+    assert_ne!(presented(&sandbox), first);
+    connected(&sandbox, &Connect::v5("again")).ping();
+    sandbox.restart_with(ServerCertificate::UnknownIssuer).unwrap();
+    assert!(tls::connect(&Options::mqtt(&sandbox)).unwrap_err().to_string().contains("UnknownIssuer"));
+}
+
+#[test]
+fn a_recording_has_what_clients_publish_to_its_topic() {
+    let mut sandbox = start();
+    let recording = sandbox.record("a");
+    let publish = |sandbox: &Sandbox, topics: &[&str]| {
+        let mut client = connected(sandbox, &Connect::v5("publisher"));
+        for topic in topics {
+            client.publish(&Publish::new(topic, 0));
+        }
+        client.ping();
+    };
+    publish(&sandbox, &["a", "b", "a"]);
+    sandbox.publish("a", b"by nobody").unwrap();
+    sandbox.restart().unwrap();
+    publish(&sandbox, &["a"]);
+    let messages = recording.messages();
+    assert_eq!(messages.len(), 3, "{messages:?}");
+    assert!(messages.iter().all(|message| message.client_id == "publisher" && message.payload == b"hello"));
 }

@@ -15,6 +15,7 @@ mod lifecycle;
 mod metadata;
 mod proxy;
 mod relay;
+mod relay_faults;
 mod sso;
 mod sts;
 mod support;

@@ -13,7 +13,7 @@ const CHUNK: usize = 16 * 1024;
 const LENGTH: usize = 8 * 1024 * 1024;
 
 /// Echoes what comes; returns the port.
-fn echo() -> u16 {
+pub(crate) fn echo() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
@@ -27,7 +27,7 @@ fn echo() -> u16 {
     port
 }
 
-fn connect(relay: &Relay) -> TcpStream {
+pub(crate) fn connect(relay: &Relay) -> TcpStream {
     let stream = TcpStream::connect(("127.0.0.1", relay.port())).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     stream.set_nodelay(true).unwrap();

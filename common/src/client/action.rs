@@ -86,7 +86,9 @@ impl Action {
     pub(super) fn check(&self, options: &ClientOptions) -> Result<(), Error> {
         let problem = match self {
             Action::Publish(message) => message_problem(message, options),
-            Action::Subscribe { filter, .. } => topic_problem(without_group(filter), &options.quotas),
+            Action::Subscribe { filter, .. } => {
+                text_problem(filter).or_else(|| topic_problem(without_group(filter), &options.quotas))
+            }
             // What could be subscribed to can be unsubscribed from.
             Action::Unsubscribe { filter } => text_problem(filter),
         };
@@ -201,12 +203,12 @@ pub(super) fn send(
         }
         Action::Unsubscribe { filter } => {
             let token = client.unsubscribe(filter.as_str());
-            Box::pin(async move { (id, token.await.map(drop)) })
+            Box::pin(async move { (id, token.await.and_then(granted)) })
         }
     }
 }
 
-/// paho counts a SUBACK as a success even if it says no.
+/// paho counts some SUBACKs and all UNSUBACKs as a success, even if they say no.
 fn granted(response: paho::ServerResponse) -> Result<(), paho::Error> {
     const FAILURE: i32 = 0x80;
     let code = response.reason_code();

@@ -11,6 +11,8 @@ pub(super) struct Decoder {
     buffer: BytesMut,
     /// Bytes of the current packet that are still to pass.
     remaining: usize,
+    /// Whether a CONNACK has shown properties, which MQTT 3.1.1 has not.
+    has_properties: bool,
 }
 
 /// A run of bytes that may be forwarded.
@@ -54,6 +56,8 @@ pub(super) enum Violation {
     NulInTopic,
     #[error("the broker sent a PUBLISH of QoS {0}, which nobody asked for")]
     QoS(u8),
+    #[error("the broker sent a SUBACK without a reason code (MQTT 5.0 §3.9.3)")]
+    NoReasonCode,
     #[error("the broker sent a PUBLISH of QoS 1 without a packet identifier (MQTT 5.0 §2.2.1)")]
     NoPacketIdentifier,
 }
@@ -85,14 +89,22 @@ impl Decoder {
         let packet = match self.buffer[0] >> 4 {
             CONNACK if length > MAXIMUM_CONNACK => return Err(Violation::ConnackTooLong),
             CONNACK if body.len() < length => return Ok(None),
-            CONNACK => Packet::Connack(Bytes::copy_from_slice(&body[..length])),
+            CONNACK => {
+                self.has_properties = length > 2;
+                Packet::Connack(Bytes::copy_from_slice(&body[..length]))
+            }
             PUBLISH => match packet_identifier(self.buffer[0], body, length)? {
                 Some(packet_id) => Packet::Publish(packet_id, header + length),
                 None => return Ok(None),
             },
             PUBACK => Packet::Puback,
             SUBSCRIBE | UNSUBSCRIBE => Packet::Subscription,
-            SUBACK | UNSUBACK => Packet::Suback,
+            SUBACK => match has_reason_code(body, length, self.has_properties)? {
+                Some(true) => Packet::Suback,
+                Some(false) => return Err(Violation::NoReasonCode),
+                None => return Ok(None),
+            },
+            UNSUBACK => Packet::Suback,
             PINGREQ => Packet::Pingreq,
             PINGRESP => Packet::Pingresp,
             DISCONNECT => Packet::Disconnect,
@@ -242,6 +254,22 @@ fn packet_identifier(first: u8, body: &[u8], length: usize) -> Result<Option<Opt
     }
 }
 
+/// Whether something follows the packet identifier of a SUBACK and its properties; `None` until that can be told. paho C
+/// reads the first reason code without looking whether there is one.
+fn has_reason_code(body: &[u8], length: usize, has_properties: bool) -> Result<Option<bool>, Violation> {
+    const IDENTIFIER: usize = 2;
+    if !has_properties || length <= IDENTIFIER {
+        return Ok(Some(length > IDENTIFIER));
+    }
+    let known = &body[..body.len().min(length)];
+    match variable_length(known.get(IDENTIFIER..).unwrap_or_default())? {
+        Some((size, properties)) => Ok(Some(IDENTIFIER + size + properties < length)),
+        // The packet ends within that number, or it has not come yet.
+        None if known.len() == length => Ok(Some(false)),
+        None => Ok(None),
+    }
+}
+
 fn string_length(bytes: &[u8]) -> Option<usize> {
     let &[high, low] = bytes.get(..2)? else { return None };
     Some(usize::from(u16::from_be_bytes([high, low])))
@@ -330,6 +358,30 @@ mod tests {
         ] {
             for chunk in [1, 2, 100] {
                 assert_eq!(decode(&packet, chunk), Err(violation));
+            }
+        }
+    }
+
+    #[test]
+    fn a_suback_has_a_reason_code() {
+        let (v5, v311) = ([0x20, 3, 0, 0, 0], [0x20, 2, 0, 0]);
+        for (connack, suback, is_whole) in [
+            (&v5[..], &[0x90, 4, 0, 1, 0, 1][..], true),
+            (&v5, &[0x90, 7, 0, 1, 3, 0x1f, 0, 0, 0x87], true),
+            (&v5, &[0x90, 3, 0, 1, 0], false),
+            (&v5, &[0x90, 6, 0, 1, 3, 0x1f, 0, 0], false),
+            (&v5, &[0x90, 3, 0, 1, 0x80], false),
+            (&v5, &[0x90, 2, 0, 1], false),
+            (&v311, &[0x90, 3, 0, 1, 0x80], true),
+            (&v311, &[0x90, 3, 0, 1, 0], true),
+            (&v311, &[0x90, 2, 0, 1], false),
+            (&v311, &[0x90, 0], false),
+        ] {
+            for chunk in [1, 2, 100] {
+                let stream = [connack, suback].concat();
+                let outcome = decode(&stream, chunk).map(|(_, forwarded)| forwarded);
+                let expected = if is_whole { Ok(stream) } else { Err(Violation::NoReasonCode) };
+                assert_eq!(outcome, expected, "{suback:?} in chunks of {chunk}");
             }
         }
     }

@@ -479,10 +479,11 @@ impl Error {
                 false
             }
             Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
-            Error::ConnectRefused { code, .. } => code.is_permanent(),
-            Error::OperationRefused { code, .. } => code.is_permanent(),
+            Error::ConnectRefused { code, .. } | Error::OperationRefused { code, .. } => {
+                code.refuses_for_good()
+            }
             Error::Disconnected { code, .. } => code.is_some_and(ReasonCode::is_permanent),
-            Error::TakenOver { .. } => true,
+            Error::TakenOver { .. } | Error::OperationClosesConnection { .. } => true,
             _ => false,
         }
     }

@@ -85,7 +85,17 @@ impl ReasonCode {
 
     /// Whether a DISCONNECT with this code answers a packet of ours, which the next connection would see again.
     pub(super) fn blames_a_packet(self) -> bool {
-        matches!(self.code, 0x81 | 0x82 | 0x87 | 0x8f | 0x90 | 0x94 | 0x95 | 0x99..=0x9b)
+        self.version == MqttVersion::V5
+            && matches!(
+                self.code,
+                0x81 | 0x82 | 0x87 | 0x8f | 0x90 | 0x94 | 0x95 | 0x99..=0x9b | 0x9e | 0xa1 | 0xa2
+            )
+    }
+
+    /// Whether an answer with this code, to a CONNECT or a SUBSCRIBE, would be the same again: the packet would be, its
+    /// will and its filter included.
+    pub(crate) fn refuses_for_good(self) -> bool {
+        self.is_permanent() || self.blames_a_packet()
     }
 
     fn name(self) -> &'static str {
@@ -144,5 +154,26 @@ impl fmt::Display for ReasonCode {
             MqttVersion::V5 => "reason code",
         };
         write!(f, "{} ({kind} {:#04x})", self.name(), self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn codes(version: MqttVersion, condition: impl Fn(ReasonCode) -> bool) -> Vec<u8> {
+        (0..=0xff).filter(|&code| condition(ReasonCode::new(code, version))).collect()
+    }
+
+    #[test]
+    fn what_will_never_heal() {
+        let ends = codes(MqttVersion::V5, ReasonCode::is_permanent);
+        assert_eq!(ends, [0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x9a, 0x9b, 0x9d]);
+        // A CONNACK for a will (0x90, 0x95, 0x99) is the same for the next CONNECT, as a SUBACK is for the filter.
+        let refuses = codes(MqttVersion::V5, ReasonCode::refuses_for_good);
+        let packet = [0x81, 0x82, 0x8f, 0x90, 0x94, 0x95, 0x99, 0x9e, 0xa1, 0xa2];
+        assert!(packet.iter().chain(&ends).all(|code| refuses.contains(code)), "{refuses:x?}");
+        assert_eq!(refuses.len(), packet.len() + ends.len());
+        assert_eq!(codes(MqttVersion::V311, ReasonCode::refuses_for_good), [1, 2, 4, 5]);
     }
 }

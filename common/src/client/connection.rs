@@ -222,9 +222,12 @@ fn connect_options(
         .keep_alive_interval(options.keep_alive)
         .max_inflight(i32::try_from(options.window()).unwrap_or(i32::MAX))
         // The deadline is ours; paho's own, in steps of 3 s, must not come first.
-        .connect_timeout(options.connect_timeout.saturating_add(Duration::from_secs(30)));
+        .connect_timeout(options.connect_timeout.min(LONGEST_CONNECT) + Duration::from_secs(30));
     Ok(builder.finalize())
 }
+
+/// What paho can count: it keeps milliseconds in 32 bits. Our own deadline may then come later than paho's.
+const LONGEST_CONNECT: Duration = Duration::from_secs(24 * 3600);
 
 /// The properties of CONNECT (MQTT 5.0 §3.1.2.11).
 fn connect_properties(options: &ClientOptions) -> Result<paho::Properties, Error> {

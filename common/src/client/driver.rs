@@ -237,12 +237,15 @@ impl Driver {
 
     /// One connection attempt, as soon as it may be made, and given up when the application is done.
     async fn attempt(&mut self) -> Result<Result<Connection, Error>, Left> {
-        let ClientOptions { dialer, client_id, connect_interval, .. } = &*self.options;
-        self.sleep(turns::book(&dialer.target(), client_id, *connect_interval, Instant::now())).await?;
+        let options = Arc::clone(&self.options);
+        let ClientOptions { dialer, client_id, connect_interval, .. } = &*options;
+        let target = dialer.target();
+        while let Err(turn) = turns::take(&target, client_id, *connect_interval, Instant::now()) {
+            self.sleep(turn).await?;
+        }
         self.emit(Event::Attempting);
         let session = self.session();
         let timeline = self.options.timelines.begin();
-        let options = Arc::clone(&self.options);
         let backlog = Arc::clone(&self.backlog);
         let outcome = tokio::select! {
             outcome = Connection::open(&options, &backlog, session, &timeline) => outcome,
@@ -278,7 +281,7 @@ impl Driver {
     async fn pause(&mut self, backoff: &mut Backoff) -> Result<(), Left> {
         let delay = backoff.next_delay();
         log::info!("next connection attempt in {:.1} s", delay.as_secs_f64());
-        self.sleep(Instant::now() + delay).await
+        self.sleep(turns::after(Instant::now(), delay)).await
     }
 
     async fn sleep(&mut self, until: Instant) -> Result<(), Left> {
@@ -346,7 +349,8 @@ impl Driver {
             Some(Command::Disconnect(reply)) => Some(reply),
             None => None,
         };
-        self.leaving = Some(Leaving { reply, until: Instant::now() + self.options.shutdown_timeout });
+        let until = turns::after(Instant::now(), self.options.shutdown_timeout);
+        self.leaving = Some(Leaving { reply, until });
     }
 
     /// Passes an event of paho's on; `Some` if it says that the connection has ended.

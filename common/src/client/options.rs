@@ -75,10 +75,7 @@ impl ClientOptions {
         client_id: impl Into<String>,
     ) -> Result<Self, Error> {
         let client_id = client_id.into();
-        // The MQTT library keeps it as a C string, and no broker takes it (MQTT 5.0 §1.5.4).
-        if client_id.contains('\0') {
-            return Err(Error::Settings("the client ID contains U+0000".to_owned()));
-        }
+        check_client_id(&client_id)?;
         let authorizer = match &auth {
             Auth::CustomAuthorizer { authorizer, .. } => Some(authorizer.clone()),
             _ => None,
@@ -108,8 +105,16 @@ impl ClientOptions {
         })
     }
 
-    /// Refuses a will that the broker would refuse: it does so by closing the connection.
+    /// Refuses what CONNECT cannot carry, and a will that the broker would refuse: it does so by closing the
+    /// connection.
     pub(super) fn check(&self) -> Result<(), Error> {
+        check_client_id(&self.client_id)?;
+        if self.keep_alive.as_secs() > u16::MAX.into() {
+            let seconds = self.keep_alive.as_secs();
+            return Err(Error::Settings(format!(
+                "a keep-alive of {seconds} s: MQTT has at most 65,535 s (MQTT 5.0 §3.1.2.10)"
+            )));
+        }
         let problem = self.will.as_ref().and_then(|will| {
             let delayed = will.delay > Duration::ZERO && self.mqtt_version == MqttVersion::V311;
             let delay = delayed.then(|| "MQTT 3.1.1 knows no delay of a will".to_owned());
@@ -146,4 +151,17 @@ impl ClientOptions {
     pub(super) fn window(&self) -> usize {
         self.max_in_flight.max(1)
     }
+}
+
+fn check_client_id(client_id: &str) -> Result<(), Error> {
+    // The MQTT library keeps it as a C string, and no broker takes it (MQTT 5.0 §1.5.4).
+    if client_id.contains('\0') {
+        return Err(Error::Settings("the client ID contains U+0000".to_owned()));
+    }
+    if client_id.len() > usize::from(u16::MAX) {
+        return Err(Error::Settings(
+            "the client ID is longer than 65,535 bytes (MQTT 5.0 §1.5.4)".to_owned(),
+        ));
+    }
+    Ok(())
 }

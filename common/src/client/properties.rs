@@ -77,7 +77,7 @@ pub(super) fn qos(qos: QoS) -> paho::QoS {
 
 /// Whole seconds of an interval, none of them lost: half a second is one.
 pub(super) fn seconds(interval: Duration) -> u32 {
-    let whole = interval.as_secs() + u64::from(interval.subsec_nanos() > 0);
+    let whole = interval.as_secs().saturating_add(u64::from(interval.subsec_nanos() > 0));
     u32::try_from(whole).unwrap_or(u32::MAX)
 }
 
@@ -99,4 +99,15 @@ fn properties(message: &Message) -> Result<paho::Properties, paho::Error> {
         properties.push_string_pair(PropertyCode::UserProperty, name, value)?;
     }
     Ok(properties)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_is_rounded_up_and_has_an_end() {
+        let intervals = [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(1500), Duration::MAX];
+        assert_eq!(intervals.map(seconds), [0, 1, 2, u32::MAX]);
+    }
 }

@@ -140,3 +140,43 @@ async fn a_wrong_clock_is_waited_out_and_a_wrong_key_is_not() {
         }
     }
 }
+
+#[tokio::test]
+async fn no_patience_is_too_long() {
+    let sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.shutdown_timeout = Duration::MAX;
+    options.connect_timeout = Duration::MAX;
+    options.operation_timeout = Duration::MAX;
+    options.session_expiry = Duration::MAX;
+    options.reconnect_minimum = Duration::MAX;
+    options.reconnect_maximum = Duration::MAX;
+    let (client, _events) = connect(options.clone()).await;
+    let mut message = common::Message::new("test/topic", "x");
+    message.expiry = Some(Duration::MAX);
+    client.publish(message).await.unwrap();
+    client.disconnect().await.unwrap();
+
+    options.keep_alive = Duration::from_secs(65_536);
+    let error = Client::connect(options.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("65,535 s"), "{error}");
+    options.keep_alive = Duration::from_secs(65_535);
+    options.client_id = "test\0".to_owned();
+    let error = Client::connect(options).await.unwrap_err();
+    assert!(error.to_string().contains("U+0000"), "{error}");
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_turn_does_not_put_off_the_next() {
+    let sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.connect_interval = Duration::from_secs(1);
+    connect(options.clone()).await.0.disconnect().await.unwrap();
+    let began = Instant::now();
+    for _ in 0..100 {
+        let given_up = tokio::time::timeout(Duration::from_millis(1), Client::connect(options.clone())).await;
+        assert!(given_up.is_err());
+    }
+    connect(options).await.0.disconnect().await.unwrap();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+}

@@ -190,7 +190,7 @@ impl Driver {
                     error
                 }
             };
-            self.outbox.connection_lost(&error);
+            let renewed = self.outbox.connection_lost(&error);
             self.options.timelines.ended(&error);
             self.status.connected = false;
             self.report();
@@ -198,6 +198,11 @@ impl Driver {
             self.emit(Event::Disconnected { error: Arc::clone(&error) });
             if error.is_permanent() {
                 return Exit::GaveUp(error);
+            }
+            if let Err(refused) = renewed
+                && refused.is_permanent()
+            {
+                return Exit::GaveUp(Arc::new(refused));
             }
             let stable = since.elapsed() >= Backoff::STABLE_AFTER;
             if let Some(times) = takeovers.count(&error, stable) {

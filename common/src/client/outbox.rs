@@ -56,6 +56,8 @@ struct Disk {
 /// The oldest action that had no answer when the broker closed a connection.
 struct Suspect {
     sequence: u64,
+    /// What tells subscriptions that are renewed from each other.
+    operation: Operation,
     /// On how many connections in a row, with no answer between them.
     closes: u32,
 }
@@ -64,6 +66,10 @@ impl Outbox {
     /// A broker that cannot say no (MQTT 3.1.1 has no code for it) closes the connection. One close can have
     /// another reason; this many in a row are the answer.
     const CLOSES: u32 = 3;
+
+    /// The same for a subscription that is renewed. The client ends with it, so a broker that restarts again and again
+    /// must not look like a refusal: with the default back-off, this many take minutes.
+    const CLOSES_OF_RENEWAL: u32 = 10;
 
     /// The least number of waiting actions to look through.
     const PRUNE: usize = 64;
@@ -301,39 +307,52 @@ impl Outbox {
     }
 
     /// A connection has ended: what has no answer waits for the next one.
-    pub(super) fn connection_lost(&mut self, error: &Error) {
+    ///
+    /// # Errors
+    ///
+    /// As [`progress`](Self::progress).
+    pub(super) fn connection_lost(&mut self, error: &Error) -> Result<(), Error> {
         // Answers that came before the end count.
+        let mut renewed = Ok(());
         while let Some(Some((id, outcome))) = self.answers.next().now_or_never() {
-            if let Err(error) = self.settle(id, outcome) {
-                log::warn!("a subscription was not renewed: {error}");
-            }
+            renewed = renewed.and(self.settle(id, outcome));
         }
         self.answers.clear();
-        let oldest = self.in_flight.values().map(|entry| entry.sequence).min();
+        let oldest = self.in_flight.values().min_by_key(|entry| entry.sequence);
+        let oldest = oldest.map(|entry| (entry.sequence, entry.action.operation()));
         for entry in mem::take(&mut self.in_flight).into_values() {
             self.wait_again(entry);
         }
-        if let Some(sequence) = oldest.filter(|_| blames_an_action(error)) {
-            self.blame(sequence, error);
+        match oldest.filter(|_| blames_an_action(error)) {
+            Some((sequence, operation)) => renewed.and(self.blame(sequence, operation, error)),
+            None => renewed,
         }
     }
 
-    /// The broker has closed the connection while the action with this sequence was the oldest without an answer.
-    fn blame(&mut self, sequence: u64, error: &Error) {
+    /// The broker has closed the connection while this action was the oldest without an answer.
+    fn blame(&mut self, sequence: u64, operation: Operation, error: &Error) -> Result<(), Error> {
         let closes = match &self.suspect {
-            Some(suspect) if suspect.sequence == sequence => suspect.closes + 1,
+            Some(suspect) if suspect.sequence == sequence && suspect.operation == operation => {
+                suspect.closes + 1
+            }
             _ => 1,
         };
-        self.suspect = Some(Suspect { sequence, closes });
-        if closes < Self::CLOSES {
-            return;
+        self.suspect = Some(Suspect { sequence, operation: operation.clone(), closes });
+        let limit = if sequence == Entry::RENEWED { Self::CLOSES_OF_RENEWAL } else { Self::CLOSES };
+        if closes < limit {
+            return Ok(());
         }
-        // It is among the first: it has been put back in its place.
-        let Some(entry) = self.waiting.remove_first(|entry| entry.sequence == sequence) else { return };
-        let operation = entry.action.operation();
         let code = if let Error::Disconnected { code, .. } = error { *code } else { None };
         let target = self.options.dialer.target();
-        self.finish(entry, Err(Error::OperationClosesConnection { target, operation, code }));
+        let error = Error::OperationClosesConnection { target, operation, code };
+        if sequence == Entry::RENEWED {
+            return Err(error);
+        }
+        // It is among the first: it has been put back in its place.
+        if let Some(entry) = self.waiting.remove_first(|entry| entry.sequence == sequence) {
+            self.finish(entry, Err(error));
+        }
+        Ok(())
     }
 
     /// A connection has been made, whose broker takes so many topic aliases. Without the session the subscriptions
@@ -341,6 +360,14 @@ impl Outbox {
     pub(super) fn connected(&mut self, session_present: bool, topic_aliases: u16) {
         self.aliases = Aliases::new(topic_aliases.min(self.options.topic_aliases));
         if session_present {
+            // A renewal that was cut off is made now, unless the application has unsubscribed meanwhile.
+            let subscriptions = &self.subscriptions;
+            self.waiting.retain(|entry| match &entry.action {
+                Action::Subscribe { filter, .. } if entry.sequence == Entry::RENEWED => {
+                    subscriptions.iter().any(|(known, _)| known == filter)
+                }
+                _ => true,
+            });
             return;
         }
         self.waiting.retain(|entry| entry.sequence != Entry::RENEWED);
@@ -378,12 +405,19 @@ impl Outbox {
         // The two are filled and emptied together.
         let Some(entry) = self.in_flight.remove(&id) else { return Ok(()) };
         if matches!(outcome, Ok(()) | Err(paho::Error::ReasonCode(..))) {
-            // The connection works: it was not the oldest action that ended the ones before.
-            self.suspect = None;
+            // What was answered in spite of the suspect clears it, and so does its own answer. What came before it does
+            // not: subscriptions are renewed on each connection.
+            self.suspect.take_if(|suspect| match entry.sequence {
+                Entry::RENEWED => suspect.operation == entry.action.operation(),
+                sequence => suspect.sequence <= sequence,
+            });
         }
         let error = match outcome {
             Ok(()) => {
-                self.remember(&entry.action);
+                // A renewal changes nothing, and its answer may be seen after that of an unsubscribe.
+                if entry.sequence != Entry::RENEWED {
+                    self.remember(&entry.action);
+                }
                 self.finish(entry, Ok(()));
                 return Ok(());
             }
@@ -407,10 +441,8 @@ impl Outbox {
             }
         };
         if entry.sequence == Entry::RENEWED {
-            // What may be taken later is asked for again.
-            if !error.is_permanent() {
-                self.wait_again(entry);
-            }
+            // If the client goes on, it is asked for again.
+            self.wait_again(entry);
             return Err(error);
         }
         self.finish(entry, Err(error));

@@ -82,7 +82,7 @@ fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
     // paho gives up some of them by itself, in any order.
     fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
     fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
-    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connection_lost(&closed()).unwrap();
     fixture.outbox.connected(false, 0);
     let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
     assert_eq!(fixture.waiting(), expected);
@@ -94,7 +94,7 @@ fn a_session_that_is_still_there_needs_no_subscriptions() {
     fixture.push(publish("a"));
     fixture.push(subscribe("t"));
     fixture.send();
-    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connection_lost(&closed()).unwrap();
     fixture.outbox.connected(true, 0);
     assert_eq!(fixture.waiting(), ["publish to a", "subscribe to t"]);
 }
@@ -106,7 +106,7 @@ fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
         fixture.outbox.connected(session_present, 0);
         assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
         fixture.send();
-        fixture.outbox.connection_lost(&closed());
+        fixture.outbox.connection_lost(&closed()).unwrap();
     }
 }
 
@@ -116,7 +116,7 @@ fn an_answer_before_the_end_counts() {
     fixture.push(publish("a"));
     fixture.send();
     fixture.outbox.answers.push(Box::pin(async { (0, Ok(())) }));
-    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connection_lost(&closed()).unwrap();
     fixture.answers[0].try_recv().unwrap().unwrap();
     assert!(fixture.outbox.is_empty());
 }
@@ -138,7 +138,7 @@ fn qos_0_is_sent_once() {
     message.qos = QoS::AtMostOnce;
     fixture.push(Action::Publish(Arc::new(message)));
     fixture.send();
-    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connection_lost(&closed()).unwrap();
     assert!(fixture.answers[0].try_recv().unwrap().is_err());
     assert!(fixture.outbox.is_empty());
 }
@@ -151,7 +151,7 @@ fn the_action_that_ends_three_connections_in_a_row_is_refused() {
     for _ in 0..3 {
         fixture.outbox.connected(true, 0);
         fixture.send();
-        fixture.outbox.connection_lost(&closed());
+        fixture.outbox.connection_lost(&closed()).unwrap();
     }
     let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
     assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
@@ -165,11 +165,11 @@ fn a_network_that_fails_is_nobodys_fault() {
     for _ in 0..10 {
         fixture.outbox.connected(true, 0);
         fixture.send();
-        fixture.outbox.connection_lost(&lost(None, Some("reset")));
+        fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
         fixture.outbox.connected(true, 0);
         fixture.send();
         let maintenance = ReasonCode::new(0x98, MqttVersion::V5);
-        fixture.outbox.connection_lost(&lost(Some(maintenance), None));
+        fixture.outbox.connection_lost(&lost(Some(maintenance), None)).unwrap();
     }
     assert_eq!(fixture.waiting(), ["publish to a"]);
 }
@@ -184,7 +184,7 @@ fn an_acknowledgement_between_two_closes_clears_the_suspect() {
         fixture.send();
         let quick = fixture.outbox.next_id - 1;
         fixture.outbox.settle(quick, Ok(())).unwrap();
-        fixture.outbox.connection_lost(&closed());
+        fixture.outbox.connection_lost(&closed()).unwrap();
         assert!(fixture.answers[0].try_recv().is_err(), "round {round}");
     }
 }
@@ -197,6 +197,76 @@ fn a_refused_renewal_is_the_applications_business() {
     let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
     let error = fixture.outbox.settle(1, Err(refused)).unwrap_err();
     assert!(error.is_permanent());
+}
+
+#[test]
+fn a_renewal_that_was_refused_when_the_connection_ended_is_not_forgotten() {
+    let mut fixture = Fixture::subscribed("s");
+    fixture.outbox.connected(false, 0);
+    fixture.send();
+    let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
+    fixture.outbox.answers.push(Box::pin(async { (1, Err(refused)) }));
+    assert!(fixture.outbox.connection_lost(&closed()).unwrap_err().is_permanent());
+    fixture.outbox.connected(true, 0);
+    assert_eq!(fixture.waiting(), ["subscribe to s"]);
+}
+
+#[test]
+fn a_renewal_is_not_made_for_an_application_that_has_unsubscribed() {
+    let mut fixture = Fixture::subscribed("s");
+    fixture.outbox.connected(false, 0);
+    fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
+    fixture.send();
+    fixture.outbox.settle(2, Ok(())).unwrap();
+    fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
+    fixture.outbox.connected(true, 0);
+    assert!(fixture.outbox.is_empty());
+
+    // The answers may be seen in another order than they came in.
+    let mut fixture = Fixture::subscribed("s");
+    fixture.outbox.connected(false, 0);
+    fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
+    fixture.send();
+    fixture.outbox.settle(2, Ok(())).unwrap();
+    fixture.outbox.settle(1, Ok(())).unwrap();
+    fixture.outbox.connected(false, 0);
+    assert!(fixture.outbox.is_empty());
+}
+
+#[test]
+fn a_renewal_before_the_action_that_ends_the_connection_does_not_hide_it() {
+    let mut fixture = Fixture::subscribed("s");
+    fixture.push(publish("bad"));
+    for _ in 0..3 {
+        fixture.outbox.connected(false, 0);
+        let renewal = fixture.outbox.next_id;
+        fixture.send();
+        fixture.outbox.settle(renewal, Ok(())).unwrap();
+        fixture.outbox.connection_lost(&closed()).unwrap();
+    }
+    let refused = fixture.answers[1].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
+}
+
+#[test]
+fn a_renewal_that_ends_every_connection_ends_the_client() {
+    let mut fixture = Fixture::subscribed("good");
+    fixture.push(subscribe("bad"));
+    fixture.send();
+    fixture.outbox.settle(1, Ok(())).unwrap();
+    for round in 1..=Outbox::CLOSES_OF_RENEWAL {
+        fixture.outbox.connected(false, 0);
+        let good = fixture.outbox.next_id;
+        fixture.send();
+        fixture.outbox.settle(good, Ok(())).unwrap();
+        let outcome = fixture.outbox.connection_lost(&closed());
+        if round < Outbox::CLOSES_OF_RENEWAL {
+            outcome.unwrap();
+        } else {
+            let error = outcome.unwrap_err();
+            assert!(error.is_permanent() && error.to_string().contains("subscribe to bad"), "{error}");
+        }
+    }
 }
 
 #[test]
@@ -223,7 +293,7 @@ fn a_full_queue_drops_the_oldest_message_that_was_not_sent() {
     });
     fixture.push(publish("sent"));
     fixture.send();
-    fixture.outbox.connection_lost(&closed());
+    fixture.outbox.connection_lost(&closed()).unwrap();
     fixture.push(subscribe("s"));
     for topic in ["one", "two"] {
         fixture.push(publish(topic));

@@ -1,8 +1,8 @@
 //! Which session a connection has, and what waits in it.
 
-use common::{Client, Event, Message, MqttVersion, QoS, SessionPolicy};
-use sandbox::Sandbox;
+use common::{Client, Error, Event, Message, MqttVersion, QoS, SessionPolicy};
 use sandbox::relay::{Options, Relay};
+use sandbox::{Principal, Sandbox};
 
 use super::support::{connect, device, device_on};
 use super::{payloads, pick};
@@ -92,4 +92,26 @@ async fn a_clean_session_is_clean_each_time_and_renews_its_subscriptions() {
         assert_eq!(payloads(&mut events, 1).await, ["still here"]);
         client.disconnect().await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_not_granted_again_ends_the_client() {
+    let sandbox = Sandbox::start().unwrap();
+    let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+    let mut options = device_on(&sandbox, relay.port(), "test-1");
+    // The broker closes the connection for it.
+    options.mqtt_version = MqttVersion::V311;
+    let (client, mut events) = connect(options).await;
+    client.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+    let connect_only = r#"{"Effect": "Allow", "Action": "iot:Connect", "Resource": "*"}"#;
+    let policy = format!(r#"{{"Version": "2012-10-17", "Statement": [{connect_only}]}}"#);
+    sandbox.set_policies(Principal::Device, &[policy]).unwrap();
+    relay.cut();
+    let error = pick(&mut events, |event| match event {
+        Event::Stopped { error } => Some(error),
+        _ => None,
+    });
+    let error = error.await.expect("a reason");
+    assert!(matches!(*error, Error::OperationClosesConnection { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("iot:Subscribe on topicfilter/test/topic"), "{:?}", error.hint());
 }

@@ -114,26 +114,10 @@ impl Driver {
     /// Runs until the application is done or nothing will ever heal.
     pub(super) async fn run(mut self, start: Start) {
         let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
-        let connection = match start {
-            Start::Once(connected) => match self.attempt().await {
-                Ok(Ok(connection)) => {
-                    if connected.send(Ok(())).is_err() {
-                        return self.disconnect(connection).await;
-                    }
-                    Ok(connection)
-                }
-                Ok(Err(error)) => {
-                    // Nobody listens if the caller has dropped its `connect`.
-                    let _ = connected.send(Err(error));
-                    return;
-                }
-                Err(Left) => return,
-            },
-            Start::Persistently => self.connect(&mut backoff).await,
-        };
-        let exit = match connection {
-            Ok(connection) => self.keep_up(connection, &mut backoff).await,
-            Err(exit) => exit,
+        let exit = match self.begin(start, &mut backoff).await {
+            Some(Ok(connection)) => self.keep_up(connection, &mut backoff).await,
+            Some(Err(exit)) => exit,
+            None => return,
         };
         self.status.connected = false;
         self.report();
@@ -152,6 +136,35 @@ impl Driver {
                 self.emit(Event::Stopped { error: Some(error) });
             }
         }
+    }
+
+    /// Makes the first connection; `None` if there is to be no client.
+    async fn begin(&mut self, start: Start, backoff: &mut Backoff) -> Option<Result<Connection, Exit>> {
+        let Start::Once(mut connected) = start else { return Some(self.connect(backoff).await) };
+        let outcome = tokio::select! {
+            outcome = self.attempt() => outcome,
+            // The caller has stopped waiting.
+            () = connected.closed() => Err(Left),
+        };
+        let error = match outcome {
+            Ok(Ok(connection)) if connected.is_closed() => {
+                self.disconnect(connection).await;
+                None
+            }
+            Ok(Ok(connection)) => {
+                // Who stops waiting now has dropped the client, too.
+                let _ = connected.send(Ok(()));
+                return Some(Ok(connection));
+            }
+            Ok(Err(error)) => Some(error),
+            Err(Left) => None,
+        };
+        // The caller may try again as soon as it knows, and that client needs the message store.
+        self.outbox.close().await;
+        if let Some(error) = error {
+            let _ = connected.send(Err(error));
+        }
+        None
     }
 
     /// Whether all messages have been delivered, or will be.
@@ -242,10 +255,7 @@ impl Driver {
 
     /// One connection attempt, as soon as it may be made, and given up when the application is done.
     async fn attempt(&mut self) -> Result<Result<Connection, Error>, Left> {
-        let options = Arc::clone(&self.options);
-        let ClientOptions { dialer, client_id, connect_interval, .. } = &*options;
-        let target = dialer.target();
-        while let Err(turn) = turns::take(&target, client_id, *connect_interval, Instant::now()) {
+        while let Err(turn) = self.take_turn() {
             self.sleep(turn).await?;
         }
         self.emit(Event::Attempting);
@@ -269,6 +279,11 @@ impl Driver {
             Err(error) => timeline.failed(error),
         }
         Ok(outcome)
+    }
+
+    fn take_turn(&self) -> Result<(), Instant> {
+        let ClientOptions { dialer, client_id, connect_interval, .. } = &*self.options;
+        turns::take(&dialer.target(), client_id, *connect_interval, Instant::now())
     }
 
     /// What the next connection does about an earlier session.

@@ -1,11 +1,11 @@
 //! Messages that outlive the client.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS};
 use sandbox::Sandbox;
-use sandbox::relay::{Options, Relay};
+use sandbox::relay::{Fault, Options, Reach, Relay};
 
 use super::support::{connect, device, device_on};
 use super::{message, payloads, pick};
@@ -101,5 +101,51 @@ async fn what_the_broker_refuses_does_not_come_again() {
     client.disconnect().await.unwrap();
     let (client, _events) = connect(options).await;
     assert_eq!(client.status().queued, 0);
+    client.disconnect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_could_not_connect_may_try_again_at_once() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = persistent(device(&sandbox, "test-1"), directory.path());
+    options.connect_interval = Duration::ZERO;
+    sandbox.stop();
+    let (client, _events) = Client::start(options.clone()).await.unwrap();
+    client.enqueue(numbered(1)).await.unwrap();
+    client.disconnect().await.unwrap();
+    for round in 0..50 {
+        let error = Client::connect(options.clone()).await.unwrap_err();
+        assert!(matches!(error, Error::Tcp { .. }), "{round}: {error:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_stops_waiting_for_a_connection_leaves_the_store_to_the_next() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = persistent(device(&sandbox, "test-1"), directory.path());
+    sandbox.stop();
+    let (client, _events) = Client::start(options.clone()).await.unwrap();
+    client.enqueue(numbered(1)).await.unwrap();
+    client.disconnect().await.unwrap();
+
+    sandbox.restart().unwrap();
+    let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+    relay.inject(Reach::All, Fault::BlackHole);
+    let mut patient = persistent(device_on(&sandbox, relay.port(), "test-1"), directory.path());
+    patient.shutdown_timeout = Duration::from_secs(600);
+    let waited = tokio::time::timeout(Duration::from_millis(500), Client::connect(patient)).await;
+    assert!(waited.is_err(), "{waited:?}");
+    // It cannot be told when the store is free: nobody is left to ask.
+    let deadline = Instant::now() + Duration::from_secs(5);
+    let client = loop {
+        match Client::connect(options.clone()).await {
+            Ok((client, _)) => break client,
+            Err(Error::Store { .. }) => assert!(Instant::now() < deadline, "the store is still in use"),
+            Err(error) => panic!("{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
     client.disconnect().await.unwrap();
 }

@@ -261,6 +261,7 @@ impl Driver {
         self.emit(Event::Attempting);
         let session = self.session();
         let timeline = self.options.timelines.begin();
+        let options = Arc::clone(&self.options);
         let backlog = Arc::clone(&self.backlog);
         let outcome = tokio::select! {
             outcome = Connection::open(&options, &backlog, session, &timeline) => outcome,

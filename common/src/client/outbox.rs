@@ -34,6 +34,8 @@ pub(super) struct Outbox {
     /// Filters to renew when the broker has lost the session.
     subscriptions: Vec<(String, QoS)>,
     suspect: Option<Suspect>,
+    /// Up to this sequence actions are sent one by one, each when the one before is answered.
+    one_by_one: Option<u64>,
     /// At which length `waiting` is looked through for what nobody waits for any more.
     prune_at: usize,
     pace: Pace,
@@ -109,6 +111,7 @@ impl Outbox {
             next_sequence: Entry::RENEWED + 1,
             subscriptions: Vec::new(),
             suspect: None,
+            one_by_one: None,
             prune_at: Self::PRUNE,
             pace: Pace::new(&options.quotas),
             turn: None,
@@ -238,14 +241,16 @@ impl Outbox {
         Ok(())
     }
 
+    /// Whether there is nothing more to send, or to wait for.
     pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty() && self.in_flight.is_empty()
+        self.in_flight.is_empty() && self.waiting.iter().all(Entry::is_abandoned)
     }
 
     /// Messages that the broker has not acknowledged: those that end with this process, and those that do not.
     pub(super) fn undelivered(&self) -> (usize, usize) {
         let entries = self.waiting.iter().chain(self.in_flight.values());
-        let messages = entries.filter(|entry| matches!(entry.action, Action::Publish(_)));
+        let messages =
+            entries.filter(|entry| matches!(entry.action, Action::Publish(_)) && !entry.is_abandoned());
         let (stored, lost): (Vec<_>, Vec<_>) = messages.partition(|entry| entry.kept == Kept::Stored);
         (lost.len(), stored.len())
     }
@@ -260,28 +265,34 @@ impl Outbox {
 
     /// Sends what waits, as far as `window` and the quotas reach.
     pub(super) fn send(&mut self, client: &paho::AsyncClient, window: usize) {
-        self.turn = None;
-        while self.in_flight.len() < window {
-            let Some(front) = self.waiting.front().filter(|front| front.kept != Kept::Storing) else {
-                return;
-            };
-            if !front.is_abandoned()
-                && let Action::Publish(message) = &front.action
-                && let Err(turn) = self.pace.take(Instant::now(), message.size())
-            {
-                self.turn = Some(turn);
-                return;
-            }
-            let Some(mut entry) = self.waiting.pop_front() else { return };
-            if entry.is_abandoned() {
-                continue;
-            }
+        while let Some(mut entry) = self.next(window) {
             let id = self.next_id;
             self.next_id += 1;
             self.answers.push(send(client, &mut self.aliases, &entry.action, id));
             entry.sent = true;
             self.in_flight.insert(id, entry);
         }
+    }
+
+    /// Takes out what may be sent now.
+    fn next(&mut self, window: usize) -> Option<Entry> {
+        self.turn = None;
+        while self.waiting.front()?.is_abandoned() {
+            self.waiting.pop_front();
+        }
+        let front = self.waiting.front().filter(|front| front.kept != Kept::Storing)?;
+        self.one_by_one = self.one_by_one.filter(|last| front.sequence <= *last);
+        let window = if self.one_by_one.is_some() { 1 } else { window };
+        if self.in_flight.len() >= window {
+            return None;
+        }
+        if let Action::Publish(message) = &front.action
+            && let Err(turn) = self.pace.take(Instant::now(), message.size())
+        {
+            self.turn = Some(turn);
+            return None;
+        }
+        self.waiting.pop_front()
     }
 
     /// When the quotas allow the next message.
@@ -320,17 +331,20 @@ impl Outbox {
         self.answers.clear();
         let oldest = self.in_flight.values().min_by_key(|entry| entry.sequence);
         let oldest = oldest.map(|entry| (entry.sequence, entry.action.operation()));
+        let newest = self.in_flight.values().map(|entry| entry.sequence).max();
         for entry in mem::take(&mut self.in_flight).into_values() {
             self.wait_again(entry);
         }
-        match oldest.filter(|_| blames_an_action(error)) {
-            Some((sequence, operation)) => renewed.and(self.blame(sequence, operation, error)),
+        match oldest.zip(newest).filter(|_| blames_an_action(error)) {
+            Some((oldest, newest)) => renewed.and(self.blame(oldest, newest, error)),
             None => renewed,
         }
     }
 
-    /// The broker has closed the connection while this action was the oldest without an answer.
-    fn blame(&mut self, sequence: u64, operation: Operation, error: &Error) -> Result<(), Error> {
+    /// The broker has closed the connection while `oldest`, the action with the sequence `newest`, and some in between
+    /// were without an answer.
+    fn blame(&mut self, oldest: (u64, Operation), newest: u64, error: &Error) -> Result<(), Error> {
+        let (sequence, operation) = oldest;
         let closes = match &self.suspect {
             Some(suspect) if suspect.sequence == sequence && suspect.operation == operation => {
                 suspect.closes + 1
@@ -338,6 +352,11 @@ impl Outbox {
             _ => 1,
         };
         self.suspect = Some(Suspect { sequence, operation: operation.clone(), closes });
+        if closes + 1 >= Self::CLOSES {
+            // It may have been any of them, if the broker closes before it answers those before. Alone each speaks for
+            // itself.
+            self.one_by_one = self.one_by_one.max(Some(newest));
+        }
         let limit = if sequence == Entry::RENEWED { Self::CLOSES_OF_RENEWAL } else { Self::CLOSES };
         if closes < limit {
             return Ok(());

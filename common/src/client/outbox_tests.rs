@@ -39,9 +39,9 @@ impl Fixture {
         self.answers.push(answer);
     }
 
-    /// Sends all that waits, without a broker.
+    /// Sends all that may be sent, without a broker.
     fn send(&mut self) {
-        while let Some(mut entry) = self.outbox.waiting.pop_front() {
+        while let Some(mut entry) = self.outbox.next(100) {
             entry.sent = true;
             self.outbox.in_flight.insert(self.outbox.next_id, entry);
             self.outbox.next_id += 1;
@@ -61,6 +61,10 @@ fn lost(code: Option<ReasonCode>, source: Option<&str>) -> Error {
 /// The broker's way to refuse without a code.
 fn closed() -> Error {
     lost(None, None)
+}
+
+fn bad() -> Operation {
+    Operation::Publish { topic: "bad".to_owned() }
 }
 
 fn publish(topic: &str) -> Action {
@@ -156,6 +160,49 @@ fn the_action_that_ends_three_connections_in_a_row_is_refused() {
     let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
     assert!(matches!(refused, Error::OperationClosesConnection { .. }), "{refused:?}");
     assert_eq!(fixture.waiting(), ["publish to good"]);
+}
+
+/// A broker that closes the connection before it has answered what came before.
+#[test]
+fn the_action_that_ends_connections_takes_no_other_with_it() {
+    let mut fixture = Fixture::new();
+    for number in 0..10 {
+        fixture.push(publish(if number == 5 { "bad" } else { "good" }));
+    }
+    let mut connections = 0;
+    while !fixture.outbox.is_empty() {
+        connections += 1;
+        fixture.outbox.connected(true, 0);
+        loop {
+            fixture.send();
+            let in_flight = &fixture.outbox.in_flight;
+            if in_flight.is_empty() || in_flight.values().any(|entry| entry.action.operation() == bad()) {
+                break;
+            }
+            let id = *in_flight.keys().next().unwrap();
+            fixture.outbox.settle(id, Ok(())).unwrap();
+        }
+        fixture.outbox.connection_lost(&closed()).unwrap();
+    }
+    for (number, answer) in fixture.answers.iter_mut().enumerate() {
+        assert_eq!(answer.try_recv().unwrap().is_err(), number == 5, "{number}");
+    }
+    // Twice with all of them, three times with it alone, and once without it.
+    assert_eq!(connections, 6);
+}
+
+/// What nobody waits for any more is no reason to stay, and no loss.
+#[test]
+fn what_was_given_up_holds_nobody_up() {
+    let mut fixture = Fixture::new();
+    fixture.push(publish("a"));
+    fixture.send();
+    fixture.push(publish("b"));
+    assert!(!fixture.outbox.is_empty());
+    assert_eq!(fixture.outbox.undelivered(), (2, 0));
+    fixture.answers.clear();
+    assert!(fixture.outbox.is_empty());
+    assert_eq!(fixture.outbox.undelivered(), (0, 0));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Error, Event, Message, QoS, Quotas, WhenFull};
+use common::{Client, Error, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 
@@ -136,4 +136,26 @@ async fn a_disconnect_that_loses_messages_says_so() {
     for delivery in deliveries {
         assert!(matches!(delivery.await, Err(Error::Stopped { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_message_that_ends_connections_takes_none_of_the_others_with_it() {
+    let sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.mqtt_version = MqttVersion::V311;
+    let (client, _events) = connect(options).await;
+    let mut deliveries = Vec::new();
+    for number in 0..60 {
+        let topic = if number == 30 { "secret/topic" } else { "test/topic" };
+        deliveries.push(client.enqueue(Message::new(topic, number.to_string())).await.unwrap());
+    }
+    for (number, delivery) in deliveries.into_iter().enumerate() {
+        let outcome = delivery.await;
+        match outcome {
+            Ok(()) => assert_ne!(number, 30),
+            Err(Error::OperationClosesConnection { .. }) => assert_eq!(number, 30),
+            other => panic!("{number}: {other:?}"),
+        }
+    }
+    client.disconnect().await.unwrap();
 }

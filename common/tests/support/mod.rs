@@ -14,6 +14,7 @@ pub(crate) fn device_on(sandbox: &Sandbox, port: u16, client_id: &str) -> Client
 }
 
 /// Options for the device's mutual TLS.
+#[allow(dead_code, reason = "not every user of this file needs it")]
 pub(crate) fn device(sandbox: &Sandbox, client_id: &str) -> ClientOptions {
     device_on(sandbox, sandbox.mqtt_port(), client_id)
 }
@@ -37,6 +38,7 @@ pub(crate) async fn connect(options: ClientOptions) -> (Client, Events) {
 }
 
 /// Waits until `condition` holds, for half a minute at most: for what happens on threads that nobody can wait for.
+#[allow(dead_code, reason = "not every user of this file needs it")]
 pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     let mut tick = interval(Duration::from_millis(10));

@@ -93,6 +93,8 @@ pub(crate) fn given(client_id: &str) -> Option<Task> {
     let mut options = ClientOptions::new(endpoint, Auth::MutualTls(identity), roots, client_id).unwrap();
     options.persistence = Some(directory?.into());
     options.quotas = Quotas::none();
+    // What all processes leave must have room, even if none gets to deliver any.
+    options.queue.messages = 100_000;
     options.reconnect_maximum = std::time::Duration::from_millis(50);
     options.connect_interval = std::time::Duration::from_millis(10);
     Some(Task { options, round: round?.parse().unwrap() })

@@ -19,7 +19,7 @@ const ROUNDS: u64 = 50;
 /// What the process asks for at the same time.
 const TOGETHER: u64 = 20;
 /// Messages that wait for their acknowledgement: all that the queue takes would be a long way for the last process.
-const AHEAD: usize = 500;
+const AHEAD: usize = 200;
 
 /// Publishes as fast as it can. It tells of each message as soon as it has been taken over, and again once the broker
 /// has acknowledged it.

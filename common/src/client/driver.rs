@@ -99,7 +99,7 @@ impl Driver {
         events: EventSender,
         shared: Arc<Shared>,
     ) -> Self {
-        Self {
+        let mut driver = Self {
             options,
             commands,
             events,
@@ -108,7 +108,10 @@ impl Driver {
             outbox,
             leaving: None,
             status: Status::default(),
-        }
+        };
+        // There may be messages of an earlier run.
+        driver.report();
+        driver
     }
 
     /// Runs until the application is done or nothing will ever heal.

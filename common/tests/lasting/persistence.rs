@@ -149,3 +149,28 @@ async fn who_stops_waiting_for_a_connection_leaves_the_store_to_the_next() {
     };
     client.disconnect().await.unwrap();
 }
+
+#[test]
+fn a_runtime_that_ends_leaves_the_messages_to_the_next() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let options = persistent(device(&sandbox, "test-1"), directory.path());
+    sandbox.stop();
+    let runtime = || tokio::runtime::Runtime::new().unwrap();
+    let first = runtime();
+    let client = first.block_on(async {
+        let (client, _) = Client::start(options.clone()).await.unwrap();
+        for number in 0..100 {
+            client.enqueue(numbered(number)).await.unwrap();
+        }
+        client
+    });
+    drop(first);
+    runtime().block_on(async {
+        let late = client.enqueue(numbered(100)).await;
+        assert!(matches!(late, Err(Error::Stopped { .. })), "{late:?}");
+        let (client, _events) = Client::start(options).await.unwrap();
+        assert_eq!(client.status().queued, 100, "told before there is a connection");
+        client.disconnect().await.unwrap();
+    });
+}

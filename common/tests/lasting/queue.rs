@@ -159,3 +159,33 @@ async fn a_message_that_ends_connections_takes_none_of_the_others_with_it() {
     }
     client.disconnect().await.unwrap();
 }
+
+/// Clients that come and go while there is no broker, each with messages that nobody waits for.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_clients_without_a_broker_end_when_they_are_told_to() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let options = device(&sandbox, "test-1");
+    sandbox.stop();
+    let ends = (0..200).map(|number| {
+        let mut options = options.clone();
+        options.client_id = format!("test-{number}");
+        options.shutdown_timeout = Duration::from_millis(200);
+        tokio::spawn(async move {
+            let (client, mut events) = Client::start(options).await.unwrap();
+            for number in 0..50 {
+                drop(client.enqueue(numbered(number)).await.unwrap());
+            }
+            if number % 2 == 0 {
+                drop(client);
+            } else {
+                let left = client.disconnect().await;
+                assert!(matches!(left, Err(Error::Undelivered { messages: 50, .. })), "{left:?}");
+            }
+            pick(&mut events, |event| matches!(event, Event::Stopped { error: None }).then_some(())).await;
+            assert!(events.next().await.is_none());
+        })
+    });
+    for end in ends.collect::<Vec<_>>() {
+        end.await.unwrap();
+    }
+}

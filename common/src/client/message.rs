@@ -44,9 +44,13 @@ impl Message {
         Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
     }
 
-    /// What it counts for in quotas, in bytes: its topic and its payload.
+    /// What it counts for in quotas and in the queue, in bytes: its topic, its payload and its properties.
     pub(super) fn size(&self) -> usize {
-        self.topic.len() + self.payload.len()
+        let texts = self.content_type.iter().chain(&self.response_topic);
+        let pairs = self.user_properties.iter().map(|(name, value)| name.len() + value.len());
+        let properties =
+            texts.map(String::len).chain(self.correlation_data.iter().map(Vec::len)).chain(pairs);
+        self.topic.len() + self.payload.len() + properties.sum::<usize>()
     }
 
     /// Whether it has something that only MQTT 5 can carry; the name of that.

@@ -5,7 +5,7 @@
 pub struct QueueLimits {
     /// Messages; 10,000 by default.
     pub messages: usize,
-    /// Bytes of payloads and topics; 16 MiB by default.
+    /// Bytes of payloads, topics and properties; 16 MiB by default.
     pub bytes: usize,
     /// Which message is given up when there is no room; none is given up in silence.
     pub when_full: WhenFull,

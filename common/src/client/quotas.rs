@@ -7,7 +7,7 @@
 pub struct Quotas {
     /// Messages published in any second.
     pub publishes_per_second: Option<u32>,
-    /// Bytes published in any second, topics included.
+    /// Bytes published in any second, topics and properties included.
     pub bytes_per_second: Option<u32>,
     /// Bytes of a payload.
     pub payload: Option<usize>,

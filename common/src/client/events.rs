@@ -1,6 +1,7 @@
 //! The queue of events between the driver and the application.
 
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,11 +22,13 @@ use crate::error::Error;
 /// A broker sends no more than 100 messages that are not acknowledged, so memory stays bounded while the application
 /// takes none, and its own publishes go on. QoS 0 has no such limit: while 1,000 messages or 16 MiB wait here the
 /// client stops reading from the network, and acknowledgements of its publishes wait too. An application that does not
-/// care for events drops this; what arrives from then on is acknowledged at once.
+/// care for events drops this; what arrives from then on is acknowledged at once. While 1,000 events that are no messages
+/// wait here, further ones are only logged, [`Event::Stopped`] excepted.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::UnboundedReceiver<Queued>,
     in_hand: InHand,
+    notices: Arc<AtomicUsize>,
     target: String,
 }
 
@@ -34,6 +37,8 @@ pub struct Events {
 pub(super) struct EventSender {
     queue: mpsc::UnboundedSender<Queued>,
     in_hand: InHand,
+    /// How many events wait that are no messages: those have limits of their own.
+    notices: Arc<AtomicUsize>,
 }
 
 #[derive(Debug)]
@@ -50,12 +55,22 @@ struct InHand(Arc<Mutex<Option<Receipt>>>);
 pub(super) fn queue(target: String) -> (EventSender, Events) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let in_hand = InHand::default();
-    (EventSender { queue: sender, in_hand: in_hand.clone() }, Events { queue: receiver, in_hand, target })
+    let notices = Arc::new(AtomicUsize::new(0));
+    let sender = EventSender { queue: sender, in_hand: in_hand.clone(), notices: Arc::clone(&notices) };
+    (sender, Events { queue: receiver, in_hand, notices, target })
 }
 
 impl EventSender {
-    /// Queues an event. The application may not care for it.
+    /// An application that takes no events shall not run out of memory in a year without a network.
+    const NOTICES: usize = 1000;
+
+    /// Queues an event that is no message. The application may not care for it.
     pub(super) fn send(&self, event: Event) {
+        // Nobody else adds to them.
+        if self.notices.load(Ordering::Relaxed) >= Self::NOTICES && !matches!(event, Event::Stopped { .. }) {
+            return;
+        }
+        self.notices.fetch_add(1, Ordering::Relaxed);
         self.enqueue(Queued { event, receipt: None });
     }
 
@@ -82,6 +97,9 @@ impl Events {
     pub async fn next(&mut self) -> Option<Event> {
         self.in_hand.replace(None);
         let Queued { event, receipt } = self.queue.recv().await?;
+        if !matches!(event, Event::Message(_)) {
+            self.notices.fetch_sub(1, Ordering::Relaxed);
+        }
         self.in_hand.replace(receipt);
         Some(event)
     }
@@ -197,6 +215,28 @@ mod tests {
         assert_eq!(run.acknowledged(), [1]);
         drop(events);
         assert_eq!(run.acknowledged(), NOTHING);
+    }
+
+    #[tokio::test]
+    async fn events_that_nobody_takes_do_not_pile_up_and_messages_are_not_among_them() {
+        let (run, mut events) = Run::new();
+        for _ in 0..2 {
+            for _ in 0..5 * EventSender::NOTICES {
+                run.sender.send(Event::Attempting);
+            }
+            run.arrive(1..=1);
+            for _ in 0..EventSender::NOTICES {
+                assert!(matches!(events.next().await, Some(Event::Attempting)));
+            }
+            assert!(matches!(events.next().await, Some(Event::Message(_))));
+        }
+        for _ in 0..EventSender::NOTICES {
+            run.sender.send(Event::Attempting);
+        }
+        run.sender.send(Event::Stopped { error: None });
+        events.message("test/topic", Duration::from_secs(60)).await.unwrap_err();
+        drop(run);
+        assert!(events.next().await.is_none(), "the end is the last");
     }
 
     #[tokio::test]

@@ -33,6 +33,11 @@ pub(super) enum Reply {
 }
 
 impl Reply {
+    /// Whether it is one that [`is_abandoned`](Self::is_abandoned) can ever be true of.
+    pub(super) fn may_be_abandoned(&self) -> bool {
+        matches!(self, Reply::Caller(_))
+    }
+
     pub(super) fn is_abandoned(&self) -> bool {
         match self {
             Reply::Caller(caller) => caller.is_closed(),

@@ -1,6 +1,6 @@
 //! What the application has asked for and the broker has not answered yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
 use std::mem;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use super::aliases::Aliases;
 use super::pace::Pace;
 use super::store::{Store, Stored};
 use super::waiting::{Entry, Kept, Waiting};
-use super::{ClientOptions, Message, Operation, QoS, ReasonCode, Status, WhenFull};
+use super::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
@@ -96,6 +96,11 @@ impl Outbox {
         }
         if !outbox.waiting.is_empty() {
             log::info!("{} messages of an earlier run are to be sent", outbox.waiting.len());
+        }
+        let bare = |entry: &&Entry| matches!(&entry.action, Action::Publish(message) if message.needs_mqtt_5().is_some());
+        let bare = outbox.waiting.iter().filter(bare).count();
+        if bare > 0 && options.mqtt_version == MqttVersion::V311 {
+            log::warn!("{bare} of them lose their properties, which MQTT 3.1.1 cannot carry");
         }
         let (sender, outcomes) = mpsc::unbounded_channel();
         outbox.disk = Some(Disk { store, outcomes, sender });
@@ -189,7 +194,7 @@ impl Outbox {
 
     fn prune(&mut self) {
         if self.waiting.len() >= self.prune_at {
-            self.waiting.retain(|entry| !entry.is_abandoned());
+            self.waiting.forget_abandoned();
             self.prune_at = (2 * self.waiting.len()).max(Self::PRUNE);
         }
     }
@@ -207,36 +212,48 @@ impl Outbox {
         }
     }
 
-    fn too_many_subscriptions(&self, filter: &str) -> bool {
+    fn too_many_subscriptions(&self, filter: &String) -> bool {
         let Some(maximum) = self.options.quotas.subscriptions else { return false };
-        let asked = self.waiting.iter().chain(self.in_flight.values()).filter(|entry| {
-            entry.sequence != Entry::RENEWED && matches!(entry.action, Action::Subscribe { .. })
+        let waiting = self.waiting.iter().filter(|entry| !entry.is_abandoned());
+        let asked = waiting.chain(self.in_flight.values()).filter_map(|entry| match &entry.action {
+            Action::Subscribe { filter, .. } => Some(filter),
+            _ => None,
         });
-        let known = self.subscriptions.iter().any(|(known, _)| known == filter);
-        !known && self.subscriptions.len() + asked.count() >= maximum
+        let filters: HashSet<_> = self.subscriptions.iter().map(|(known, _)| known).chain(asked).collect();
+        filters.len() >= maximum && !filters.contains(filter)
     }
 
     /// Makes room for a message, as [`WhenFull`] says. The topics of those that had to go are added to `dropped`.
     fn make_room(&mut self, message: &Message, dropped: &mut Vec<String>) -> Result<(), Error> {
         let limits = self.options.queue;
+        if !self.waiting.is_full(message, &limits) {
+            return Ok(());
+        }
+        self.waiting.forget_abandoned();
+        let waiting = self.waiting.messages();
+        let full = |topic: &str| Error::QueueFull {
+            operation: Operation::Publish { topic: topic.to_owned() },
+            waiting,
+        };
+        let mut oldest = Vec::new();
         while self.waiting.is_full(message, &limits) {
-            let waiting = self.waiting.messages();
-            let full = |message: &Message| Error::QueueFull {
-                operation: Operation::Publish { topic: message.topic.clone() },
-                waiting,
-            };
-            let oldest = match limits.when_full {
+            let next = match limits.when_full {
                 WhenFull::DropOldest if message.size() <= limits.bytes => self.waiting.remove_oldest_unsent(),
                 WhenFull::DropOldest | WhenFull::RefuseNew => None,
             };
-            let Some(oldest) = oldest else { return Err(full(message)) };
-            self.dropped += 1;
-            let (error, topic) = match &oldest.action {
-                Action::Publish(message) => (full(message), message.topic.clone()),
-                Action::Subscribe { .. } | Action::Unsubscribe { .. } => continue,
+            let Some(next) = next else {
+                // What was sent leaves no room, so none of the others has to go.
+                oldest.into_iter().for_each(|entry| self.waiting.insert(entry));
+                return Err(full(&message.topic));
             };
+            oldest.push(next);
+        }
+        for entry in oldest {
+            let Action::Publish(message) = &entry.action else { continue };
+            let topic = message.topic.clone();
+            self.dropped += 1;
+            self.finish(entry, Err(full(&topic)));
             dropped.push(topic);
-            self.finish(oldest, Err(error));
         }
         Ok(())
     }
@@ -248,9 +265,10 @@ impl Outbox {
 
     /// Messages that the broker has not acknowledged: those that end with this process, and those that do not.
     pub(super) fn undelivered(&self) -> (usize, usize) {
-        let entries = self.waiting.iter().chain(self.in_flight.values());
-        let messages =
-            entries.filter(|entry| matches!(entry.action, Action::Publish(_)) && !entry.is_abandoned());
+        // The callers of those that were abandoned know of it.
+        let waiting = self.waiting.iter().filter(|entry| !entry.is_abandoned());
+        let entries = waiting.chain(self.in_flight.values());
+        let messages = entries.filter(|entry| matches!(entry.action, Action::Publish(_)));
         let (stored, lost): (Vec<_>, Vec<_>) = messages.partition(|entry| entry.kept == Kept::Stored);
         (lost.len(), stored.len())
     }

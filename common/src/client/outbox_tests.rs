@@ -201,10 +201,11 @@ fn what_was_given_up_holds_nobody_up() {
     assert!(!fixture.outbox.is_empty());
     assert_eq!(fixture.outbox.undelivered(), (2, 0));
     fixture.answers.clear();
-    assert_eq!(fixture.outbox.undelivered(), (0, 0));
     assert!(!fixture.outbox.is_empty(), "what was sent is waited for");
+    assert_eq!(fixture.outbox.undelivered(), (1, 0));
     fixture.outbox.connection_lost(&closed()).unwrap();
     assert!(fixture.outbox.is_empty());
+    assert_eq!(fixture.outbox.undelivered(), (0, 0));
 }
 
 #[test]
@@ -392,4 +393,53 @@ fn a_message_that_was_taken_over_is_not_forgotten_with_its_caller() {
         fixture.answers.clear();
     }
     assert_eq!(fixture.waiting()[0], "publish to a");
+}
+
+#[test]
+fn what_nobody_waits_for_takes_no_room() {
+    let mut fixture = Fixture::with(|options| {
+        options.queue.messages = 2;
+        options.quotas.subscriptions = Some(2);
+    });
+    for _ in 0..10 {
+        fixture.push(publish("given up"));
+        fixture.push(subscribe("given up"));
+        fixture.answers.clear();
+    }
+    for action in [publish("a"), publish("b"), subscribe("a"), subscribe("b"), subscribe("b")] {
+        fixture.push(action);
+    }
+    assert!(fixture.answers.iter_mut().all(|answer| answer.try_recv().is_err()), "none is refused");
+    assert_eq!(fixture.outbox.undelivered(), (2, 0));
+    fixture.answers.clear();
+    assert_eq!(fixture.outbox.undelivered(), (0, 0));
+    assert!(fixture.outbox.is_empty());
+}
+
+#[test]
+fn nothing_is_dropped_for_a_message_that_is_refused_all_the_same() {
+    let mut fixture = Fixture::with(|options| {
+        options.queue.bytes = 10;
+        options.queue.when_full = WhenFull::DropOldest;
+    });
+    fixture.push(publish("sent..."));
+    fixture.send();
+    fixture.outbox.connection_lost(&closed()).unwrap();
+    fixture.push(publish("one"));
+    fixture.push(publish("four"));
+    assert!(matches!(fixture.answers[2].try_recv().unwrap(), Err(Error::QueueFull { .. })));
+    assert_eq!(fixture.waiting(), ["publish to sent...", "publish to one"]);
+    assert_eq!(fixture.outbox.dropped, 0);
+}
+
+#[test]
+fn properties_take_room() {
+    let mut fixture = Fixture::with(|options| options.queue.bytes = 1000);
+    let mut message = Message::new("a", "");
+    message.user_properties = vec![("k".repeat(300), "v".repeat(300))];
+    message.correlation_data = Some(vec![0; 100]);
+    for refused in [false, true] {
+        fixture.push(Action::Publish(Arc::new(message.clone())));
+        assert_eq!(fixture.answers.last_mut().unwrap().try_recv().is_ok(), refused);
+    }
 }

@@ -9,6 +9,8 @@ pub(super) struct Waiting {
     entries: VecDeque<Entry>,
     messages: usize,
     bytes: usize,
+    /// Entries whose caller may stop waiting.
+    callers: usize,
 }
 
 /// An action, until it is answered.
@@ -124,9 +126,18 @@ impl Waiting {
         self.entries.retain(condition);
         self.messages = self.entries.iter().filter(|entry| entry.message().is_some()).count();
         self.bytes = self.entries.iter().filter_map(Entry::message).map(Message::size).sum();
+        self.callers = self.entries.iter().filter(|entry| entry.reply.may_be_abandoned()).count();
+    }
+
+    /// Takes out what nobody waits for any more.
+    pub(super) fn forget_abandoned(&mut self) {
+        if self.callers > 0 {
+            self.retain(|entry| !entry.is_abandoned());
+        }
     }
 
     fn comes(&mut self, entry: &Entry) {
+        self.callers += usize::from(entry.reply.may_be_abandoned());
         if let Some(message) = entry.message() {
             self.messages += 1;
             self.bytes += message.size();
@@ -134,6 +145,7 @@ impl Waiting {
     }
 
     fn leaves(&mut self, entry: &Entry) {
+        self.callers -= usize::from(entry.reply.may_be_abandoned());
         if let Some(message) = entry.message() {
             self.messages -= 1;
             self.bytes -= message.size();

@@ -189,3 +189,17 @@ async fn many_clients_without_a_broker_end_when_they_are_told_to() {
         end.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_disconnect_does_not_wait_for_what_was_given_up() {
+    let mut sandbox = Sandbox::start().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.operation_timeout = Duration::from_millis(100);
+    options.shutdown_timeout = Duration::from_secs(600);
+    let (client, mut events) = connect(options).await;
+    sandbox.stop();
+    pick(&mut events, |event| matches!(event, Event::Disconnected { .. }).then_some(())).await;
+    let error = client.publish(numbered(0)).await.unwrap_err();
+    assert!(matches!(error, Error::OperationTimeout { .. }), "{error:?}");
+    tokio::time::timeout(super::LIMIT, client.disconnect()).await.expect("at once").unwrap();
+}

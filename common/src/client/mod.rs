@@ -31,6 +31,7 @@ mod receipt;
 mod session;
 mod status;
 pub(crate) mod store;
+mod suspect;
 mod takeovers;
 mod turns;
 mod upstream;

@@ -16,6 +16,7 @@ use super::action::{Action, Reply, is_connection_loss, refused_on_v311, send};
 use super::aliases::Aliases;
 use super::pace::Pace;
 use super::store::{Store, Stored};
+use super::suspect::{Suspect, blames_an_action};
 use super::waiting::{Entry, Kept, Waiting};
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
@@ -33,9 +34,7 @@ pub(super) struct Outbox {
     next_sequence: u64,
     /// Filters to renew when the broker has lost the session.
     subscriptions: Vec<(String, QoS)>,
-    suspect: Option<Suspect>,
-    /// Up to this sequence actions are sent one by one, each when the one before is answered.
-    one_by_one: Option<u64>,
+    suspect: Suspect,
     /// At which length `waiting` is looked through for what nobody waits for any more.
     prune_at: usize,
     pace: Pace,
@@ -55,24 +54,7 @@ struct Disk {
     sender: mpsc::UnboundedSender<(u64, Result<(), Error>)>,
 }
 
-/// The oldest action that had no answer when the broker closed a connection.
-struct Suspect {
-    sequence: u64,
-    /// What tells subscriptions that are renewed from each other.
-    operation: Operation,
-    /// On how many connections in a row, with no answer between them.
-    closes: u32,
-}
-
 impl Outbox {
-    /// A broker that cannot say no (MQTT 3.1.1 has no code for it) closes the connection. One close can have
-    /// another reason; this many in a row are the answer.
-    const CLOSES: u32 = 3;
-
-    /// The same for a subscription that is renewed. The client ends with it, so a broker that restarts again and again
-    /// must not look like a refusal: with the default back-off, this many take minutes.
-    const CLOSES_OF_RENEWAL: u32 = 10;
-
     /// The least number of waiting actions to look through.
     const PRUNE: usize = 64;
 
@@ -115,8 +97,7 @@ impl Outbox {
             next_id: 0,
             next_sequence: Entry::RENEWED + 1,
             subscriptions: Vec::new(),
-            suspect: None,
-            one_by_one: None,
+            suspect: Suspect::default(),
             prune_at: Self::PRUNE,
             pace: Pace::new(&options.quotas),
             turn: None,
@@ -299,8 +280,7 @@ impl Outbox {
             self.waiting.pop_front();
         }
         let front = self.waiting.front().filter(|front| front.kept != Kept::Storing)?;
-        self.one_by_one = self.one_by_one.filter(|last| front.sequence <= *last);
-        let window = if self.one_by_one.is_some() { 1 } else { window };
+        let window = if self.suspect.wants_alone(front.sequence) { 1 } else { window };
         if self.in_flight.len() >= window {
             return None;
         }
@@ -363,20 +343,7 @@ impl Outbox {
     /// were without an answer.
     fn blame(&mut self, oldest: (u64, Operation), newest: u64, error: &Error) -> Result<(), Error> {
         let (sequence, operation) = oldest;
-        let closes = match &self.suspect {
-            Some(suspect) if suspect.sequence == sequence && suspect.operation == operation => {
-                suspect.closes + 1
-            }
-            _ => 1,
-        };
-        self.suspect = Some(Suspect { sequence, operation: operation.clone(), closes });
-        if closes + 1 >= Self::CLOSES {
-            // It may have been any of them, if the broker closes before it answers those before. Alone each speaks for
-            // itself.
-            self.one_by_one = self.one_by_one.max(Some(newest));
-        }
-        let limit = if sequence == Entry::RENEWED { Self::CLOSES_OF_RENEWAL } else { Self::CLOSES };
-        if closes < limit {
+        if !self.suspect.blame(sequence, &operation, newest) {
             return Ok(());
         }
         let code = if let Error::Disconnected { code, .. } = error { *code } else { None };
@@ -442,12 +409,7 @@ impl Outbox {
         // The two are filled and emptied together.
         let Some(entry) = self.in_flight.remove(&id) else { return Ok(()) };
         if matches!(outcome, Ok(()) | Err(paho::Error::ReasonCode(..))) {
-            // What was answered in spite of the suspect clears it, and so does its own answer. What came before it does
-            // not: subscriptions are renewed on each connection.
-            self.suspect.take_if(|suspect| match entry.sequence {
-                Entry::RENEWED => suspect.operation == entry.action.operation(),
-                sequence => suspect.sequence <= sequence,
-            });
+            self.suspect.answered(&entry);
         }
         let error = match outcome {
             Ok(()) => {
@@ -501,16 +463,6 @@ impl Outbox {
 /// What the message store says next; `None` where there is none.
 async fn outcome(disk: &mut Option<Disk>) -> Option<(u64, Result<(), Error>)> {
     disk.as_mut()?.outcomes.recv().await
-}
-
-/// Whether the end of a connection may be the broker's answer to what it was sent, rather than the network's
-/// doing or the broker's own.
-fn blames_an_action(error: &Error) -> bool {
-    match error {
-        Error::Disconnected { code: Some(code), .. } => code.blames_a_packet(),
-        Error::Disconnected { code: None, source, .. } => source.is_none(),
-        _ => false,
-    }
 }
 
 #[cfg(test)]

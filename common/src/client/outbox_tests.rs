@@ -306,14 +306,14 @@ fn a_renewal_that_ends_every_connection_ends_the_client() {
     fixture.push(subscribe("bad"));
     fixture.send();
     fixture.outbox.settle(1, Ok(())).unwrap();
-    for round in 1..=Outbox::CLOSES_OF_RENEWAL {
+    for round in 1..=Suspect::CLOSES_OF_RENEWAL {
         fixture.outbox.connected(false, 0);
         let good = fixture.outbox.next_id;
         fixture.send();
         fixture.outbox.settle(good, Ok(())).unwrap();
         fixture.send();
         let outcome = fixture.outbox.connection_lost(&closed());
-        if round < Outbox::CLOSES_OF_RENEWAL {
+        if round < Suspect::CLOSES_OF_RENEWAL {
             outcome.unwrap();
         } else {
             let error = outcome.unwrap_err();

@@ -11,7 +11,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Error, Event, Identity, Message, Roots};
+use common::{Auth, Client, ClientOptions, Endpoint, Error, Event, Identity, Message, QoS, Roots};
 use sandbox::{Sandbox, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -263,4 +263,46 @@ async fn reconnecting_leaks_nothing() {
     }
     no_leak_since(before.unwrap()).await;
     client.disconnect().await.unwrap();
+}
+
+/// Answers the next packet, whatever it is, with a body behind its packet identifier.
+async fn answer(stream: &mut TlsStream<TcpStream>, packet: u8, body: &[u8]) {
+    let mut asked = [0; 1024];
+    assert_ne!(stream.read(&mut asked).await.unwrap(), 0);
+    let header = [packet, 2 + body.len() as u8, asked[2], asked[3]];
+    stream.write_all(&[&header[..], body].concat()).await.unwrap();
+}
+
+#[tokio::test]
+#[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]
+async fn packets_that_are_cut_off_end_the_connection_and_a_refused_unsuback_is_an_error() {
+    let _alone = alone();
+    // A SUBACK without a code, and a PUBLISH whose only property has no value.
+    for (packet, body) in [(0x90, &[0][..]), (0x30, &[2, 1])] {
+        let broker = OddBroker::start().await;
+        let options = broker.options();
+        let server = tokio::spawn(async move {
+            let mut stream = broker.connect().await;
+            stream.write_all(&CONNACK).await.unwrap();
+            if packet == 0x90 {
+                answer(&mut stream, packet, body).await;
+            } else {
+                stream.write_all(&[&[packet, 5, 0, 1, b't'], body].concat()).await.unwrap();
+            }
+            let mut again = broker.connect().await;
+            again.write_all(&CONNACK).await.unwrap();
+            answer(&mut again, 0x90, &[0, 1]).await;
+            answer(&mut again, 0xb0, &[0, 0x87]).await;
+            (stream, again)
+        });
+        let (client, _events) = connect(options).await;
+        client.subscribe("t", QoS::AtLeastOnce).await.unwrap();
+        let refused = client.unsubscribe("t").await.unwrap_err();
+        assert!(
+            matches!(&refused, Error::OperationRefused { code, .. } if code.code() == 0x87),
+            "{refused:?}"
+        );
+        let _streams = server.await.unwrap();
+        drop(client);
+    }
 }

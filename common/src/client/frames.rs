@@ -56,8 +56,8 @@ pub(super) enum Violation {
     NulInTopic,
     #[error("the broker sent a PUBLISH of QoS {0}, which nobody asked for")]
     QoS(u8),
-    #[error("the broker sent a SUBACK without a reason code (MQTT 5.0 §3.9.3)")]
-    NoReasonCode,
+    #[error("the broker sent a PUBLISH whose properties are cut off (MQTT 5.0 §2.2.2)")]
+    TruncatedProperties,
     #[error("the broker sent a PUBLISH of QoS 1 without a packet identifier (MQTT 5.0 §2.2.1)")]
     NoPacketIdentifier,
 }
@@ -93,18 +93,18 @@ impl Decoder {
                 self.has_properties = length > 2;
                 Packet::Connack(Bytes::copy_from_slice(&body[..length]))
             }
-            PUBLISH => match packet_identifier(self.buffer[0], body, length)? {
-                Some(packet_id) => Packet::Publish(packet_id, header + length),
-                None => return Ok(None),
-            },
+            PUBLISH => {
+                let Some((packet_id, start)) = packet_identifier(self.buffer[0], body, length)? else {
+                    return Ok(None);
+                };
+                if self.has_properties && properties_end(body, length, start)?.is_none() {
+                    return Ok(None);
+                }
+                Packet::Publish(packet_id, header + length)
+            }
             PUBACK => Packet::Puback,
             SUBSCRIBE | UNSUBSCRIBE => Packet::Subscription,
-            SUBACK => match has_reason_code(body, length, self.has_properties)? {
-                Some(true) => Packet::Suback,
-                Some(false) => return Err(Violation::NoReasonCode),
-                None => return Ok(None),
-            },
-            UNSUBACK => Packet::Suback,
+            SUBACK | UNSUBACK => Packet::Suback,
             PINGREQ => Packet::Pingreq,
             PINGRESP => Packet::Pingresp,
             DISCONNECT => Packet::Disconnect,
@@ -218,12 +218,16 @@ fn variable_length(bytes: &[u8]) -> Result<Option<(usize, usize)>, Violation> {
     if bytes.len() < 4 { Ok(None) } else { Err(Violation::Length) }
 }
 
-/// The packet identifier of a PUBLISH, or that it has none, once it and all of the topic are there.
+/// The packet identifier of a PUBLISH, or that it has none, and where it ends, once it and all of the topic are there.
 ///
 /// The topic is checked: paho C keeps topics as C strings and its Rust layer unwraps their conversion inside a C
 /// callback, so one that is no UTF-8 or holds NUL would end the process. So is the QoS: we subscribe with 0 and 1, and
 /// paho reports a message of QoS 2 at another time than the link sees it.
-fn packet_identifier(first: u8, body: &[u8], length: usize) -> Result<Option<Option<NonZeroU16>>, Violation> {
+fn packet_identifier(
+    first: u8,
+    body: &[u8],
+    length: usize,
+) -> Result<Option<(Option<NonZeroU16>, usize)>, Violation> {
     let qos = (first >> 1) & 3;
     if qos > 1 {
         return Err(Violation::QoS(qos));
@@ -242,30 +246,31 @@ fn packet_identifier(first: u8, body: &[u8], length: usize) -> Result<Option<Opt
         return Err(Violation::NulInTopic);
     }
     if qos == 0 {
-        return Ok(Some(None));
+        return Ok(Some((None, end)));
     }
     if end + 2 > length {
         return Err(Violation::NoPacketIdentifier);
     }
     let Some(&[high, low]) = body.get(end..end + 2) else { return Ok(None) };
     match NonZeroU16::new(u16::from_be_bytes([high, low])) {
-        Some(packet_id) => Ok(Some(Some(packet_id))),
+        Some(packet_id) => Ok(Some((Some(packet_id), end + 2))),
         None => Err(Violation::NoPacketIdentifier),
     }
 }
 
-/// Whether something follows the packet identifier of a SUBACK and its properties; `None` until that can be told. paho C
-/// reads the first reason code without looking whether there is one.
-fn has_reason_code(body: &[u8], length: usize, has_properties: bool) -> Result<Option<bool>, Violation> {
-    const IDENTIFIER: usize = 2;
-    if !has_properties || length <= IDENTIFIER {
-        return Ok(Some(length > IDENTIFIER));
-    }
+/// Where the properties end that begin at `start`, if the packet is long enough for them; `None` until that can be
+/// told.
+///
+/// paho C believes their length: after those that end too late a payload has a negative one, and paho does not report
+/// the message, whose receipt would then go to the next one.
+fn properties_end(body: &[u8], length: usize, start: usize) -> Result<Option<usize>, Violation> {
     let known = &body[..body.len().min(length)];
-    match variable_length(known.get(IDENTIFIER..).unwrap_or_default())? {
-        Some((size, properties)) => Ok(Some(IDENTIFIER + size + properties < length)),
-        // The packet ends within that number, or it has not come yet.
-        None if known.len() == length => Ok(Some(false)),
+    match variable_length(known.get(start..).unwrap_or_default())? {
+        Some((size, properties)) if start + size + properties <= length => {
+            Ok(Some(start + size + properties))
+        }
+        Some(_) => Err(Violation::TruncatedProperties),
+        None if known.len() == length => Err(Violation::TruncatedProperties),
         None => Ok(None),
     }
 }
@@ -314,7 +319,7 @@ mod tests {
 
     #[test]
     fn forwards_every_byte_whatever_the_chunks() {
-        let connack = [0x20, 3, 0, 0, 0];
+        let connack = [0x20, 2, 0, 0];
         let large = publish(b"a/b", &vec![7; 20_000]);
         let mut acknowledged = publish(b"t", &[1, 2, b'x']);
         acknowledged[0] = 0x32;
@@ -324,7 +329,7 @@ mod tests {
         for chunk in [1, 2, 3, 5, 7, 64, 1000, 100_000] {
             let (packets, forwarded) = decode(&stream, chunk).unwrap();
             assert_eq!(forwarded, stream, "chunks of {chunk}");
-            let connack = Packet::Connack(Bytes::from_static(&[0, 0, 0]));
+            let connack = Packet::Connack(Bytes::from_static(&[0, 0]));
             let expected = [
                 connack,
                 Packet::Publish(None, large.len()),
@@ -363,25 +368,26 @@ mod tests {
     }
 
     #[test]
-    fn a_suback_has_a_reason_code() {
-        let (v5, v311) = ([0x20, 3, 0, 0, 0], [0x20, 2, 0, 0]);
-        for (connack, suback, is_whole) in [
-            (&v5[..], &[0x90, 4, 0, 1, 0, 1][..], true),
-            (&v5, &[0x90, 7, 0, 1, 3, 0x1f, 0, 0, 0x87], true),
-            (&v5, &[0x90, 3, 0, 1, 0], false),
-            (&v5, &[0x90, 6, 0, 1, 3, 0x1f, 0, 0], false),
-            (&v5, &[0x90, 3, 0, 1, 0x80], false),
-            (&v5, &[0x90, 2, 0, 1], false),
-            (&v311, &[0x90, 3, 0, 1, 0x80], true),
-            (&v311, &[0x90, 3, 0, 1, 0], true),
-            (&v311, &[0x90, 2, 0, 1], false),
-            (&v311, &[0x90, 0], false),
+    fn properties_end_before_their_packet_does() {
+        // A property without its value, less than its length says, no length at all, half of one.
+        for packet in [
+            &[0x30, 5, 0, 1, b't', 2, 1][..],
+            &[0x30, 4, 0, 1, b't', 0x7f],
+            &[0x30, 3, 0, 1, b't'],
+            &[0x30, 4, 0, 1, b't', 0x80],
+            &[0x32, 7, 0, 1, b't', 0, 1, 2, 1],
         ] {
             for chunk in [1, 2, 100] {
-                let stream = [connack, suback].concat();
-                let outcome = decode(&stream, chunk).map(|(_, forwarded)| forwarded);
-                let expected = if is_whole { Ok(stream) } else { Err(Violation::NoReasonCode) };
-                assert_eq!(outcome, expected, "{suback:?} in chunks of {chunk}");
+                let stream = [&[0x20, 3, 0, 0, 0], packet].concat();
+                assert_eq!(decode(&stream, chunk), Err(Violation::TruncatedProperties), "{packet:?}");
+            }
+        }
+        for packet in
+            [&[0x30, 6, 0, 1, b't', 2, 1, 1][..], &[0x30, 4, 0, 1, b't', 0], &[0x32, 6, 0, 1, b't', 0, 1, 0]]
+        {
+            for chunk in [1, 2, 100] {
+                let stream = [&[0x20, 3, 0, 0, 0], packet].concat();
+                assert_eq!(decode(&stream, chunk).map(|(_, forwarded)| forwarded), Ok(stream));
             }
         }
     }

@@ -18,7 +18,8 @@ use super::receipt::Receipts;
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(30);
 
-const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
+/// Of MQTT 3.1.1, whose packets are shorter.
+const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
 const PINGREQ: [u8; 2] = [0xc0, 0];
 const PINGRESP: [u8; 2] = [0xd0, 0];
 const DISCONNECT: [u8; 2] = [0xe0, 0];

@@ -75,10 +75,11 @@ impl ReasonCode {
         self.version == MqttVersion::V5 && self.code == 0x8e
     }
 
-    /// Whether trying again cannot help: who we are or what we ask is refused, not the moment.
+    /// Whether trying again cannot help: who we are is refused, not the moment, and not a packet (0x9a, 0x9b), which can
+    /// be given up by itself.
     pub(crate) fn is_permanent(self) -> bool {
         match self.version {
-            MqttVersion::V5 => matches!(self.code, 0x84..=0x87 | 0x8a | 0x8c | 0x9a | 0x9b | 0x9d),
+            MqttVersion::V5 => matches!(self.code, 0x84..=0x87 | 0x8a | 0x8c | 0x9d),
             MqttVersion::V311 => matches!(self.code, 1 | 2 | 4 | 5),
         }
     }
@@ -168,10 +169,10 @@ mod tests {
     #[test]
     fn what_will_never_heal() {
         let ends = codes(MqttVersion::V5, ReasonCode::is_permanent);
-        assert_eq!(ends, [0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x9a, 0x9b, 0x9d]);
+        assert_eq!(ends, [0x84, 0x85, 0x86, 0x87, 0x8a, 0x8c, 0x9d]);
         // A CONNACK for a will (0x90, 0x95, 0x99) is the same for the next CONNECT, as a SUBACK is for the filter.
         let refuses = codes(MqttVersion::V5, ReasonCode::refuses_for_good);
-        let packet = [0x81, 0x82, 0x8f, 0x90, 0x94, 0x95, 0x99, 0x9e, 0xa1, 0xa2];
+        let packet = [0x81, 0x82, 0x8f, 0x90, 0x94, 0x95, 0x99, 0x9a, 0x9b, 0x9e, 0xa1, 0xa2];
         assert!(packet.iter().chain(&ends).all(|code| refuses.contains(code)), "{refuses:x?}");
         assert_eq!(refuses.len(), packet.len() + ends.len());
         assert_eq!(codes(MqttVersion::V311, ReasonCode::refuses_for_good), [1, 2, 4, 5]);

@@ -11,15 +11,10 @@ use crate::row::Row;
 use crate::support::{connect, device};
 
 /// Those that say that another connection would end the same way: who the client is, or what it asks for, is refused.
-const STOP: [(u8, &str); 4] = [
-    (0x87, "not authorized"),
-    (0x9a, "retain not supported"),
-    (0x9b, "QoS not supported"),
-    (0x9d, "server moved"),
-];
+const STOP: [(u8, &str); 2] = [(0x87, "not authorized"), (0x9d, "server moved")];
 
 /// Those of the moment.
-const RECONNECT: [(u8, &str); 24] = [
+const RECONNECT: [(u8, &str); 26] = [
     (0x00, "normal disconnection"),
     (0x80, "unspecified error"),
     (0x81, "malformed packet"),
@@ -38,6 +33,8 @@ const RECONNECT: [(u8, &str); 24] = [
     (0x97, "quota exceeded"),
     (0x98, "administrative action"),
     (0x99, "payload format invalid"),
+    (0x9a, "retain not supported"),
+    (0x9b, "QoS not supported"),
     (0x9c, "use another server"),
     (0x9e, "shared subscriptions not supported"),
     (0x9f, "connection rate exceeded"),

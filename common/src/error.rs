@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::client::{Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 use crate::transport::ProxyProblem;
+pub use crate::transport::refusal::UpgradeRefusal;
 
 /// A cause below one of our own errors.
 pub type Cause = Box<dyn StdError + Send + Sync>;
@@ -376,43 +377,6 @@ impl fmt::Display for Layer {
             Layer::WebSocket => "WebSocket upgrade",
             Layer::Mqtt => "MQTT CONNACK",
         })
-    }
-}
-
-/// The HTTP answer to a refused WebSocket upgrade.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct UpgradeRefusal {
-    /// The HTTP status code.
-    pub status: u16,
-    /// The `x-amzn-ErrorType` header without its trailing colon.
-    pub error_type: Option<String>,
-    /// `message` of the JSON body, or the start of any other text body.
-    pub message: Option<String>,
-    /// Our clock minus the server's `Date`, in seconds; positive when ours is fast.
-    pub clock_skew: Option<i64>,
-}
-
-impl UpgradeRefusal {
-    /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
-    pub(crate) const MAXIMUM_SKEW: u64 = 300;
-
-    /// Whether the clocks disagree by more than a signature may be old.
-    pub(crate) fn is_clock(&self) -> bool {
-        self.clock_skew.is_some_and(|skew| skew.unsigned_abs() > Self::MAXIMUM_SKEW)
-    }
-}
-
-impl fmt::Display for UpgradeRefusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HTTP {}", self.status)?;
-        if let Some(error_type) = &self.error_type {
-            write!(f, " {error_type}")?;
-        }
-        if let Some(message) = &self.message {
-            write!(f, ": {message}")?;
-        }
-        Ok(())
     }
 }
 

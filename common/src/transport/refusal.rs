@@ -1,6 +1,7 @@
 //! What an HTTP answer says about why a WebSocket upgrade, or a proxy's CONNECT, was refused.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use aws_smithy_types::DateTime;
@@ -11,7 +12,6 @@ use http::{Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
-use crate::error::UpgradeRefusal;
 use crate::printable::{one_line, shortened, words};
 
 /// The most characters of a body that is not AWS's JSON which are shown.
@@ -21,6 +21,43 @@ const MAX_TEXT: usize = 300;
 /// a timeout because its body is slow.
 const MAX_BODY: usize = 16 * 1024;
 const BODY_WAIT: Duration = Duration::from_secs(2);
+
+/// The HTTP answer to a refused WebSocket upgrade.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct UpgradeRefusal {
+    /// The HTTP status code.
+    pub status: u16,
+    /// The `x-amzn-ErrorType` header without its trailing colon.
+    pub error_type: Option<String>,
+    /// `message` of the JSON body, or the start of any other text body.
+    pub message: Option<String>,
+    /// Our clock minus the server's `Date`, in seconds; positive when ours is fast.
+    pub clock_skew: Option<i64>,
+}
+
+impl UpgradeRefusal {
+    /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
+    pub(crate) const MAXIMUM_SKEW: u64 = 300;
+
+    /// Whether the clocks disagree by more than a signature may be old.
+    pub(crate) fn is_clock(&self) -> bool {
+        self.clock_skew.is_some_and(|skew| skew.unsigned_abs() > Self::MAXIMUM_SKEW)
+    }
+}
+
+impl fmt::Display for UpgradeRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        if let Some(error_type) = &self.error_type {
+            write!(f, " {error_type}")?;
+        }
+        if let Some(message) = &self.message {
+            write!(f, ": {message}")?;
+        }
+        Ok(())
+    }
+}
 
 /// Reads status, headers and body of a refusal that has just arrived.
 pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpgradeRefusal {

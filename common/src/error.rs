@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use crate::client::{Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
+use crate::outgoing::LineError;
 use crate::transport::ProxyProblem;
 pub use crate::transport::refusal::UpgradeRefusal;
 
@@ -320,6 +321,10 @@ pub enum Error {
     #[error("the MQTT library failed")]
     Mqtt(#[source] Cause),
 
+    /// What is to be published cannot be read.
+    #[error(transparent)]
+    Input(#[from] LineError),
+
     /// Ctrl-C or SIGTERM arrived first.
     #[error("interrupted")]
     Interrupted,
@@ -390,6 +395,7 @@ impl Error {
             | Error::Identity { .. }
             | Error::SecretMissing { .. }
             | Error::Store { .. }
+            | Error::Input(_)
             | Error::Interrupted => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::Resolve { .. } => Layer::Dns,

@@ -6,7 +6,7 @@
 //! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, a [`CredentialSource`] whose credentials sign the
 //!    WebSocket upgrade, or what a custom authorizer looks at ([`custom_auth`]).
 //! 3. [`Client::connect`] dials (TCP, a proxy, TLS, WebSocket) over a [`Route`], speaks MQTT, and keeps the connection
-//!    up. What a long run publishes comes from [`Messages`], and a [`Window`] holds what is under way.
+//!    up. A [`Publisher`] takes [`Messages`] from a long run to the broker.
 //! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
 //! 5. [`ClientOptions::timelines`] tells of each attempt's steps, whatever became of it ([`timeline`]).
 //!
@@ -54,7 +54,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
-pub use outgoing::{LineError, Lines, Messages, Pace, Returns, Window};
+pub use outgoing::{LineError, Messages, Publisher, Traffic};
 pub use printable::one_line;
 pub use progress::Progress;
 pub use secrecy::SecretString;

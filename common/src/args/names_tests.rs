@@ -23,7 +23,7 @@ fn names<A: Args>() -> BTreeMap<String, String> {
     flags::<A>().into_iter().flat_map(of).collect()
 }
 
-fn groups() -> [BTreeMap<String, String>; 12] {
+fn groups() -> [BTreeMap<String, String>; 11] {
     [
         names::<ConnectionArgs>(),
         names::<OutputArgs>(),
@@ -35,7 +35,6 @@ fn groups() -> [BTreeMap<String, String>; 12] {
         names::<CustomAuthArgs>(),
         names::<DeviceOrIamArgs>(),
         names::<SessionArgs>(),
-        names::<WillArgs>(),
         names::<PublishArgs>(),
     ]
 }
@@ -53,7 +52,7 @@ fn each_name_works_in_kebab_and_in_snake_case() {
 
 #[test]
 fn the_names_of_the_official_samples_work() {
-    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5, _, _, publish] =
+    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5, _, publish] =
         groups();
     for (group, flag, official) in [
         (&connection, "endpoint", &["endpoint", "broker-host"][..]),

@@ -6,8 +6,9 @@ use clap::Args;
 
 use super::error::ArgsError;
 use super::session::refuse_on_v311;
+use super::shared_group::SharedGroup;
 use crate::client::{Message, MqttVersion, QoS};
-use crate::outgoing::{Lines, Messages};
+use crate::outgoing::Messages;
 
 /// What to publish, how often, and with which properties.
 #[derive(Debug, Clone, Args)]
@@ -57,6 +58,10 @@ pub struct PublishArgs {
     /// How many seconds the broker keeps a message for subscribers that are away (MQTT 5).
     #[arg(long, value_name = "SECONDS", alias = "message_expiry", value_parser = clap::value_parser!(u32).range(1..))]
     pub message_expiry: Option<u32>,
+
+    /// Share the subscription with the other members of this group: each message goes to one of them.
+    #[arg(long, value_name = "GROUP", alias = "shared_group")]
+    pub shared_group: Option<SharedGroup>,
 }
 
 /// Where payloads come from.
@@ -104,11 +109,13 @@ impl PublishArgs {
         template.expiry = self.message_expiry.map(|seconds| Duration::from_secs(seconds.into()));
         let count = |default| Some(self.count.unwrap_or(default)).filter(|count| *count > 0);
         let interval = |default| self.interval.unwrap_or(Duration::from_secs(default));
-        Ok(match &self.message {
+        let messages = match &self.message {
             Payloads::Numbered(text) => Messages::numbered(template, text, count(5), interval(1)),
-            Payloads::StandardInput => {
-                Messages::lines(template, Lines::of_standard_input(), count(0), interval(0))
-            }
+            Payloads::StandardInput => Messages::of_standard_input(template, count(0), interval(0)),
+        };
+        Ok(match &self.shared_group {
+            Some(group) => messages.shared_by(group),
+            None => messages,
         })
     }
 }

@@ -5,6 +5,7 @@ use clap::{Args, ValueEnum};
 
 use super::connection::parse_seconds;
 use super::error::{ArgsError, first_given, usage};
+use super::will::WillArgs;
 use crate::client::{ClientOptions, MqttVersion, Quotas, SessionPolicy, WhenFull};
 
 /// What outlives a connection: the broker's session, and messages that wait to be published.
@@ -59,6 +60,10 @@ pub struct SessionArgs {
     #[arg(long, value_name = "SECONDS", alias = "shutdown_timeout", default_value = "5",
           value_parser = parse_seconds)]
     pub shutdown_timeout: Duration,
+
+    /// What the broker says when this client does not come back.
+    #[command(flatten)]
+    pub will: WillArgs,
 }
 
 /// The names of [`SessionPolicy`].
@@ -117,7 +122,7 @@ impl SessionArgs {
         options.topic_aliases = self.topic_aliases;
         options.operation_timeout = self.operation_timeout;
         options.shutdown_timeout = self.shutdown_timeout;
-        Ok(())
+        self.will.apply(options)
     }
 }
 

@@ -129,8 +129,12 @@ impl Driver {
             Exit::Left => {
                 let outcome = self.undelivered();
                 self.emit(Event::Stopped { error: None });
-                if let Some(reply) = self.leaving.take().and_then(|leaving| leaving.reply) {
-                    let _ = reply.send(outcome);
+                let unheard = match self.leaving.take().and_then(|leaving| leaving.reply) {
+                    Some(reply) => reply.send(outcome).err(),
+                    None => Some(outcome),
+                };
+                if let Some(Err(error)) = unheard {
+                    log::warn!("{error}");
                 }
             }
             Exit::GaveUp(error) => {
@@ -179,9 +183,7 @@ impl Driver {
         if lost == 0 {
             return Ok(());
         }
-        let error = Error::Undelivered { target: self.options.dialer.target(), messages: lost };
-        log::warn!("{error}");
-        Err(error)
+        Err(Error::Undelivered { target: self.options.dialer.target(), messages: lost })
     }
 
     /// Serves connections, one after the other, until the end.

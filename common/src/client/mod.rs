@@ -71,7 +71,7 @@ use crate::error::Error;
 #[derive(Debug, Clone)]
 pub struct Client {
     commands: mpsc::Sender<Command>,
-    options: Arc<ClientOptions>,
+    pub(crate) options: Arc<ClientOptions>,
     shared: Arc<Shared>,
 }
 

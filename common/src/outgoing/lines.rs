@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 /// Lines of bytes that a thread of its own reads: a read that waits for a person cannot be given up, and must not hold
 /// up the end of the process.
 #[derive(Debug)]
-pub struct Lines {
+pub(super) struct Lines {
     source: Source,
 }
 
@@ -42,14 +42,13 @@ pub enum LineError {
 
 impl Lines {
     /// The longest line, in bytes: AWS IoT Core's limit for a payload.
-    pub const LONGEST: usize = 128 * 1024;
+    pub(super) const LONGEST: usize = 128 * 1024;
 
     /// Lines that are read ahead.
     const AHEAD: usize = 16;
 
     /// The lines of the standard input, which is read from the first call of [`next`](Self::next) on.
-    #[must_use]
-    pub fn of_standard_input() -> Self {
+    pub(super) fn of_standard_input() -> Self {
         Self { source: Source::StandardInput }
     }
 
@@ -59,7 +58,7 @@ impl Lines {
     /// # Errors
     ///
     /// [`LineError`]; there is nothing after it.
-    pub async fn next(&mut self) -> Result<Option<Vec<u8>>, LineError> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, LineError> {
         let lines = match &mut self.source {
             Source::Reading(lines) => lines,
             source @ Source::StandardInput => {

@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::{LineError, Lines, Pace};
+use super::lines::{LineError, Lines};
+use crate::args::SharedGroup;
 use crate::client::Message;
 
 /// The messages that a program publishes, one after the other: a numbered text, or lines.
@@ -10,6 +11,8 @@ use crate::client::Message;
 pub struct Messages {
     template: Message,
     payloads: Payloads,
+    /// What to subscribe to.
+    filter: String,
     /// How many are still to come; `None` for no end.
     left: Option<u64>,
     interval: Duration,
@@ -35,14 +38,23 @@ impl Messages {
         Self::new(template, Payloads::Numbered { text: text.into(), number: 0 }, count, interval)
     }
 
-    /// A message for each of the lines, at most `count`.
+    /// A message for each line of the standard input, at most `count`. The input is read from the first call of
+    /// [`next`](Self::next) on.
     #[must_use]
-    pub fn lines(template: Message, lines: Lines, count: Option<u64>, interval: Duration) -> Self {
-        Self::new(template, Payloads::Lines(lines), count, interval)
+    pub fn of_standard_input(template: Message, count: Option<u64>, interval: Duration) -> Self {
+        Self::new(template, Payloads::Lines(Lines::of_standard_input()), count, interval)
+    }
+
+    /// The same, for subscribers that share them.
+    #[must_use]
+    pub fn shared_by(mut self, group: &SharedGroup) -> Self {
+        self.filter = group.filter(&self.template.topic);
+        self
     }
 
     fn new(template: Message, payloads: Payloads, left: Option<u64>, interval: Duration) -> Self {
-        Self { template, payloads, left, interval, due: Instant::now() }
+        let filter = template.topic.clone();
+        Self { template, payloads, filter, left, interval, due: Instant::now() }
     }
 
     /// Waits for the next one; `None` when there is none any more. Nothing is lost when the call is given up.
@@ -82,18 +94,23 @@ impl Messages {
         self.left.is_none()
     }
 
-    /// The topic of each of them.
+    /// The topic filter that a client receives them with.
     #[must_use]
-    pub fn topic(&self) -> &str {
-        &self.template.topic
+    pub fn filter(&self) -> &str {
+        &self.filter
     }
 
-    /// How many may be under way at a time.
-    #[must_use]
-    pub fn pace(&self) -> Pace {
+    /// Whether who subscribes to the [filter](Self::filter) gets all of them.
+    pub(super) fn come_back(&self) -> bool {
+        self.filter == self.template.topic
+    }
+
+    /// How many may be under way at a time: a numbered one comes after the one before, but no line waits for the round
+    /// trip of another.
+    pub(super) fn at_once(&self, in_flight: usize) -> usize {
         match self.payloads {
-            Payloads::Numbered { .. } => Pace::OneByOne,
-            Payloads::Lines(_) => Pace::Together,
+            Payloads::Numbered { .. } => 1,
+            Payloads::Lines(_) => in_flight,
         }
     }
 }

@@ -2,8 +2,9 @@
 
 mod lines;
 mod messages;
+mod publisher;
 mod window;
 
-pub use self::lines::{LineError, Lines};
+pub use self::lines::LineError;
 pub use self::messages::Messages;
-pub use self::window::{Pace, Returns, Window};
+pub use self::publisher::{Publisher, Traffic};

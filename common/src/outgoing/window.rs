@@ -7,21 +7,20 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::Lines;
-use crate::client::{Client, ClientOptions, Delivery, Event, Message, Operation, QoS, QueueLimits, WhenFull};
+use super::Messages;
+use super::lines::Lines;
+use crate::client::{ClientOptions, Delivery, Event, Message, Operation, QoS, QueueLimits, WhenFull};
 use crate::error::Error;
 use crate::printable::one_line;
 
 /// The messages under way: taken over by the client and not yet acknowledged, or acknowledged and not yet back from
-/// the broker. It is bounded, so a program that goes on for years stays as small as it was.
-///
-/// The program asks [`has_room`](Self::has_room) before it [publishes](Self::publish), hands each event to
-/// [`event`](Self::event), and hears from [`acknowledged`](Self::acknowledged) of each message in the order of
-/// publishing.
+/// the broker.
 #[derive(Debug)]
-pub struct Window {
-    pace: Pace,
-    returns: Returns,
+pub(super) struct Window {
+    /// How many while there is a connection. Without one the queue's limits decide.
+    at_once: usize,
+    /// Whether the broker sends them back to this client.
+    come_back: bool,
     in_flight: usize,
     queue: QueueLimits,
     target: String,
@@ -37,24 +36,6 @@ pub struct Window {
     undelivered: VecDeque<Message>,
 }
 
-/// How many messages may be under way while there is a connection. Without one the queue's limits decide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Pace {
-    /// The next one when the one before is acknowledged, and back where that is awaited.
-    OneByOne,
-    /// As many as may be in flight, so that none waits for the round trip of the one before.
-    Together,
-}
-
-/// Whether the broker sends the messages back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Returns {
-    /// The client has subscribed to their topic.
-    Awaited,
-    /// They go to others, or may do so.
-    Elsewhere,
-}
-
 #[derive(Debug)]
 struct Entry {
     message: Message,
@@ -66,15 +47,15 @@ struct Entry {
 
 impl Window {
     /// How long a message may take to come back after its acknowledgement, while there is a connection.
-    pub const PATIENCE: Duration = Duration::from_secs(10);
+    const PATIENCE: Duration = Duration::from_secs(10);
 
-    /// No message, for a client with these options.
-    #[must_use]
-    pub fn new(options: &ClientOptions, pace: Pace, returns: Returns) -> Self {
+    /// None of `messages` yet, for a client with these options.
+    pub(super) fn new(options: &ClientOptions, messages: &Messages) -> Self {
+        let in_flight = options.max_in_flight.max(1);
         Self {
-            pace,
-            returns,
-            in_flight: options.max_in_flight.max(1),
+            at_once: messages.at_once(in_flight),
+            come_back: messages.come_back(),
+            in_flight,
             queue: options.queue,
             target: options.dialer.target(),
             connected: true,
@@ -87,32 +68,35 @@ impl Window {
     }
 
     /// Whether no message is under way.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.unacknowledged.is_empty() && self.awaited.is_empty()
     }
 
     /// Whether another message may be published now.
-    #[must_use]
-    pub fn has_room(&self) -> bool {
+    pub(super) fn has_room(&self) -> bool {
         let under_way = self.unacknowledged.len() + self.awaited.len();
-        let limit = match (self.connected, self.pace) {
-            (true, Pace::OneByOne) => 1,
-            (true, Pace::Together) => self.in_flight.min(self.queue.messages),
+        let limit = match self.connected {
+            true => self.at_once.min(self.queue.messages),
             // The client makes room.
-            (false, _) if self.queue.when_full == WhenFull::DropOldest => return true,
-            (false, _) => self.queue.messages,
+            false if self.queue.when_full == WhenFull::DropOldest => return true,
+            false => self.queue.messages,
         };
         under_way == 0 || under_way < limit && self.bytes + Lines::LONGEST <= self.queue.bytes
     }
 
-    /// Hands a message to the client.
+    /// Adds a message that the client was given.
     ///
     /// # Errors
     ///
-    /// Those of [`Client::enqueue`].
-    pub async fn publish(&mut self, client: &Client, message: Message) -> Result<(), Error> {
-        let delivery = client.enqueue(message.clone()).await?;
+    /// Why the client has not taken it.
+    pub(super) fn add(&mut self, message: Message, taken: Result<Delivery, Error>) -> Result<(), Error> {
+        let delivery = match taken {
+            Ok(delivery) => delivery,
+            Err(error) => {
+                self.undelivered.push_back(message);
+                return Err(error);
+            }
+        };
         self.bytes += size(&message);
         self.unacknowledged.push_back(Entry { message, delivery, outcome: None, back: None });
         if self.unacknowledged.len() > 2 * self.queue.messages + self.in_flight
@@ -128,8 +112,8 @@ impl Window {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::publish`], and [`Error::OperationTimeout`] when a message has not come back in time.
-    pub async fn acknowledged(&mut self) -> Result<(Message, Option<Message>), Error> {
+    /// Those of [`Client::publish`](crate::Client::publish), and [`Error::OperationTimeout`] when a message has not come back in time.
+    pub(super) async fn acknowledged(&mut self) -> Result<(Message, Option<Message>), Error> {
         loop {
             let overdue = self.heard + Self::PATIENCE;
             tokio::select! {
@@ -149,7 +133,7 @@ impl Window {
                     return Err(error);
                 }
                 _ => {
-                    if self.returns == Returns::Awaited && entry.back.is_none() {
+                    if self.come_back && entry.back.is_none() {
                         self.heard = Instant::now();
                         self.awaited.push_back(entry.message.clone());
                     }
@@ -165,7 +149,7 @@ impl Window {
     /// # Errors
     ///
     /// [`Error::Stopped`] when there will be no other event.
-    pub fn event(&mut self, event: Option<Event>) -> Result<Option<Message>, Error> {
+    pub(super) fn event(&mut self, event: Option<Event>) -> Result<Option<Message>, Error> {
         match event {
             Some(Event::Message(message)) => return Ok(self.came(message)),
             Some(Event::Connected { session_present, .. }) => {
@@ -186,14 +170,13 @@ impl Window {
         Ok(None)
     }
 
-    /// What was acknowledged while nobody asked, as [`acknowledged`](Self::acknowledged) has it: to be called when the
-    /// client has disconnected. The log names what was not.
-    pub fn settle(&mut self) -> Vec<(Message, Option<Message>)> {
+    /// What was acknowledged while nobody asked; the log names what was not.
+    pub(super) fn settle(&mut self) -> Vec<Message> {
         let mut delivered = Vec::new();
         for mut entry in mem::take(&mut self.unacknowledged) {
             entry.look();
             match entry.outcome {
-                Some(Ok(())) => delivered.push((entry.message, entry.back)),
+                Some(Ok(())) => delivered.push(entry.message),
                 Some(Err(error)) if self.is_drop(&error) => {}
                 _ => self.undelivered.push_back(entry.message),
             }
@@ -210,7 +193,7 @@ impl Window {
 
     fn came(&mut self, message: Message) -> Option<Message> {
         // What the broker had kept was published before.
-        if self.returns == Returns::Elsewhere || message.retain {
+        if !self.come_back || message.retain {
             return Some(message);
         }
         let is_it = |own: &Message| own.topic == message.topic && own.payload == message.payload;
@@ -268,12 +251,18 @@ impl Window {
 impl Entry {
     /// Notes the outcome if there is one.
     fn look(&mut self) {
-        let mut context = Context::from_waker(Waker::noop());
         // An outcome can be taken once.
-        if let (None, Poll::Ready(outcome)) = (&self.outcome, Pin::new(&mut self.delivery).poll(&mut context))
-        {
-            self.outcome = Some(outcome);
+        if self.outcome.is_none() {
+            self.outcome = now(Pin::new(&mut self.delivery));
         }
+    }
+}
+
+/// What a future has come to already.
+pub(super) fn now<T>(future: Pin<&mut (impl Future<Output = T> + ?Sized)>) -> Option<T> {
+    match future.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(outcome) => Some(outcome),
+        Poll::Pending => None,
     }
 }
 

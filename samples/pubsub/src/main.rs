@@ -6,13 +6,12 @@
 //! - What the device's policy must allow: `policies/pubsub.json`
 
 use std::io;
-use std::pin::pin;
 
 use clap::Parser;
 use common::args::{
-    ArgsError, ConnectionArgs, MutualTlsArgs, OutputArgs, PublishArgs, SessionArgs, SharedGroup, WillArgs,
+    ArgsError, ConnectionArgs, MutualTlsArgs, OutputArgs, PublishArgs, SessionArgs, SessionName,
 };
-use common::{Client, Failure, Progress, QoS, Returns, SessionPolicy, Window, until_interrupted};
+use common::{Client, Failure, Progress, Publisher, QoS, Traffic, until_interrupted};
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages, and whatever others publish.
 #[derive(Parser)]
@@ -20,17 +19,12 @@ use common::{Client, Failure, Progress, QoS, Returns, SessionPolicy, Window, unt
 struct Args {
     #[command(flatten)]
     publish: PublishArgs,
-    /// Share the subscription with the other members of this group: each message goes to one of them.
-    #[arg(long, value_name = "GROUP", alias = "shared_group", help_heading = "Messages")]
-    shared_group: Option<SharedGroup>,
     #[command(flatten)]
     connection: ConnectionArgs,
     #[command(flatten)]
     mutual_tls: MutualTlsArgs,
     #[command(flatten)]
     session: SessionArgs,
-    #[command(flatten)]
-    will: WillArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -40,52 +34,35 @@ async fn main() -> Result<(), Failure> {
     let args = Args::parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
-    let version = args.connection.mqtt_version;
-    let mut messages = args.publish.messages(version).map_err(ArgsError::exit_on_usage)?;
 
     // Authentication: the device's certificate and private key.
     let auth = args.mutual_tls.auth()?;
 
     let mut options = args.connection.options(auth)?;
     args.session.apply(&mut options).map_err(ArgsError::exit_on_usage)?;
-    args.will.apply(&mut options).map_err(ArgsError::exit_on_usage)?;
-    let (filter, returns) = match &args.shared_group {
-        Some(group) => (group.filter(messages.topic()), Returns::Elsewhere),
-        None => (messages.topic().to_owned(), Returns::Awaited),
-    };
-    let mut window = Window::new(&options, messages.pace(), returns);
-    let leaves_session = options.session == SessionPolicy::Resume;
+    let messages = args.publish.messages(options.mqtt_version).map_err(ArgsError::exit_on_usage)?;
+    let filter = messages.filter().to_owned();
     out.watch(&options);
-    let (client, mut events) = until_interrupted(Client::connect(options)).await?;
+    let (client, events) = until_interrupted(Client::connect(options)).await?;
     out.connected(&client)?;
 
-    let is_endless = messages.is_endless();
+    let mut publisher = Publisher::new(messages, &client, events);
     let session = until_interrupted(async {
         client.subscribe(&filter, QoS::AtLeastOnce).await?;
         out.subscribed(&filter)?;
         let mut progress = Progress::new(io::stderr());
-        while !(messages.is_done() && window.is_empty()) {
+        loop {
             tokio::select! {
-                biased;
-                acknowledged = window.acknowledged() => {
-                    let (message, back) = acknowledged?;
-                    out.published(&message)?;
-                    back.map_or(Ok(()), |message| out.received(&message))?;
-                }
-                message = messages.next(), if !messages.is_done() && window.has_room() => {
-                    if let Some(message) = message? {
-                        window.publish(&client, message).await?;
-                    }
-                }
+                traffic = publisher.next() => match traffic? {
+                    Some(Traffic::Published(message)) => out.published(&message)?,
+                    Some(Traffic::Received(message)) => out.received(&message)?,
+                    None => break,
+                },
                 () = progress.tick(&client) => {}
-                event = events.next() => {
-                    if let Some(message) = window.event(event)? {
-                        out.received(&message)?;
-                    }
-                }
             }
         }
-        if !leaves_session {
+        // A session that is to be resumed keeps its subscription.
+        if args.session.session != SessionName::Resume {
             client.unsubscribe(&filter).await?;
         }
         Ok::<(), Failure>(())
@@ -93,24 +70,9 @@ async fn main() -> Result<(), Failure> {
     let outcome = session.await;
 
     // Waits for acknowledgements, unless Ctrl-C comes again.
-    let ended = until_interrupted(async {
-        let mut disconnect = pin!(client.disconnect());
-        loop {
-            tokio::select! {
-                ended = &mut disconnect => return ended.map_err(Failure::from),
-                // Unread messages would hold acknowledgements up.
-                Some(event) = events.next() => {
-                    if let Ok(Some(message)) = window.event(Some(event)) {
-                        out.received(&message)?;
-                    }
-                }
-            }
-        }
-    });
-    let ended = ended.await;
-    for (message, back) in window.settle() {
+    let ended = until_interrupted(client.disconnect()).await;
+    for message in publisher.settle() {
         out.published(&message)?;
-        back.map_or(Ok(()), |message| out.received(&message))?;
     }
     if ended.is_ok() {
         out.disconnected()?;
@@ -118,7 +80,7 @@ async fn main() -> Result<(), Failure> {
     match outcome {
         Err(failure) if !failure.is_interruption() => Err(failure),
         // Where there is no other end Ctrl-C is how it is meant to end.
-        _ if is_endless => ended,
-        outcome => ended.and(outcome),
+        Err(_) if !publisher.is_endless() => ended.map_err(Failure::from).and(outcome),
+        _ => Ok(ended?),
     }
 }

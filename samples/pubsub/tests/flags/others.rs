@@ -113,21 +113,6 @@ fn a_second_ctrl_c_does_not_wait_for_acknowledgements() {
 }
 
 #[test]
-fn ctrl_c_in_a_flood_is_a_clean_end() {
-    let sandbox = Sandbox::start().unwrap();
-    let mut running = Running::new(quick(&sandbox).args(["--count", "0"]).spawn());
-    running.until("Received on");
-    for number in 0..1000 {
-        sandbox.publish("test/topic", format!("foreign {number}").as_bytes()).unwrap();
-    }
-    running.signal("-INT");
-    let outcome = running.outcome().succeeded();
-    assert!(outcome.stdout.ends_with("Disconnected\n"));
-    assert_eq!(outcome.stderr, "");
-    assert!(sandbox.connections()[0].clean_disconnect);
-}
-
-#[test]
 #[cfg(target_os = "linux")]
 fn a_long_run_stays_small() {
     let sandbox = Sandbox::start().unwrap();

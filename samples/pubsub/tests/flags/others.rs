@@ -4,7 +4,7 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, allow_all, lines, pubsub, quick};
+use crate::support::{Running, allow_all, lines, pubsub, quick, waiting};
 use sandbox::{Principal, Sandbox};
 use testkit::Sample;
 
@@ -96,15 +96,9 @@ fn members_of_a_group_share_the_messages() {
 #[test]
 fn a_second_ctrl_c_does_not_wait_for_acknowledgements() {
     let mut sandbox = Sandbox::start().unwrap();
-    let flags = ["--count", "0", "--interval", "0.1", "--shutdown-timeout", "60"];
-    let mut running = Running::new(pubsub(&sandbox).args(flags).spawn());
-    running.until("Received on");
-    sandbox.stop();
-    running.hears("the connection to");
-    // Time for a message that waits for a connection.
-    thread::sleep(Duration::from_millis(300));
+    let mut running = waiting(&mut sandbox, "60");
     running.signal("-INT");
-    thread::sleep(Duration::from_millis(500));
+    running.hears_no_more("dropped the oldest message", Duration::from_secs(1));
     assert!(running.child.try_wait().unwrap().is_none(), "it waits for acknowledgements");
     let second = Instant::now();
     running.signal("-INT");

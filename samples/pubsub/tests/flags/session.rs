@@ -1,13 +1,15 @@
 //! Sessions, the queue of messages that wait, and messages that outlive the process.
 
+use std::fs;
 use std::io::Write;
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::Sandbox;
 use testkit::Observer;
 
-use crate::support::{Running, allow_all, lines, pubsub, quick};
+use crate::support::{Running, allow_all, lines, quick, waiting};
 
 #[test]
 fn a_resumed_session_holds_what_came_in_between() {
@@ -116,20 +118,33 @@ fn persisted_messages_outlive_the_process() {
     running.until("Received on test/topic: before");
     sandbox.stop();
     running.hears("the connection to");
-    stdin.write_all(b"one\ntwo\n").unwrap();
+    stdin.write_all(b"line one\nline two\n").unwrap();
     drop(stdin);
     // It waits for the broker; Ctrl-C leaves them to the next run.
-    thread::sleep(Duration::from_millis(500));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds(Path::new(&store), b"line two") {
+        assert!(Instant::now() < deadline, "the second line is not in the store");
+        thread::sleep(Duration::from_millis(20));
+    }
     running.signal("-INT");
     let outcome = running.outcome();
     assert!(outcome.stderr.contains("2 messages stay in the message store for the next run"), "{outcome:#?}");
 
     sandbox.restart().unwrap();
     let observer = Observer::subscribe(&sandbox, "test-observer", "test/topic");
-    persisted(&sandbox).input("three\n").succeeded();
+    persisted(&sandbox).input("line three\n").succeeded();
     let mut seen: Vec<_> = (0..3).map(|_| observer.next()["payload"].as_str().unwrap().to_owned()).collect();
     seen.sort();
-    assert_eq!(seen, ["one", "three", "two"]);
+    assert_eq!(seen, ["line one", "line three", "line two"]);
+}
+
+/// Whether a file below `directory` has these bytes.
+fn holds(directory: &Path, bytes: &[u8]) -> bool {
+    let Ok(entries) = fs::read_dir(directory) else { return false };
+    entries.map_while(Result::ok).map(|entry| entry.path()).any(|path| {
+        let content = || fs::read(&path).unwrap_or_default();
+        path.is_dir() && holds(&path, bytes) || content().windows(bytes.len()).any(|part| part == bytes)
+    })
 }
 
 #[test]
@@ -163,12 +178,7 @@ fn topic_aliases_change_nothing_for_subscribers() {
 #[test]
 fn the_time_for_acknowledgements_is_limited() {
     let mut sandbox = Sandbox::start().unwrap();
-    let flags = ["--count", "0", "--interval", "0.1", "--shutdown-timeout", "1"];
-    let mut running = Running::new(pubsub(&sandbox).args(flags).spawn());
-    running.until("Received on");
-    sandbox.stop();
-    running.hears("the connection to");
-    thread::sleep(Duration::from_millis(300));
+    let running = waiting(&mut sandbox, "1");
     running.signal("-TERM");
     let asked = Instant::now();
     let outcome = running.outcome();
@@ -176,4 +186,6 @@ fn the_time_for_acknowledgements_is_limited() {
     assert!((800..4000).contains(&took.as_millis()), "{took:?}");
     assert_eq!(outcome.code, Some(1), "{outcome:#?}");
     assert!(outcome.stderr.contains("not acknowledged: test/topic: Hello"), "{outcome:#?}");
+    // Said once, by the error, and not by the log as well.
+    assert_eq!(outcome.stderr.matches("that it has not acknowledged").count(), 1, "{outcome:#?}");
 }

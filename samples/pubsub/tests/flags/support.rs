@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sandbox::{Principal, Sandbox};
 use testkit::{Outcome, Sample};
@@ -31,6 +31,18 @@ pub(crate) fn allow_all(sandbox: &Sandbox) {
     let policy =
         r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:*","Resource":"*"}]}"#;
     sandbox.set_policies(Principal::Device, &[policy.to_owned()]).unwrap();
+}
+
+/// A sample that goes on publishing, and has lost its broker: at least one message waits, and each 50 ms another takes
+/// its place.
+pub(crate) fn waiting(sandbox: &mut Sandbox, shutdown_timeout: &str) -> Running {
+    let queue = ["--queue-messages", "1", "--when-full", "drop-oldest"];
+    let sample = pubsub(sandbox).args(["--count", "0", "--interval", "0.05"]).args(queue);
+    let mut running = Running::new(sample.args(["--shutdown-timeout", shutdown_timeout]).spawn());
+    running.until("Received on");
+    sandbox.stop();
+    running.hears("dropped the oldest message");
+    running
 }
 
 /// A sample that runs, with its outputs line by line.
@@ -79,6 +91,20 @@ impl Running {
             self.heard.push('\n');
             if line.contains(words) {
                 return;
+            }
+        }
+    }
+
+    /// Reads stderr until no line has had `words` for this long.
+    pub(crate) fn hears_no_more(&mut self, words: &str, quiet: Duration) {
+        let deadline = Instant::now() + LIMIT;
+        let mut end = Instant::now() + quiet;
+        while let Ok(line) = self.stderr.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            assert!(Instant::now() < deadline, "{words:?} on stderr goes on: {}", self.heard);
+            self.heard.push_str(&line);
+            self.heard.push('\n');
+            if line.contains(words) {
+                end = Instant::now() + quiet;
             }
         }
     }

@@ -7,6 +7,7 @@ use terminal_size::{Width, terminal_size_of};
 
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::logging;
+use crate::outgoing::Traffic;
 use crate::printable::one_line;
 use crate::timeline::Timelines;
 
@@ -145,6 +146,14 @@ impl<W: Write> Output<W> {
     /// `Received on <topic>: <payload>`; with `--json` as for a published one also the properties that it has.
     pub fn received(&mut self, message: &Message) -> io::Result<()> {
         self.message("Received on", "received", message)
+    }
+
+    /// The one or the other, as a publisher tells of it.
+    pub fn traffic(&mut self, traffic: &Traffic) -> io::Result<()> {
+        match traffic {
+            Traffic::Published(message) => self.published(message),
+            Traffic::Received(message) => self.received(message),
+        }
     }
 
     /// `Disconnected`, and the timeline where it was asked for.

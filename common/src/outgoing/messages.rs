@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep};
 
 use super::lines::{LineError, Lines};
 use crate::args::SharedGroup;
@@ -16,8 +16,8 @@ pub struct Messages {
     /// How many are still to come; `None` for no end.
     left: Option<u64>,
     interval: Duration,
-    /// When the next one may come.
-    due: Instant,
+    /// When the last one came.
+    last: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Messages {
 
     fn new(template: Message, payloads: Payloads, left: Option<u64>, interval: Duration) -> Self {
         let filter = template.topic.clone();
-        Self { template, payloads, filter, left, interval, due: Instant::now() }
+        Self { template, payloads, filter, left, interval, last: None }
     }
 
     /// Waits for the next one; `None` when there is none any more. Nothing is lost when the call is given up.
@@ -66,7 +66,8 @@ impl Messages {
         if self.is_done() {
             return Ok(None);
         }
-        sleep_until(self.due).await;
+        let since = self.last.map_or(self.interval, |last| last.elapsed());
+        sleep(self.interval.saturating_sub(since)).await;
         let payload = match &mut self.payloads {
             Payloads::Numbered { text, number } => {
                 *number += 1;
@@ -78,7 +79,7 @@ impl Messages {
             (None, _) => Some(0),
             (Some(_), left) => left.map(|left| left - 1),
         };
-        self.due = Instant::now() + self.interval;
+        self.last = Some(Instant::now());
         Ok(payload.map(|payload| Message { payload, ..self.template.clone() }))
     }
 

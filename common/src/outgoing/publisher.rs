@@ -1,5 +1,5 @@
 use std::fmt;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 
 use super::Messages;
 use super::window::{Window, now};
@@ -87,15 +87,43 @@ impl Publisher {
         }
     }
 
-    /// What was published and not told of yet: to be asked for when the client has disconnected. The log names what was
-    /// not acknowledged.
-    pub fn settle(&mut self) -> Vec<Message> {
+    /// Disconnects the client, which waits for acknowledgements, and hands on what is received meanwhile: unread messages
+    /// would hold the acknowledgements up.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::disconnect`], and `received`'s.
+    pub async fn disconnect<E: From<Error>>(
+        &mut self,
+        mut received: impl FnMut(Traffic) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let mut ended = pin!(self.client.clone().disconnect());
+        loop {
+            tokio::select! {
+                outcome = &mut ended => return Ok(outcome?),
+                Some(event) = self.events.next() => {
+                    if let Ok(Some(message)) = self.window.event(Some(event)) {
+                        received(Traffic::Received(message))?;
+                    }
+                }
+            }
+        }
+    }
+
+    /// What was published, or is back, and not told of yet: to be asked for when the client has disconnected. The log
+    /// names what was not acknowledged.
+    pub fn settle(&mut self) -> Vec<Traffic> {
         if let Some(handing_over) = &mut self.handing_over {
             let taken = now(handing_over.taken.as_mut()).unwrap_or(Err(Error::Interrupted));
             // The log names it with the others.
             let _ = self.handed_over(taken);
         }
-        self.window.settle()
+        let mut rest = Vec::from_iter(self.back.take().map(Traffic::Received));
+        for (message, back) in self.window.settle() {
+            rest.push(Traffic::Published(message));
+            rest.extend(back.map(Traffic::Received));
+        }
+        rest
     }
 
     /// Whether there is no end but Ctrl-C or that of the input.

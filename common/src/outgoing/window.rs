@@ -170,13 +170,14 @@ impl Window {
         Ok(None)
     }
 
-    /// What was acknowledged while nobody asked; the log names what was not.
-    pub(super) fn settle(&mut self) -> Vec<Message> {
+    /// What was acknowledged while nobody asked, as [`acknowledged`](Self::acknowledged) has it; the log names what was
+    /// not.
+    pub(super) fn settle(&mut self) -> Vec<(Message, Option<Message>)> {
         let mut delivered = Vec::new();
         for mut entry in mem::take(&mut self.unacknowledged) {
             entry.look();
             match entry.outcome {
-                Some(Ok(())) => delivered.push(entry.message),
+                Some(Ok(())) => delivered.push((entry.message, entry.back)),
                 Some(Err(error)) if self.is_drop(&error) => {}
                 _ => self.undelivered.push_back(entry.message),
             }

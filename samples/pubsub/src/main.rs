@@ -11,7 +11,7 @@ use clap::Parser;
 use common::args::{
     ArgsError, ConnectionArgs, MutualTlsArgs, OutputArgs, PublishArgs, SessionArgs, SessionName,
 };
-use common::{Client, Failure, Progress, Publisher, QoS, Traffic, until_interrupted};
+use common::{Client, Failure, Progress, Publisher, QoS, until_interrupted};
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages, and whatever others publish.
 #[derive(Parser)]
@@ -54,8 +54,8 @@ async fn main() -> Result<(), Failure> {
         loop {
             tokio::select! {
                 traffic = publisher.next() => match traffic? {
-                    Some(Traffic::Published(message)) => out.published(&message)?,
-                    Some(Traffic::Received(message)) => out.received(&message)?,
+                    // A message that the broker has acknowledged, or one that it has sent.
+                    Some(traffic) => out.traffic(&traffic)?,
                     None => break,
                 },
                 () = progress.tick(&client) => {}
@@ -70,9 +70,10 @@ async fn main() -> Result<(), Failure> {
     let outcome = session.await;
 
     // Waits for acknowledgements, unless Ctrl-C comes again.
-    let ended = until_interrupted(client.disconnect()).await;
-    for message in publisher.settle() {
-        out.published(&message)?;
+    let ended =
+        until_interrupted(publisher.disconnect(|traffic| Ok::<(), Failure>(out.traffic(&traffic)?))).await;
+    for traffic in publisher.settle() {
+        out.traffic(&traffic)?;
     }
     if ended.is_ok() {
         out.disconnected()?;
@@ -80,7 +81,7 @@ async fn main() -> Result<(), Failure> {
     match outcome {
         Err(failure) if !failure.is_interruption() => Err(failure),
         // Where there is no other end Ctrl-C is how it is meant to end.
-        Err(_) if !publisher.is_endless() => ended.map_err(Failure::from).and(outcome),
-        _ => Ok(ended?),
+        _ if publisher.is_endless() => ended,
+        outcome => ended.and(outcome),
     }
 }

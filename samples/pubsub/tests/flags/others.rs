@@ -127,3 +127,26 @@ fn a_long_run_stays_small() {
     // 9000 messages of 500 bytes are 4,500 kB.
     assert!(after < before + 1500, "{before} kB, and then {after} kB");
 }
+
+#[test]
+fn ctrl_c_in_a_flood_is_a_clean_end() {
+    let sandbox = Sandbox::start().unwrap();
+    allow_all(&sandbox);
+    let mut running = Running::new(quick(&sandbox).args(["--count", "0"]).spawn());
+    running.until("Received on");
+    // What is sent with QoS 0 is read until too much waits, and the acknowledgements wait behind that.
+    let flood = ["--qos", "0", "--no-flow-control", "--shared-group", "group"];
+    let mut flood = Running::new(lines(&sandbox).args(flood).spawn_with_input());
+    let mut stdin = flood.child.stdin.take().unwrap();
+    thread::spawn(move || (0..).try_for_each(|number| writeln!(stdin, "{number} {}", "x".repeat(500))));
+    for _ in 0..3000 {
+        flood.until("Published");
+    }
+    running.signal("-INT");
+    let outcome = running.outcome();
+    flood.signal("-KILL");
+    flood.outcome();
+    let outcome = outcome.succeeded();
+    assert!(outcome.stdout.ends_with("Disconnected\n"));
+    assert_eq!(outcome.stderr, "");
+}

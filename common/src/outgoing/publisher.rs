@@ -1,4 +1,5 @@
 use std::fmt;
+use std::io;
 use std::pin::{Pin, pin};
 
 use super::Messages;
@@ -93,9 +94,9 @@ impl Publisher {
     /// # Errors
     ///
     /// Those of [`Client::disconnect`], and `received`'s.
-    pub async fn disconnect<E: From<Error>>(
+    pub async fn disconnect<E: From<Error> + From<io::Error>>(
         &mut self,
-        mut received: impl FnMut(Traffic) -> Result<(), E>,
+        mut received: impl FnMut(Traffic) -> io::Result<()>,
     ) -> Result<(), E> {
         let mut ended = pin!(self.client.clone().disconnect());
         loop {

@@ -70,8 +70,7 @@ async fn main() -> Result<(), Failure> {
     let outcome = session.await;
 
     // Waits for acknowledgements, unless Ctrl-C comes again.
-    let ended =
-        until_interrupted(publisher.disconnect(|traffic| Ok::<(), Failure>(out.traffic(&traffic)?))).await;
+    let ended = until_interrupted(publisher.disconnect(|traffic| out.traffic(&traffic))).await;
     for traffic in publisher.settle() {
         out.traffic(&traffic)?;
     }

@@ -45,6 +45,11 @@ impl Reply {
         }
     }
 
+    /// Whether the client had taken the action over before it came to the driver, with room in the queue.
+    pub(super) fn is_accepted(&self) -> bool {
+        matches!(self, Reply::Delivery { accepted: None, .. })
+    }
+
     /// The client has taken the action over.
     pub(super) fn accept(&mut self) {
         if let Reply::Delivery { accepted, .. } = self

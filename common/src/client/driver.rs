@@ -16,7 +16,9 @@ use super::events::EventSender;
 use super::outbox::Outbox;
 use super::receipt::Receipt;
 use super::takeovers::Takeovers;
-use super::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties, turns};
+use super::{
+    COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties, turns,
+};
 use crate::error::Error;
 use crate::failure::WithHint;
 
@@ -349,7 +351,17 @@ impl Driver {
             };
             let turn = self.outbox.next_turn().map(Instant::from_std);
             tokio::select! {
-                command = self.commands.recv(), if until.is_none() => self.obey(command),
+                command = self.commands.recv(), if until.is_none() => {
+                    self.obey(command);
+                    // All that is there goes to paho together: each call on its own would find its threads awake, and
+                    // wait for their lock.
+                    for _ in 1..COMMAND_QUEUE {
+                        match self.commands.try_recv() {
+                            Ok(command) if self.leaving.is_none() => self.obey(Some(command)),
+                            _ => break,
+                        }
+                    }
+                }
                 answer = self.outbox.progress() => if let Err(error) = answer {
                     return Ended::Refused(error);
                 },

@@ -28,6 +28,7 @@ mod queue;
 mod quotas;
 mod reason;
 mod receipt;
+mod room;
 mod session;
 mod status;
 pub(crate) mod store;
@@ -56,6 +57,7 @@ pub use self::plan::ConnectionPlan;
 pub use self::queue::{QueueLimits, WhenFull};
 pub use self::quotas::Quotas;
 pub use self::reason::{MqttVersion, ReasonCode};
+use self::room::Room;
 pub use self::session::SessionPolicy;
 pub use self::status::Status;
 pub use self::will::Will;
@@ -73,6 +75,7 @@ pub struct Client {
     commands: mpsc::Sender<Command>,
     pub(crate) options: Arc<ClientOptions>,
     shared: Arc<Shared>,
+    room: Arc<Room>,
 }
 
 impl Client {
@@ -104,11 +107,12 @@ impl Client {
         let options = Arc::new(options);
         let outbox = Outbox::open(Arc::clone(&options)).await?;
         let shared = Arc::new(Shared::default());
+        let room = outbox.room();
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
         let (sender, events) = events::queue(options.dialer.target());
         let driver = Driver::new(Arc::clone(&options), outbox, receiver, sender, Arc::clone(&shared));
         tokio::spawn(driver.run(start));
-        let client = Client { commands, options, shared };
+        let client = Client { commands, options, shared, room };
         Ok((client, events))
     }
 
@@ -135,13 +139,20 @@ impl Client {
     /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`]: the message is then
     /// not the client's.
     pub async fn enqueue(&self, message: Message) -> Result<Delivery, Error> {
-        let action = Action::Publish(Arc::new(message));
+        let message = Arc::new(message);
+        let action = Action::Publish(Arc::clone(&message));
         action.check(&self.options)?;
-        let (accepted, is_accepted) = oneshot::channel();
         let (sender, answer) = oneshot::channel();
-        let reply = Reply::Delivery { accepted: Some(accepted), answer: sender };
-        self.commands.send(Command::Perform(action, reply)).await.map_err(|_| self.shared.stopped())?;
-        is_accepted.await.unwrap_or_else(|_| Err(self.shared.stopped()))?;
+        // First, so that a call that is given up has taken nothing.
+        let command = self.commands.reserve().await.map_err(|_| self.shared.stopped())?;
+        if self.options.persistence.is_none() && self.room.try_take(&message, &self.options.queue) {
+            command.send(Command::Perform(action, Reply::Delivery { accepted: None, answer: sender }));
+        } else {
+            let (accepted, is_accepted) = oneshot::channel();
+            let reply = Reply::Delivery { accepted: Some(accepted), answer: sender };
+            command.send(Command::Perform(action, reply));
+            is_accepted.await.unwrap_or_else(|_| Err(self.shared.stopped()))?;
+        }
         Ok(Delivery { answer, shared: Arc::clone(&self.shared) })
     }
 

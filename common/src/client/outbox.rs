@@ -15,6 +15,7 @@ use tokio::task::spawn_blocking;
 use super::action::{Action, Reply, is_connection_loss, refused_on_v311, send};
 use super::aliases::Aliases;
 use super::pace::Pace;
+use super::room::Room;
 use super::store::{Store, Stored};
 use super::suspect::{Suspect, blames_an_action};
 use super::waiting::{Entry, Kept, Waiting};
@@ -113,12 +114,22 @@ impl Outbox {
     pub(super) fn push(&mut self, action: Action, mut reply: Reply) -> Vec<String> {
         self.prune();
         let mut dropped = Vec::new();
+        if reply.is_accepted() {
+            let sequence = self.take_sequence();
+            self.waiting.insert_with_room(Entry {
+                sequence,
+                action,
+                reply,
+                kept: Kept::InMemory,
+                sent: false,
+            });
+            return dropped;
+        }
         if let Err(error) = self.admit(&action, &mut dropped) {
             reply.answer(Err(error));
             return dropped;
         }
-        let sequence = self.next_sequence;
-        self.next_sequence += 1;
+        let sequence = self.take_sequence();
         let kept = match (&self.disk, &action) {
             (Some(disk), Action::Publish(message)) if message.qos == QoS::AtLeastOnce => {
                 let sender = disk.sender.clone();
@@ -135,6 +146,16 @@ impl Outbox {
         };
         self.waiting.insert(Entry { sequence, action, reply, kept, sent: false });
         dropped
+    }
+
+    fn take_sequence(&mut self) -> u64 {
+        self.next_sequence += 1;
+        self.next_sequence - 1
+    }
+
+    /// The room for messages, where a caller may take some for a message that is kept in memory.
+    pub(super) fn room(&self) -> Arc<Room> {
+        Arc::clone(self.waiting.room())
     }
 
     /// Waits until the message store has something to say, and acts on it.
@@ -207,17 +228,17 @@ impl Outbox {
     /// Makes room for a message, as [`WhenFull`] says. The topics of those that had to go are added to `dropped`.
     fn make_room(&mut self, message: &Message, dropped: &mut Vec<String>) -> Result<(), Error> {
         let limits = self.options.queue;
-        if !self.waiting.is_full(message, &limits) {
+        if !self.waiting.room().is_full(message, &limits) {
             return Ok(());
         }
         self.waiting.forget_abandoned();
-        let waiting = self.waiting.messages();
+        let waiting = self.waiting.room().messages();
         let full = |topic: &str| Error::QueueFull {
             operation: Operation::Publish { topic: topic.to_owned() },
             waiting,
         };
         let mut oldest = Vec::new();
-        while self.waiting.is_full(message, &limits) {
+        while self.waiting.room().is_full(message, &limits) {
             let next = match limits.when_full {
                 WhenFull::DropOldest if message.size() <= limits.bytes => self.waiting.remove_oldest_unsent(),
                 WhenFull::DropOldest | WhenFull::RefuseNew => None,
@@ -256,7 +277,7 @@ impl Outbox {
 
     /// Notes what there is to tell of it.
     pub(super) fn report(&self, status: &mut Status) {
-        status.queued = self.waiting.messages();
+        status.queued = self.waiting.room().messages();
         status.in_flight = self.in_flight.len();
         status.published = self.published;
         status.dropped = self.dropped;

@@ -1,14 +1,15 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
+use super::Message;
 use super::action::{Action, Reply};
-use super::{Message, QueueLimits};
+use super::room::Room;
 
-/// Actions that wait to be sent, in the order in which they were asked for, and how much room they take.
+/// Actions that wait to be sent, in the order in which they were asked for, and the room that they take.
 #[derive(Default)]
 pub(super) struct Waiting {
     entries: VecDeque<Entry>,
-    messages: usize,
-    bytes: usize,
+    room: Arc<Room>,
     /// Entries whose caller may stop waiting.
     callers: usize,
 }
@@ -60,14 +61,8 @@ impl Waiting {
         self.entries.len()
     }
 
-    /// How many messages are among the actions.
-    pub(super) fn messages(&self) -> usize {
-        self.messages
-    }
-
-    /// Whether there is no room for one more message.
-    pub(super) fn is_full(&self, message: &Message, limits: &QueueLimits) -> bool {
-        self.messages >= limits.messages || self.bytes.saturating_add(message.size()) > limits.bytes
+    pub(super) fn room(&self) -> &Arc<Room> {
+        &self.room
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -84,14 +79,23 @@ impl Waiting {
         Some(entry)
     }
 
+    /// Puts a subscription that is renewed in front of all others.
     pub(super) fn push_front(&mut self, entry: Entry) {
-        self.comes(&entry);
+        debug_assert!(entry.message().is_none(), "which takes no room");
         self.entries.push_front(entry);
     }
 
     /// Puts an entry behind those that were asked for before it.
     pub(super) fn insert(&mut self, entry: Entry) {
-        self.comes(&entry);
+        if let Some(message) = entry.message() {
+            self.room.take(message);
+        }
+        self.insert_with_room(entry);
+    }
+
+    /// As [`insert`](Self::insert), for an entry whose caller has taken the room.
+    pub(super) fn insert_with_room(&mut self, entry: Entry) {
+        self.callers += usize::from(entry.reply.may_be_abandoned());
         // Mostly it is the last.
         let place = match self.entries.back() {
             Some(last) if last.sequence > entry.sequence => {
@@ -123,10 +127,15 @@ impl Waiting {
 
     /// Keeps the entries for which `condition` holds.
     pub(super) fn retain(&mut self, condition: impl Fn(&Entry) -> bool) {
-        self.entries.retain(condition);
-        self.messages = self.entries.iter().filter(|entry| entry.message().is_some()).count();
-        self.bytes = self.entries.iter().filter_map(Entry::message).map(Message::size).sum();
-        self.callers = self.entries.iter().filter(|entry| entry.reply.may_be_abandoned()).count();
+        let mut entries = std::mem::take(&mut self.entries);
+        entries.retain(|entry| {
+            let stays = condition(entry);
+            if !stays {
+                self.leaves(entry);
+            }
+            stays
+        });
+        self.entries = entries;
     }
 
     /// Takes out what nobody waits for any more.
@@ -136,19 +145,10 @@ impl Waiting {
         }
     }
 
-    fn comes(&mut self, entry: &Entry) {
-        self.callers += usize::from(entry.reply.may_be_abandoned());
-        if let Some(message) = entry.message() {
-            self.messages += 1;
-            self.bytes += message.size();
-        }
-    }
-
     fn leaves(&mut self, entry: &Entry) {
         self.callers -= usize::from(entry.reply.may_be_abandoned());
         if let Some(message) = entry.message() {
-            self.messages -= 1;
-            self.bytes -= message.size();
+            self.room.give_back(message);
         }
     }
 }

@@ -134,6 +134,8 @@ impl Client {
     /// [`persistence`](ClientOptions::persistence) over the end of the process if it is QoS 1. The call returns once
     /// that is so; the broker's word for it is the [`Delivery`]'s, which need not be waited for.
     ///
+    /// Messages are sent in the order of the calls, where one is made after the other has returned.
+    ///
     /// # Errors
     ///
     /// [`Error::QueueFull`], [`Error::Store`], [`Error::OperationInvalid`], [`Error::Stopped`]: the message is then

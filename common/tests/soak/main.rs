@@ -43,7 +43,7 @@ const SUBSCRIBER: &str = "test-subscriber";
 /// Messages that were asked for and are not acknowledged: some in flight, the others waiting.
 const AHEAD: usize = 400;
 /// Messages that are asked for at the same time, so that they share what the disk takes. Up to 30 `join_all` polls in
-/// their order, which is then the one in which they are sent.
+/// their order, which is then the one in which they are sent: as many find place on their way to the client.
 const TOGETHER: usize = 25;
 /// Bytes of the store's file, which holds no more than these at a time; all that went through it would be twice as much.
 const STORE: u64 = 3 * 1024 * 1024 / 2;
@@ -82,6 +82,8 @@ struct Soak {
     subscriber: Client,
     subscriber_events: Events,
     tally: Tally,
+    /// [`TOGETHER`], or one after the other where no disk is in the way.
+    together: usize,
 }
 
 async fn soak(messages: usize, persistence: Option<&Path>) {
@@ -133,15 +135,17 @@ impl Soak {
         let (subscriber, subscriber_events) = connect(options).await;
         subscriber.subscribe(TOPIC, QoS::AtLeastOnce).await.unwrap();
         let tally = Tally::new(messages);
-        Self { sandbox, weather, publisher, publisher_events, subscriber, subscriber_events, tally }
+        let together = if persistence.is_some() { TOGETHER } else { 1 };
+        Self { sandbox, weather, publisher, publisher_events, subscriber, subscriber_events, tally, together }
     }
 
     /// Publishes these numbers and sees them arrive, in bad weather. Both clients are connected afterwards.
     async fn stretch(&mut self, numbers: Range<usize>, fault_every: Duration) {
         let Self { sandbox, weather, publisher, publisher_events, subscriber_events, tally, .. } = self;
+        let together = self.together;
         let end = numbers.end;
         let work = async {
-            tokio::join!(publish(publisher, numbers), receive(subscriber_events, tally, end),);
+            tokio::join!(publish(publisher, numbers, together), receive(subscriber_events, tally, end),);
         };
         tokio::select! {
             () = work => {}
@@ -169,10 +173,10 @@ fn numbered(number: usize) -> Message {
     Message::new(TOPIC, payload)
 }
 
-async fn publish(client: &Client, numbers: Range<usize>) {
+async fn publish(client: &Client, numbers: Range<usize>, together: usize) {
     let mut ahead = VecDeque::new();
-    for start in numbers.clone().step_by(TOGETHER) {
-        let together = start..numbers.end.min(start + TOGETHER);
+    for start in numbers.clone().step_by(together) {
+        let together = start..numbers.end.min(start + together);
         let taken_over = join_all(together.map(|number| client.enqueue(numbered(number)))).await;
         ahead.extend(taken_over.into_iter().map(|delivery| delivery.expect("the message is taken over")));
         while ahead.len() > AHEAD {

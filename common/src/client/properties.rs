@@ -22,13 +22,7 @@ pub(super) fn publish(message: &Message, form: &Form) -> Result<paho::Message, p
             ""
         }
     };
-    Ok(paho::MessageBuilder::new()
-        .topic(topic)
-        .payload(message.payload.as_slice())
-        .qos(qos(message.qos))
-        .retained(message.retain)
-        .properties(properties)
-        .finalize())
+    Ok(build(message, topic, properties))
 }
 
 /// A will, for CONNECT.
@@ -38,13 +32,7 @@ pub(super) fn will(will: &Will) -> Result<paho::Message, paho::Error> {
     if will.delay > Duration::ZERO {
         properties.push_u32(PropertyCode::WillDelayInterval, seconds(will.delay))?;
     }
-    Ok(paho::MessageBuilder::new()
-        .topic(message.topic.as_str())
-        .payload(message.payload.as_slice())
-        .qos(qos(message.qos))
-        .retained(message.retain)
-        .properties(properties)
-        .finalize())
+    Ok(build(message, &message.topic, properties))
 }
 
 /// A message that has arrived.
@@ -110,4 +98,14 @@ mod tests {
         let intervals = [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(1500), Duration::MAX];
         assert_eq!(intervals.map(seconds), [0, 1, 2, u32::MAX]);
     }
+}
+
+fn build(message: &Message, topic: &str, properties: paho::Properties) -> paho::Message {
+    paho::MessageBuilder::new()
+        .topic(topic)
+        .payload(message.payload.as_slice())
+        .qos(qos(message.qos))
+        .retained(message.retain)
+        .properties(properties)
+        .finalize()
 }

@@ -1,6 +1,8 @@
 //! What the samples' tests share: running a real binary against a real sandbox, as a user would.
 
 #[cfg(target_os = "linux")]
+mod black_hole;
+#[cfg(target_os = "linux")]
 mod capture;
 mod free_port;
 mod mosquitto;
@@ -15,6 +17,8 @@ pub mod readme;
 mod sample;
 mod softhsm;
 
+#[cfg(target_os = "linux")]
+pub use black_hole::BlackHole;
 #[cfg(target_os = "linux")]
 pub use capture::{Capture, Contact};
 pub use mosquitto::Mosquitto;

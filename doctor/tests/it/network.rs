@@ -1,10 +1,9 @@
 //! What is wrong below TLS: names, ports, proxies, silence, and the clock.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use sandbox::Sandbox;
-use socket2::{Domain, Socket, Type};
 use testkit::Sample;
 
 use crate::report::{Report, device, doctor, signed};
@@ -51,16 +50,9 @@ fn a_closed_port() {
 #[cfg(target_os = "linux")]
 fn a_black_hole() {
     let sandbox = Sandbox::start().unwrap();
-    // A full accept queue: Linux drops further SYNs, as a firewall does.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    socket.listen(0).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let filling: Vec<_> =
-        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200))).collect();
-    assert!(filling.iter().any(Result::is_err), "the queue is full");
+    let hole = testkit::BlackHole::open();
     let began = Instant::now();
-    let sample = to_port(&sandbox, address.port()).args(["--connect-timeout", "1"]);
+    let sample = to_port(&sandbox, hole.port()).args(["--connect-timeout", "1"]);
     Report::of(sample, &sandbox)
         .has_failed(&["TCP"])
         .says("TCP", &["within 1 s", "hint:", "a firewall may block the port"])

@@ -1,13 +1,12 @@
 //! Servers that must not be trusted, do not answer, or are not there: each ends in one clear message, in time.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{Sandbox, ServerCertificate};
-use socket2::{Domain, Socket, Type};
 use testkit::{Outcome, Sample};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
@@ -83,15 +82,8 @@ fn a_server_that_accepts_and_says_nothing() {
 #[cfg(target_os = "linux")]
 fn a_black_hole() {
     let sandbox = Sandbox::start().unwrap();
-    // A full accept queue: Linux drops further SYNs, as a firewall does.
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
-    socket.listen(0).unwrap();
-    let address = socket.local_addr().unwrap().as_socket().unwrap();
-    let filling: Vec<_> =
-        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200))).collect();
-    assert!(filling.iter().any(Result::is_err), "the queue is full");
-    against(&sandbox, "localhost", address.port()).failed(1, &["within 2 s", "TCP", "hint:"]);
+    let hole = testkit::BlackHole::open();
+    against(&sandbox, "localhost", hole.port()).failed(1, &["within 2 s", "TCP", "hint:"]);
 }
 
 #[test]

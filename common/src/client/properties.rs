@@ -89,6 +89,16 @@ fn properties(message: &Message) -> Result<paho::Properties, paho::Error> {
     Ok(properties)
 }
 
+fn build(message: &Message, topic: &str, properties: paho::Properties) -> paho::Message {
+    paho::MessageBuilder::new()
+        .topic(topic)
+        .payload(message.payload.as_slice())
+        .qos(qos(message.qos))
+        .retained(message.retain)
+        .properties(properties)
+        .finalize()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -98,14 +108,4 @@ mod tests {
         let intervals = [Duration::ZERO, Duration::from_nanos(1), Duration::from_millis(1500), Duration::MAX];
         assert_eq!(intervals.map(seconds), [0, 1, 2, u32::MAX]);
     }
-}
-
-fn build(message: &Message, topic: &str, properties: paho::Properties) -> paho::Message {
-    paho::MessageBuilder::new()
-        .topic(topic)
-        .payload(message.payload.as_slice())
-        .qos(qos(message.qos))
-        .retained(message.retain)
-        .properties(properties)
-        .finalize()
 }

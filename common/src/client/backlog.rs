@@ -6,9 +6,8 @@ use tokio::sync::Notify;
 /// Messages on their way from the network to the application, counted so that the link can stop reading while
 /// there are too many.
 ///
-/// paho has no back-pressure of its own: it hands a message over at once, to a queue that grows or to one that
-/// drops. So the limit is kept in front of paho. A broker stops by itself at 100 messages of QoS 1 that have not been
-/// acknowledged (see [`super::receipt`]); the limit is for what it does not stop at, mostly QoS 0.
+/// A broker stops by itself at 100 messages of QoS 1 that have not been acknowledged (see [`super::receipt`]); the limit
+/// is for what it does not stop at, mostly QoS 0.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     messages: AtomicUsize,

@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use paho_mqtt as paho;
@@ -11,12 +10,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::backlog::Backlog;
-use super::frames::Connack;
+use super::connack::Connack;
+use super::events::EventSender;
+use super::frames::MAXIMUM_PACKET_SIZE;
 use super::guard::Guard;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
-use super::receipt::{Receipt, Receipts};
+use super::receipt::Gate;
 use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
 use crate::timeline::{BrokerLimits, Detail, Timeline};
@@ -27,7 +27,7 @@ pub(super) struct Connection {
     // In this order: paho waits for its link.
     link: RunningLink,
     guard: Guard,
-    receipts: Receipts,
+    gate: Gate,
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
@@ -46,12 +46,12 @@ impl Connection {
     /// Connects, within [`ClientOptions::connect_timeout`].
     pub(super) async fn open(
         options: &ClientOptions,
-        backlog: &Arc<Backlog>,
+        events: &EventSender,
         session: Session,
         timeline: &Timeline,
     ) -> Result<Self, Error> {
         let after = options.connect_timeout;
-        match timeout(after, attempt(options, backlog, session, timeline)).await {
+        match timeout(after, attempt(options, events, session, timeline)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::ConnectTimeout {
                 target: options.dialer.target(),
@@ -67,21 +67,36 @@ impl Connection {
         self.guard.client()
     }
 
-    /// The next thing that paho reports, with its receipt if it is a message.
-    pub(super) async fn event(&self) -> (paho::Event, Option<Receipt>) {
-        let event = self.guard.event().await;
-        let receipt = if matches!(event, paho::Event::Message(_)) { self.receipts.next() } else { None };
-        (event, receipt)
+    /// Lets its messages through to the application.
+    pub(super) fn open_gate(&mut self) {
+        self.gate.open();
     }
 
-    /// Sends DISCONNECT and waits until the link has sent it and closed the transport.
-    pub(super) async fn disconnect(mut self, options: &ClientOptions) {
-        match self.guard.disconnect(disconnect_options(options)).await {
-            Ok(()) => {
-                self.link.end().await;
+    /// The next thing that paho reports.
+    pub(super) async fn event(&self) -> paho::Event {
+        self.guard.event().await
+    }
+
+    /// Sends DISCONNECT, waits until the link has sent it and closed the transport, for `limit` at most, and ends the
+    /// connection. No message comes after that.
+    pub(super) async fn disconnect(mut self, options: &ClientOptions, limit: Duration) {
+        let farewell = async {
+            match self.guard.disconnect(disconnect_options(options)).await {
+                Ok(()) => drop(self.link.end().await),
+                Err(error) => log::debug!("DISCONNECT could not be sent: {error}"),
             }
-            Err(error) => log::debug!("DISCONNECT could not be sent: {error}"),
+        };
+        if timeout(limit, farewell).await.is_err() {
+            log::warn!("the connection could not be closed in an orderly way");
         }
+        self.abandon().await;
+    }
+
+    /// Ends it without a DISCONNECT. No message comes after that.
+    pub(super) async fn abandon(self) {
+        let Self { link, guard, gate, .. } = self;
+        drop((link, guard));
+        gate.closed().await;
     }
 
     /// The error for a connection that has ended without a DISCONNECT of the broker's.
@@ -117,13 +132,13 @@ impl fmt::Debug for Connection {
 
 async fn attempt(
     options: &ClientOptions,
-    backlog: &Arc<Backlog>,
+    events: &EventSender,
     session: Session,
     timeline: &Timeline,
 ) -> Result<Connection, Error> {
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
-    let (link, receipts) = Link::open(Arc::clone(backlog)).await.map_err(Error::Link)?;
+    let (link, gate) = Link::open(options.mqtt_version, events.clone()).await.map_err(Error::Link)?;
     let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
@@ -143,7 +158,7 @@ async fn attempt(
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
     let limits = BrokerLimits::of(announced);
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
-    Ok(Connection { link, guard, receipts, session_present, window, topic_aliases })
+    Ok(Connection { link, guard, gate, session_present, window, topic_aliases })
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
@@ -237,6 +252,7 @@ fn connect_properties(options: &ClientOptions) -> Result<paho::Properties, Error
     })?;
     properties
         .push_u16(paho::PropertyCode::ReceiveMaximum, RECEIVE_MAXIMUM)
+        .and_then(|()| properties.push_u32(paho::PropertyCode::MaximumPacketSize, MAXIMUM_PACKET_SIZE))
         .map_err(|error| Error::Mqtt(Box::new(error)))?;
     Ok(properties)
 }

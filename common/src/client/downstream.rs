@@ -1,4 +1,4 @@
-//! From the broker to paho: what the broker sends, save for the answers to the link's pings.
+//! From the broker: messages to the application, and the rest to paho, save for the answers to the link's pings.
 
 use std::io;
 
@@ -7,63 +7,70 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
 
-use super::frames::{Connack, Decoder, PINGRESP_PACKET, Packet};
+use super::MqttVersion;
+use super::connack::Connack;
+use super::frames::{Decoder, Kind, PINGRESP_PACKET, Violation};
 use super::link::{LinkEnd, READ_SIZE};
+use super::publish::Publish;
 use super::pulse::Pulse;
-use super::receipt::Ledger;
+use super::receipt::Inbox;
 use crate::transport::Stream;
 
-/// Carries bytes until one side ends, and enters each message into `ledger`. paho's PINGREQs, which `pinged` tells of,
-/// are answered here: paho would take the link for dead otherwise.
+/// Carries packets until one side ends. paho's PINGREQs, which `pinged` tells of, are answered here: paho would take
+/// the link for dead otherwise.
 pub(super) async fn downstream(
     mut broker: ReadHalf<Stream>,
     paho: &mut WriteHalf<TcpStream>,
-    ledger: &Ledger,
+    version: MqttVersion,
+    mut inbox: Inbox,
     pulse: &Pulse,
     pinged: &Notify,
     connack: oneshot::Sender<Connack>,
 ) -> LinkEnd {
     let mut connack = Some(connack);
     let mut decoder = Decoder::default();
+    // For paho, which has to wake up for each write.
     let mut incoming = BytesMut::new();
-    let mut withheld = false;
     loop {
         let violation = loop {
-            let segment = match decoder.next_segment() {
-                Ok(Some(segment)) => segment,
+            let packet = match decoder.next_packet() {
+                Ok(Some(packet)) => packet,
                 Ok(None) => break None,
                 Err(violation) => break Some(violation),
             };
-            if let Some(packet) = segment.starts {
-                withheld = packet == Packet::Pingresp;
-                match packet {
-                    Packet::Connack(body) => {
-                        if let Some((sender, seen)) = connack.take().zip(Connack::parse(body)) {
-                            if seen.code == 0 {
-                                pulse.begin(seen.server_keep_alive);
-                            }
-                            // The receiver is gone only when the attempt has been given up.
-                            let _ = sender.send(seen);
+            match packet.kind() {
+                Kind::Publish => {
+                    let publish = match Publish::parse(packet.flags(), packet.body(), version) {
+                        Ok(publish) => publish,
+                        Err(malformed) => break Some(Violation::Publish(malformed)),
+                    };
+                    if !inbox.is_ready() {
+                        pulse.pause();
+                        if let Err(error) = wait_for(&mut inbox, paho, &mut incoming, pinged).await {
+                            return LinkEnd::Local(error);
                         }
+                        pulse.resume();
                     }
-                    Packet::Publish(packet_id, bytes) => {
-                        if ledger.is_full() {
-                            pulse.pause();
-                            if let Err(error) = wait_for_room(ledger, paho, &mut incoming, pinged).await {
-                                return LinkEnd::Local(error);
-                            }
-                            pulse.resume();
-                        }
-                        ledger.enter(packet_id, bytes);
-                    }
-                    Packet::Puback | Packet::Suback => pulse.answered(),
-                    Packet::Pingresp => pulse.ponged(),
-                    _ => {}
+                    inbox.put(publish, packet.bytes.len());
+                    continue;
                 }
+                Kind::Pingresp => {
+                    pulse.ponged();
+                    continue;
+                }
+                Kind::Puback | Kind::Suback => pulse.answered(),
+                Kind::Connack => {
+                    if let Some((sender, seen)) = connack.take().zip(Connack::parse(packet.body())) {
+                        if seen.code == 0 {
+                            pulse.begin(seen.server_keep_alive);
+                        }
+                        // The receiver is gone only when the attempt has been given up.
+                        let _ = sender.send(seen);
+                    }
+                }
+                _ => {}
             }
-            if !withheld {
-                incoming.extend_from_slice(&segment.bytes);
-            }
+            incoming.extend_from_slice(&packet.bytes);
         };
         if let Err(error) = paho.write_all_buf(&mut incoming).await {
             return LinkEnd::Local(error);
@@ -72,10 +79,8 @@ pub(super) async fn downstream(
             return LinkEnd::Violation(violation);
         }
         decoder.buffer().reserve(READ_SIZE);
-        let between_packets = decoder.is_between_packets();
         tokio::select! {
-            // Inside a packet it has time: paho is content as long as something comes.
-            () = pinged.notified(), if between_packets => incoming.extend_from_slice(&PINGRESP_PACKET),
+            () = pinged.notified() => incoming.extend_from_slice(&PINGRESP_PACKET),
             read = broker.read_buf(decoder.buffer()) => match read {
                 Ok(0) => return LinkEnd::BrokerClosed,
                 Ok(_) => pulse.received(),
@@ -87,9 +92,9 @@ pub(super) async fn downstream(
     }
 }
 
-/// Waits until the application has taken enough. No packet of `incoming` is incomplete.
-async fn wait_for_room(
-    ledger: &Ledger,
+/// Waits until the application has been told of the connection, and has taken enough.
+async fn wait_for(
+    inbox: &mut Inbox,
     paho: &mut WriteHalf<TcpStream>,
     incoming: &mut BytesMut,
     pinged: &Notify,
@@ -98,7 +103,7 @@ async fn wait_for_room(
     loop {
         paho.write_all_buf(incoming).await?;
         tokio::select! {
-            () = ledger.room() => return Ok(()),
+            () = inbox.ready() => return Ok(()),
             () = pinged.notified() => incoming.extend_from_slice(&PINGRESP_PACKET),
         }
     }

@@ -1,24 +1,21 @@
 //! The task behind a [`Client`](super::Client): connects, serves commands, reconnects.
 
 use std::future::pending;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::action::{Command, Outcome};
-use super::backlog::Backlog;
 use super::backoff::Backoff;
 use super::connection::{Connection, Session};
 use super::events::EventSender;
 use super::outbox::Outbox;
-use super::receipt::Receipt;
 use super::takeovers::Takeovers;
-use super::{
-    COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, properties, turns,
-};
+use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
 use crate::failure::WithHint;
 
@@ -26,7 +23,6 @@ pub(super) struct Driver {
     options: Arc<ClientOptions>,
     commands: mpsc::Receiver<Command>,
     events: EventSender,
-    backlog: Arc<Backlog>,
     shared: Arc<Shared>,
     outbox: Outbox,
     /// Set once the application is done.
@@ -39,15 +35,22 @@ pub(super) struct Driver {
 pub(super) struct Shared {
     gave_up: OnceLock<Arc<Error>>,
     status: Mutex<Status>,
+    received: Arc<AtomicU64>,
 }
 
 impl Shared {
+    /// For a client whose messages are counted in `received`.
+    pub(super) fn new(received: Arc<AtomicU64>) -> Self {
+        Self { received, ..Self::default() }
+    }
+
     pub(super) fn stopped(&self) -> Error {
         Error::Stopped { source: self.gave_up.get().cloned() }
     }
 
     pub(super) fn status(&self) -> Status {
-        *self.status.lock().unwrap_or_else(PoisonError::into_inner)
+        let status = *self.status.lock().unwrap_or_else(PoisonError::into_inner);
+        Status { received: self.received.load(Ordering::Relaxed), ..status }
     }
 }
 
@@ -101,16 +104,8 @@ impl Driver {
         events: EventSender,
         shared: Arc<Shared>,
     ) -> Self {
-        let mut driver = Self {
-            options,
-            commands,
-            events,
-            backlog: Arc::default(),
-            shared,
-            outbox,
-            leaving: None,
-            status: Status::default(),
-        };
+        let mut driver =
+            Self { options, commands, events, shared, outbox, leaving: None, status: Status::default() };
         // There may be messages of an earlier run.
         driver.report();
         driver
@@ -206,7 +201,7 @@ impl Driver {
                 }
                 // A broker that is busy may take on the next connection what it has refused.
                 Ended::Lost(Some(error)) | Ended::Refused(error) => {
-                    drop(connection);
+                    connection.abandon().await;
                     error
                 }
             };
@@ -268,13 +263,12 @@ impl Driver {
         self.emit(Event::Attempting);
         let session = self.session();
         let timeline = self.options.timelines.begin();
-        let options = Arc::clone(&self.options);
-        let backlog = Arc::clone(&self.backlog);
-        let outcome = tokio::select! {
-            outcome = Connection::open(&options, &backlog, session, &timeline) => outcome,
+        let (options, events) = (Arc::clone(&self.options), self.events.clone());
+        let mut outcome = tokio::select! {
+            outcome = Connection::open(&options, &events, session, &timeline) => outcome,
             left = self.left() => return Err(left),
         };
-        match &outcome {
+        match &mut outcome {
             Ok(connection) => {
                 let session_present = connection.session_present;
                 timeline.connected();
@@ -283,6 +277,7 @@ impl Driver {
                 self.status.connections += 1;
                 self.report();
                 self.emit(Event::Connected { session_present, timeline });
+                connection.open_gate();
             }
             Err(error) => timeline.failed(error),
         }
@@ -391,15 +386,11 @@ impl Driver {
         self.leaving = Some(Leaving { reply, until });
     }
 
-    /// Passes an event of paho's on; `Some` if it says that the connection has ended.
-    fn heard(&mut self, (event, receipt): (paho::Event, Option<Receipt>)) -> Option<Option<Error>> {
+    /// What an event of paho's says of the end of the connection, if it says so.
+    fn heard(&self, event: paho::Event) -> Option<Option<Error>> {
         match event {
-            paho::Event::Message(message) => {
-                self.status.received += 1;
-                self.events.message(properties::received(&message), receipt);
-                None
-            }
-            paho::Event::Connected => None,
+            // The link hands no message to paho.
+            paho::Event::Connected | paho::Event::Message(_) => None,
             paho::Event::ConnectionLost | paho::Event::Shutdown => Some(None),
             paho::Event::Disconnected { props, reason_code } => Some(Some(Error::Disconnected {
                 target: self.options.dialer.target(),
@@ -413,9 +404,7 @@ impl Driver {
     /// Ends a connection in the way that the protocol asks for.
     async fn disconnect(&mut self, connection: Connection) {
         self.events.settle();
-        if timeout(Self::GOODBYE, connection.disconnect(&self.options)).await.is_err() {
-            log::warn!("the connection could not be closed in an orderly way");
-        }
+        connection.disconnect(&self.options, Self::GOODBYE).await;
     }
 
     /// Makes the status known.

@@ -1,13 +1,14 @@
 //! The queue of events between the driver and the application.
 
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::backlog::Backlog;
 use super::receipt::Receipt;
 use super::{Event, Message, Operation};
 use crate::error::Error;
@@ -32,13 +33,15 @@ pub struct Events {
     target: String,
 }
 
-/// The driver's end.
-#[derive(Debug)]
+/// The end of the driver, and of its link.
+#[derive(Debug, Clone)]
 pub(super) struct EventSender {
     queue: mpsc::UnboundedSender<Queued>,
     in_hand: InHand,
     /// How many events wait that are no messages: those have limits of their own.
     notices: Arc<AtomicUsize>,
+    backlog: Arc<Backlog>,
+    received: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
@@ -56,7 +59,13 @@ pub(super) fn queue(target: String) -> (EventSender, Events) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let in_hand = InHand::default();
     let notices = Arc::new(AtomicUsize::new(0));
-    let sender = EventSender { queue: sender, in_hand: in_hand.clone(), notices: Arc::clone(&notices) };
+    let sender = EventSender {
+        queue: sender,
+        in_hand: in_hand.clone(),
+        notices: Arc::clone(&notices),
+        backlog: Arc::default(),
+        received: Arc::default(),
+    };
     (sender, Events { queue: receiver, in_hand, notices, target })
 }
 
@@ -66,7 +75,7 @@ impl EventSender {
 
     /// Queues an event that is no message. The application may not care for it.
     pub(super) fn send(&self, event: Event) {
-        // Nobody else adds to them.
+        // The driver alone adds to them.
         if self.notices.load(Ordering::Relaxed) >= Self::NOTICES && !matches!(event, Event::Stopped { .. }) {
             return;
         }
@@ -75,8 +84,19 @@ impl EventSender {
     }
 
     /// Queues a message.
-    pub(super) fn message(&self, message: Message, receipt: Option<Receipt>) {
-        self.enqueue(Queued { event: Event::Message(message), receipt });
+    pub(super) fn message(&self, message: Message, receipt: Receipt) {
+        self.received.fetch_add(1, Ordering::Relaxed);
+        self.enqueue(Queued { event: Event::Message(message), receipt: Some(receipt) });
+    }
+
+    /// The messages that wait here.
+    pub(super) fn backlog(&self) -> &Arc<Backlog> {
+        &self.backlog
+    }
+
+    /// How many messages have been queued so far.
+    pub(super) fn received(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.received)
     }
 
     /// Acknowledges what the application took last: it has asked to disconnect, so it is done with that.
@@ -153,31 +173,30 @@ impl InHand {
 mod tests {
     use std::num::NonZeroU16;
 
-    use super::super::backlog::Backlog;
-    use super::super::receipt::{self, Acknowledged, Ledger, Receipts};
+    use super::super::publish::Publish;
+    use super::super::receipt::{self, Acknowledged, Inbox};
     use super::*;
 
     const NOTHING: [u16; 0] = [];
 
     struct Run {
         sender: EventSender,
-        ledger: Ledger,
-        receipts: Receipts,
+        inbox: Inbox,
         acknowledged: Acknowledged,
     }
 
     impl Run {
         fn new() -> (Self, Events) {
             let (sender, events) = queue("localhost:8883".to_owned());
-            let (ledger, receipts, acknowledged) = receipt::ledger(Arc::new(Backlog::default()));
-            (Self { sender, ledger, receipts, acknowledged }, events)
+            let (inbox, _, acknowledged) = receipt::inbox(sender.clone());
+            (Self { sender, inbox, acknowledged }, events)
         }
 
         /// A message of QoS 1, as it comes from the network, for each packet identifier.
         fn arrive(&self, packet_ids: impl IntoIterator<Item = u16>) {
             for packet_id in packet_ids {
-                self.ledger.enter(NonZeroU16::new(packet_id), 1);
-                self.sender.message(Message::new("test/topic", "x"), self.receipts.next());
+                let packet_id = NonZeroU16::new(packet_id);
+                self.inbox.put(Publish { packet_id, message: Message::new("test/topic", "x") }, 1);
             }
         }
 

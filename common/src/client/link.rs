@@ -1,4 +1,5 @@
-//! The private link: plain MQTT on loopback between paho and our transport.
+//! The private link: plain MQTT on loopback between paho and our transport. Messages for the application leave it
+//! here (see [`super::receipt`]); all else goes to paho.
 //!
 //! paho's writes to it must never fail. A PUBLISH of QoS 1 whose write ends in a socket error is freed by paho's
 //! command queue and stays in its list of messages in flight (`MQTTAsync_processCommand` in paho C 1.3.16): the next
@@ -20,12 +21,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
-use super::backlog::Backlog;
+use super::MqttVersion;
+use super::connack::Connack;
 use super::downstream::downstream;
-use super::frames::{Connack, Violation};
+use super::events::EventSender;
+use super::frames::Violation;
 use super::peer;
 use super::pulse::Pulse;
-use super::receipt::{self, Acknowledged, Ledger, Receipts};
+use super::receipt::{self, Acknowledged, Gate, Inbox};
 use super::upstream::upstream;
 use crate::transport::Stream;
 
@@ -35,7 +38,8 @@ pub(super) struct Link {
     listener: TcpListener,
     pub(super) address: SocketAddr,
     socket: LinkSocket,
-    ledger: Ledger,
+    version: MqttVersion,
+    inbox: Inbox,
     acknowledged: Acknowledged,
 }
 
@@ -81,7 +85,7 @@ pub(super) enum LinkEnd {
     Truncated,
     /// The transport below failed.
     Transport(io::Error),
-    /// What the broker sent cannot be handed to paho.
+    /// The broker sent what no broker may send.
     Violation(Violation),
     /// The link's own socket failed.
     Local(io::Error),
@@ -101,12 +105,13 @@ impl Link {
     /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
     const DRAIN: Duration = Duration::from_secs(30);
 
-    /// Opens a port, and a book of receipts for the messages that will come through it.
-    pub(super) async fn open(backlog: Arc<Backlog>) -> io::Result<(Self, Receipts)> {
+    /// Opens a port, for a connection whose messages go among `events` once the gate is open.
+    pub(super) async fn open(version: MqttVersion, events: EventSender) -> io::Result<(Self, Gate)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (ledger, receipts, acknowledged) = receipt::ledger(backlog);
-        Ok((Self { listener, address, socket: LinkSocket::default(), ledger, acknowledged }, receipts))
+        let (inbox, gate, acknowledged) = receipt::inbox(events);
+        let socket = LinkSocket::default();
+        Ok((Self { listener, address, socket, version, inbox, acknowledged }, gate))
     }
 
     /// A hold on the socket that the link will have once paho has connected.
@@ -143,8 +148,15 @@ impl Link {
         let (mut from_paho, mut to_paho) = split(paho);
         let pinged = Notify::new();
         let end = {
-            let mut downstream =
-                pin!(downstream(from_broker, &mut to_paho, &self.ledger, &pulse, &pinged, connack));
+            let mut downstream = pin!(downstream(
+                from_broker,
+                &mut to_paho,
+                self.version,
+                self.inbox,
+                &pulse,
+                &pinged,
+                connack
+            ));
             let upstream = pin!(upstream(&mut from_paho, &mut to_broker, self.acknowledged, &pulse, &pinged));
             tokio::select! {
                 end = &mut downstream => end,

@@ -1,9 +1,9 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
@@ -11,9 +11,12 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::backlog::Backlog;
+use super::events::{self, Events};
+use super::frames::MAXIMUM_PACKET_SIZE;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
-use super::receipt::Receipts;
+use super::receipt::Gate;
+use super::{Event, Message, MqttVersion};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(30);
@@ -31,20 +34,22 @@ const AT_MOST_ONCE: [u8; 6] = [0x30, 4, 0, 1, b't', b'x'];
 struct Running {
     address: SocketAddr,
     broker: DuplexStream,
-    receipts: Receipts,
+    events: Events,
+    gate: Gate,
     end: JoinHandle<LinkEnd>,
-    _stop: oneshot::Sender<Infallible>,
+    stop: oneshot::Sender<Infallible>,
 }
 
 impl Running {
     async fn start(keep_alive: Duration) -> Self {
-        let (link, receipts) = Link::open(Arc::new(Backlog::default())).await.unwrap();
+        let (sender, events) = events::queue("localhost:8883".to_owned());
+        let (link, gate) = Link::open(MqttVersion::V311, sender).await.unwrap();
         let address = link.address;
         let (near_end, broker) = duplex(1 << 20);
         let (connack, _) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let run = link.run(Box::new(near_end), Pulse::new(keep_alive), connack, stopped);
-        Self { address, broker, receipts, end: tokio::spawn(run), _stop: stop }
+        Self { address, broker, events, gate, end: tokio::spawn(run), stop }
     }
 
     /// The same with a connection that stands, and paho's end of it.
@@ -53,7 +58,21 @@ impl Running {
         let mut paho = TcpStream::connect(link.address).await.unwrap();
         link.broker.write_all(&CONNACK).await.unwrap();
         expect(&mut paho, &CONNACK).await;
+        link.gate.open();
         (link, paho)
+    }
+
+    /// The next message, as the application takes it.
+    async fn message(&mut self) -> Message {
+        match timeout(LIMIT, self.events.next()).await.expect("in time") {
+            Some(Event::Message(message)) => message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The application is done with the message that it took last.
+    fn done(&mut self) {
+        assert!(self.events.next().now_or_never().is_none(), "there is no other");
     }
 
     /// The end, which a test has brought about.
@@ -67,6 +86,20 @@ async fn expect(stream: &mut (impl AsyncRead + Unpin), bytes: &[u8]) {
     let mut seen = vec![0; bytes.len()];
     timeout(LIMIT, stream.read_exact(&mut seen)).await.expect("in time").unwrap();
     assert_eq!(seen, bytes);
+}
+
+/// A PUBLISH of MQTT 3.1.1 with this first byte.
+pub(super) fn publish_packet(first: u8, topic: &str, packet_id: Option<u16>, payload: &[u8]) -> Vec<u8> {
+    let packet_id = packet_id.map_or(Vec::new(), |packet_id| packet_id.to_be_bytes().to_vec());
+    let mut rest = 2 + topic.len() + packet_id.len() + payload.len();
+    let mut packet = vec![first];
+    while rest > 0x7f {
+        packet.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    packet.push(rest as u8);
+    packet.extend((topic.len() as u16).to_be_bytes());
+    [&packet, topic.as_bytes(), &packet_id, payload].concat()
 }
 
 /// A PUBLISH of QoS 1.
@@ -114,18 +147,15 @@ async fn a_request_without_an_answer_is_followed_by_a_ping() {
     }
 }
 
-/// paho thinks that it has sent something all the time, and sends no PINGREQ.
 #[tokio::test]
-async fn a_broker_whose_messages_are_not_acknowledged_still_hears_of_us() {
-    let (link, mut paho) = Running::connected(Duration::from_secs(1)).await;
+async fn a_broker_that_only_sends_still_hears_of_us() {
+    let (link, _paho) = Running::connected(Duration::from_secs(1)).await;
     let (mut reader, mut writer) = tokio::io::split(link.broker);
     let chatter = async {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         for packet_id in 1..100 {
             tick.tick().await;
             writer.write_all(&publish(packet_id)).await.unwrap();
-            expect(&mut paho, &publish(packet_id)).await;
-            paho.write_all(&puback(packet_id)).await.unwrap();
         }
     };
     tokio::select! {
@@ -135,48 +165,102 @@ async fn a_broker_whose_messages_are_not_acknowledged_still_hears_of_us() {
 }
 
 #[tokio::test]
-async fn pings_of_paho_are_answered_between_packets() {
+async fn pings_of_paho_are_answered() {
     let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
     paho.write_all(&PINGREQ).await.unwrap();
     expect(&mut paho, &PINGRESP).await;
-    // Inside a packet the answer waits for its end.
-    let message = publish(1);
-    link.broker.write_all(&message[..7]).await.unwrap();
-    expect(&mut paho, &message[..7]).await;
+    // Inside a packet of the broker's, too; it comes when it is whole.
+    link.broker.write_all(&puback(1)[..3]).await.unwrap();
     paho.write_all(&[&PINGREQ[..], &AT_MOST_ONCE].concat()).await.unwrap();
     expect(&mut link.broker, &AT_MOST_ONCE).await;
-    link.broker.write_all(&message[7..]).await.unwrap();
-    expect(&mut paho, &[&message[7..], &PINGRESP].concat()).await;
+    expect(&mut paho, &PINGRESP).await;
+    link.broker.write_all(&puback(1)[3..]).await.unwrap();
+    expect(&mut paho, &puback(1)).await;
     drop(paho);
     assert!(matches!(link.end().await, LinkEnd::Paho));
 }
 
 #[tokio::test]
-async fn a_message_is_acknowledged_when_its_receipt_says_so() {
+async fn messages_go_to_the_application_and_the_rest_to_paho() {
+    let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
+    let large = publish_packet(0x30, "large", None, &[7; 100_000]);
+    let sent = [&publish(1)[..], &puback(1), &large, &puback(2), &AT_MOST_ONCE].concat();
+    for chunk in sent.chunks(999) {
+        link.broker.write_all(chunk).await.unwrap();
+    }
+    expect(&mut paho, &[puback(1), puback(2)].concat()).await;
+    let mut topics = Vec::new();
+    for length in [1, 100_000, 1] {
+        let message = link.message().await;
+        assert_eq!(message.payload.len(), length);
+        topics.push(message.topic);
+    }
+    assert_eq!(topics, ["t", "large", "t"]);
+    drop(paho);
+    assert!(matches!(link.end().await, LinkEnd::Paho));
+}
+
+#[tokio::test]
+async fn no_message_comes_before_the_gate_is_open_or_after_it_is_closed() {
+    let mut link = Running::start(KEEP_ALIVE).await;
+    let mut paho = TcpStream::connect(link.address).await.unwrap();
+    link.broker.write_all(&[&CONNACK[..], &AT_MOST_ONCE, &puback(1)].concat()).await.unwrap();
+    // paho has the CONNACK, and gets what it asks for.
+    expect(&mut paho, &CONNACK).await;
+    paho.write_all(&PINGREQ).await.unwrap();
+    expect(&mut paho, &PINGRESP).await;
+    assert!(link.events.next().now_or_never().is_none());
+    link.gate.open();
+    expect(&mut paho, &puback(1)).await;
+    assert_eq!(link.message().await.topic, "t");
+    drop(link.stop);
+    timeout(LIMIT, link.gate.closed()).await.expect("in time");
+    drop(paho);
+    assert!(matches!(link.end.await.unwrap(), LinkEnd::Stopped));
+    assert!(link.events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn what_no_broker_may_send_ends_the_link_after_what_came_before() {
+    let too_long = [&[0x30][..], &[0x80, 0x80, 0x80, 0x08], &[0, 1, b't']].concat();
+    let size = 5 + MAXIMUM_PACKET_SIZE as usize;
+    for (packet, problem) in [
+        (publish_packet(0x30, "a\0b", None, b"x"), "text with U+0000"),
+        (publish_packet(0x34, "t", Some(1), b"x"), "has QoS 2"),
+        (too_long, &format!("a packet of {size} bytes")),
+    ] {
+        let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
+        link.broker.write_all(&[&publish(1)[..], &puback(1), &packet].concat()).await.unwrap();
+        expect(&mut paho, &puback(1)).await;
+        assert_eq!(link.message().await.topic, "t");
+        assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
+        drop(paho);
+        match link.end().await {
+            LinkEnd::Violation(violation) => assert!(violation.to_string().contains(problem), "{violation}"),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_is_acknowledged_when_the_application_is_done_with_it() {
     let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
     let sent = [&publish(1)[..], &AT_MOST_ONCE, &publish(2), &publish(3)].concat();
     link.broker.write_all(&sent).await.unwrap();
-    expect(&mut paho, &sent).await;
-    // What paho acknowledges does not go out, whether it comes in one piece or in many.
-    for byte in puback(1) {
-        paho.write_all(&[byte]).await.unwrap();
-    }
-    paho.write_all(&[&puback(2)[..], &puback(3), &publish(9)].concat()).await.unwrap();
+    link.message().await;
+    paho.write_all(&publish(9)).await.unwrap();
     expect(&mut link.broker, &publish(9)).await;
-
-    // paho need not write for it.
-    link.receipts.next().unwrap().acknowledge();
-    expect(&mut link.broker, &puback(1)).await;
-    // QoS 0 has none, and a receipt that is dropped says nothing.
-    link.receipts.next().unwrap().acknowledge();
-    drop(link.receipts.next().unwrap());
+    // paho need not write for it. QoS 0 has none.
+    link.message().await;
+    link.message().await;
+    link.message().await;
+    expect(&mut link.broker, &[puback(1), puback(2)].concat()).await;
     // Never inside a packet of paho's.
     paho.write_all(&publish(8)[..7]).await.unwrap();
-    expect(&mut link.broker, &publish(8)[..7]).await;
-    link.receipts.next().unwrap().acknowledge();
-    assert!(link.receipts.next().is_none());
+    link.done();
+    expect(&mut link.broker, &puback(3)).await;
     paho.write_all(&publish(8)[7..]).await.unwrap();
-    expect(&mut link.broker, &[&publish(8)[7..], &puback(3)].concat()).await;
+    expect(&mut link.broker, &publish(8)).await;
     drop(paho);
     assert!(matches!(link.end().await, LinkEnd::Paho));
 }
@@ -186,16 +270,16 @@ async fn an_acknowledgement_given_before_a_disconnect_goes_out_before_it() {
     let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
     for round in 1..=100 {
         link.broker.write_all(&publish(round)).await.unwrap();
-        expect(&mut paho, &publish(round)).await;
-        link.receipts.next().unwrap().acknowledge();
+        link.message().await;
+        link.done();
         // Any packet of paho's: after a DISCONNECT nothing is sent.
         let next = if round < 100 { &AT_MOST_ONCE[..] } else { &DISCONNECT };
         paho.write_all(next).await.unwrap();
         expect(&mut link.broker, &[&puback(round)[..], next].concat()).await;
     }
     link.broker.write_all(&publish(101)).await.unwrap();
-    expect(&mut paho, &publish(101)).await;
-    link.receipts.next().unwrap().acknowledge();
+    link.message().await;
+    link.done();
     drop(paho);
     let mut rest = Vec::new();
     link.broker.read_to_end(&mut rest).await.unwrap();
@@ -204,19 +288,18 @@ async fn an_acknowledgement_given_before_a_disconnect_goes_out_before_it() {
 }
 
 #[tokio::test]
-async fn receipts_of_an_earlier_connection_are_void() {
-    let (mut earlier, mut paho) = Running::connected(KEEP_ALIVE).await;
+async fn an_acknowledgement_after_its_connection_has_ended_is_void() {
+    let (mut earlier, paho) = Running::connected(KEEP_ALIVE).await;
     earlier.broker.write_all(&publish(1)).await.unwrap();
-    expect(&mut paho, &publish(1)).await;
-    let receipt = earlier.receipts.next().unwrap();
+    earlier.message().await;
     drop(paho);
-    assert!(matches!(earlier.end().await, LinkEnd::Paho));
+    assert!(matches!((&mut earlier.end).await.unwrap(), LinkEnd::Paho));
 
     let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
     // The broker has used the packet identifier anew.
     link.broker.write_all(&publish(1)).await.unwrap();
-    expect(&mut paho, &publish(1)).await;
-    receipt.acknowledge();
+    link.message().await;
+    earlier.events.next().await;
     paho.write_all(&AT_MOST_ONCE).await.unwrap();
     expect(&mut link.broker, &AT_MOST_ONCE).await;
     drop(paho);
@@ -268,14 +351,17 @@ async fn a_ping_is_answered_while_the_application_lags() {
     let mut sent = AT_MOST_ONCE.repeat(Backlog::MESSAGES + 1);
     sent.extend(puback(7));
     link.broker.write_all(&sent).await.unwrap();
-    expect(&mut paho, &AT_MOST_ONCE.repeat(Backlog::MESSAGES)).await;
 
     paho.write_all(&PINGREQ).await.unwrap();
     expect(&mut paho, &PINGRESP).await;
 
-    // The application takes one message, and the next comes through.
-    drop(link.receipts.next().unwrap());
-    expect(&mut paho, &[&AT_MOST_ONCE[..], &puback(7)].concat()).await;
+    // The application takes one message, and is done with it when it takes the next.
+    link.message().await;
+    link.message().await;
+    expect(&mut paho, &puback(7)).await;
+    for _ in 2..=Backlog::MESSAGES {
+        link.message().await;
+    }
     drop(paho);
     assert!(matches!(link.end().await, LinkEnd::Paho));
 }

@@ -35,27 +35,6 @@ pub(super) fn will(will: &Will) -> Result<paho::Message, paho::Error> {
     Ok(build(message, &message.topic, properties))
 }
 
-/// A message that has arrived.
-pub(super) fn received(message: &paho::Message) -> Message {
-    let properties = message.properties();
-    Message {
-        topic: message.topic().to_owned(),
-        payload: message.payload().to_vec(),
-        qos: match message.qos() {
-            paho::QoS::AtMostOnce => QoS::AtMostOnce,
-            paho::QoS::AtLeastOnce | paho::QoS::ExactlyOnce => QoS::AtLeastOnce,
-        },
-        retain: message.retained(),
-        content_type: properties.get_string(PropertyCode::ContentType),
-        response_topic: properties.get_string(PropertyCode::ResponseTopic),
-        correlation_data: properties.get_binary(PropertyCode::CorrelationData),
-        expiry: properties
-            .get_val::<u32>(PropertyCode::MessageExpiryInterval)
-            .map(|seconds| Duration::from_secs(seconds.into())),
-        user_properties: properties.user_iter().collect(),
-    }
-}
-
 pub(super) fn qos(qos: QoS) -> paho::QoS {
     match qos {
         QoS::AtMostOnce => paho::QoS::AtMostOnce,

@@ -1,9 +1,8 @@
 //! Whether the broker is still there, and that it knows we are.
 //!
-//! The link sends the PINGREQs of a connection, not paho. paho takes every PUBACK it writes for a packet sent, but the
-//! link withholds those, and a broker that hears nothing for one and a half times the keep-alive closes the
-//! connection (MQTT 5.0 §3.1.2.10). And paho notices a dead broker after two and a half times the keep-alive, which is
-//! longer than most applications wait for an acknowledgement.
+//! The link sends the PINGREQs of a connection, not paho, which sees only a part of what is sent and received. And paho
+//! notices a dead broker after two and a half times the keep-alive, which is longer than most applications wait for an
+//! acknowledgement.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;

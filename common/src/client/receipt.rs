@@ -1,15 +1,19 @@
-//! Acknowledgement after the application took the message.
+//! Messages on their way from the link to the application, and their acknowledgement after it took them.
 //!
 //! paho writes a PUBACK as soon as it has read a PUBLISH, and keeps nothing of it (`MQTTProtocol_handlePublishes` in
-//! paho C 1.3.16). The link swallows those, and sends its own when the application is done with the message. What a
-//! process was at work on when it died is then delivered again.
+//! paho C 1.3.16). So it sees no PUBLISH: the link puts messages where the application takes them, and sends PUBACK
+//! when that is done with one. What a process was at work on when it died is then delivered again.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::num::NonZeroU16;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
 
-use super::backlog::{Backlog, Place};
+use super::backlog::Place;
+use super::events::EventSender;
+use super::publish::Publish;
 
 /// One message between the network and the application. Dropping it makes room in the backlog, no more: the broker
 /// keeps a message that was not acknowledged for the next connection of the session.
@@ -32,50 +36,71 @@ impl Receipt {
     }
 }
 
-/// Where the link writes down what it hands to paho.
+/// Where the link of one connection puts its messages.
 #[derive(Debug)]
-pub(super) struct Ledger {
-    backlog: Arc<Backlog>,
-    receipts: UnboundedSender<Receipt>,
+pub(super) struct Inbox {
+    events: EventSender,
     acknowledged: UnboundedSender<NonZeroU16>,
+    /// Resolves when the application is told of the connection, of which it hears before its messages.
+    opening: Option<oneshot::Receiver<()>>,
+    /// Dropped when nothing more will come.
+    _open: oneshot::Sender<Infallible>,
 }
 
-/// The receipts of one connection, in the order in which paho reports the messages. Dropping it makes room for those
-/// that paho has not reported.
+/// The driver's hold on an inbox.
 #[derive(Debug)]
-pub(super) struct Receipts(Mutex<UnboundedReceiver<Receipt>>);
+pub(super) struct Gate {
+    opening: Option<oneshot::Sender<()>>,
+    closed: oneshot::Receiver<Infallible>,
+}
 
 /// The packet identifiers to acknowledge.
 pub(super) type Acknowledged = UnboundedReceiver<NonZeroU16>;
 
-/// The three ends of a connection's bookkeeping.
-pub(super) fn ledger(backlog: Arc<Backlog>) -> (Ledger, Receipts, Acknowledged) {
-    let (receipts, waiting) = mpsc::unbounded_channel();
+/// An inbox that puts messages among `events`.
+pub(super) fn inbox(events: EventSender) -> (Inbox, Gate, Acknowledged) {
     let (acknowledged, to_send) = mpsc::unbounded_channel();
-    (Ledger { backlog, receipts, acknowledged }, Receipts(Mutex::new(waiting)), to_send)
+    let (open, closed) = oneshot::channel();
+    let (opener, opening) = oneshot::channel();
+    let inbox = Inbox { events, acknowledged, opening: Some(opening), _open: open };
+    (inbox, Gate { opening: Some(opener), closed }, to_send)
 }
 
-impl Ledger {
-    /// Writes a message down; before paho has it, so that its receipt is there when paho reports it.
-    pub(super) fn enter(&self, packet_id: Option<NonZeroU16>, bytes: usize) {
-        let puback = packet_id.map(|packet_id| (packet_id, self.acknowledged.clone()));
-        // The connection may be over, and then nobody asks for it.
-        let _ = self.receipts.send(Receipt { _place: self.backlog.add(bytes), puback });
+impl Inbox {
+    /// Whether it takes a message now.
+    pub(super) fn is_ready(&self) -> bool {
+        self.opening.is_none() && !self.events.backlog().is_full()
     }
 
-    pub(super) fn is_full(&self) -> bool {
-        self.backlog.is_full()
+    /// Waits until it takes one. Dropping the future is fine.
+    pub(super) async fn ready(&mut self) {
+        if let Some(opening) = &mut self.opening {
+            if opening.await.is_err() {
+                // The connection has been given up, and its link is about to be.
+                pending().await
+            }
+            self.opening = None;
+        }
+        self.events.backlog().room().await;
     }
 
-    /// Waits until there is room again.
-    pub(super) async fn room(&self) {
-        self.backlog.room().await;
+    /// Hands over a message, whose packet has `size` bytes.
+    pub(super) fn put(&self, publish: Publish, size: usize) {
+        let puback = publish.packet_id.map(|packet_id| (packet_id, self.acknowledged.clone()));
+        let receipt = Receipt { _place: self.events.backlog().add(size), puback };
+        self.events.message(publish.message, receipt);
     }
 }
 
-impl Receipts {
-    /// The receipt of the next message that paho reports.
-    pub(super) fn next(&self) -> Option<Receipt> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).try_recv().ok()
+impl Gate {
+    /// Lets messages through.
+    pub(super) fn open(&mut self) {
+        // The link may have ended already.
+        let _ = self.opening.take().map(|opening| opening.send(()));
+    }
+
+    /// Resolves when no more messages will come.
+    pub(super) async fn closed(self) {
+        let _ = self.closed.await;
     }
 }

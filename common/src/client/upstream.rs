@@ -1,4 +1,4 @@
-//! From paho to the broker: what paho writes, save for its acknowledgements and pings, and the link's own.
+//! From paho to the broker: what paho writes, save for its pings, and the acknowledgements and pings of the link.
 
 use std::io;
 use std::time::Duration;
@@ -9,13 +9,14 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::frames::{Decoder, PINGREQ_PACKET, Packet, puback};
+use super::frames::{Decoder, Kind, PINGREQ_PACKET};
 use super::link::{LinkEnd, READ_SIZE};
+use super::publish::puback;
 use super::pulse::{Beat, Pulse};
 use super::receipt::Acknowledged;
 use crate::transport::Stream;
 
-/// Carries bytes until one side ends or the broker is found dead. A PINGREQ of paho's goes to `pinged` instead.
+/// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's goes to `pinged` instead.
 pub(super) async fn upstream(
     paho: &mut ReadHalf<TcpStream>,
     broker: &mut WriteHalf<Stream>,
@@ -26,11 +27,9 @@ pub(super) async fn upstream(
     let mut decoder = Decoder::default();
     // One write for all that is there: each is a TLS record and a call of the kernel's.
     let mut outgoing = BytesMut::new();
-    let mut withheld = false;
-    let mut disconnecting = false;
+    // Nothing may follow a DISCONNECT (MQTT 5.0 §3.14.4).
+    let mut may_insert = true;
     loop {
-        // Nothing may follow a DISCONNECT (MQTT 5.0 §3.14.4).
-        let may_insert = decoder.is_between_packets() && !disconnecting;
         decoder.buffer().reserve(READ_SIZE);
         tokio::select! {
             Some(packet_id) = acknowledged.recv(), if may_insert => {
@@ -56,24 +55,23 @@ pub(super) async fn upstream(
             }
         }
         loop {
-            let segment = match decoder.next_segment() {
-                Ok(Some(segment)) => segment,
+            let packet = match decoder.next_packet() {
+                Ok(Some(packet)) => packet,
                 Ok(None) => break,
-                // paho checks topics itself; whatever else it sends is the broker's to judge.
+                // paho checks what it sends; this cannot happen.
                 Err(violation) => return LinkEnd::Violation(violation),
             };
-            if let Some(packet) = segment.starts {
-                withheld = matches!(packet, Packet::Puback | Packet::Pingreq);
-                match packet {
-                    Packet::Pingreq => pinged.notify_one(),
-                    Packet::Publish(Some(_), _) | Packet::Subscription => pulse.asked(),
-                    Packet::Disconnect => disconnecting = true,
-                    _ => {}
+            match packet.kind() {
+                Kind::Pingreq => {
+                    pinged.notify_one();
+                    continue;
                 }
+                Kind::Publish if packet.flags() & QOS != 0 => pulse.asked(),
+                Kind::Subscription => pulse.asked(),
+                Kind::Disconnect => may_insert = false,
+                _ => {}
             }
-            if !withheld {
-                outgoing.extend_from_slice(&segment.bytes);
-            }
+            outgoing.extend_from_slice(&packet.bytes);
         }
         if outgoing.is_empty() {
             continue;
@@ -88,6 +86,9 @@ pub(super) async fn upstream(
         }
     }
 }
+
+/// The bits of the QoS in the flags of a PUBLISH (MQTT 5.0 §3.3.1).
+const QOS: u8 = 0b0110;
 
 /// A write to the broker, which must not take longer than an answer of its may.
 async fn within(patience: Duration, write: impl Future<Output = io::Result<()>>) -> Result<(), LinkEnd> {

@@ -141,7 +141,9 @@ impl Soak {
 
     /// Publishes these numbers and sees them arrive, in bad weather. Both clients are connected afterwards.
     async fn stretch(&mut self, numbers: Range<usize>, fault_every: Duration) {
-        let Self { sandbox, weather, publisher, publisher_events, subscriber_events, tally, .. } = self;
+        let Self {
+            sandbox, weather, publisher, publisher_events, subscriber, subscriber_events, tally, ..
+        } = self;
         let together = self.together;
         let end = numbers.end;
         let work = async {
@@ -149,7 +151,7 @@ impl Soak {
         };
         tokio::select! {
             () = work => {}
-            () = weather.rage(sandbox, [PUBLISHER, SUBSCRIBER], fault_every) => {}
+            () = weather.rage(sandbox, [PUBLISHER, SUBSCRIBER], fault_every, || subscriber.status().received) => {}
             () = listen(publisher_events) => {}
         }
         weather.calm();

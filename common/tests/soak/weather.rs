@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Relay, Side};
-use tokio::time::{interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// Two ways to the broker, and what goes wrong on them.
 pub(crate) struct Weather {
@@ -34,12 +34,27 @@ impl Weather {
     }
 
     /// Breaks both ways every now and then, each in its own manner, for a third of the time in between. The next call
-    /// goes on where this one ended.
-    pub(crate) async fn rage(&self, sandbox: &Sandbox, clients: [&str; 2], every: Duration) {
+    /// goes on where this one ended. After a few faults that let nothing through it waits for something, which
+    /// `arrived` counts: on a busy machine a connection may take longer than from one fault to the next.
+    pub(crate) async fn rage(
+        &self,
+        sandbox: &Sandbox,
+        clients: [&str; 2],
+        every: Duration,
+        arrived: impl Fn() -> u64,
+    ) {
         let mut tick = interval(every);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         tick.tick().await;
+        let (mut seen, mut in_vain) = (arrived(), 0);
         loop {
             tick.tick().await;
+            if arrived() > seen {
+                (seen, in_vain) = (arrived(), 0);
+            } else if in_vain == IN_VAIN {
+                continue;
+            }
+            in_vain += 1;
             let fault = self.faults.replace(self.faults.get() + 1);
             for (way, (relay, client)) in self.relays.iter().zip(clients).enumerate() {
                 // All pairs of faults come up, and each on its own.
@@ -60,6 +75,9 @@ impl Weather {
         self.relays.iter().for_each(Relay::heal);
     }
 }
+
+/// How many faults in a row may let nothing through.
+const IN_VAIN: usize = 10;
 
 fn mishaps() -> [Mishap; 15] {
     use Direction::{ToClient, ToServer};

@@ -99,7 +99,6 @@ async fn wait_for(
     incoming: &mut BytesMut,
     pinged: &Notify,
 ) -> io::Result<()> {
-    log::debug!("the application lags: not reading from the broker");
     loop {
         paho.write_all_buf(incoming).await?;
         tokio::select! {

@@ -135,6 +135,10 @@ impl Driver {
                 }
             }
             Exit::GaveUp(error) => {
+                // Their callers hear why; not all of them listen.
+                if let Err(undelivered) = self.undelivered() {
+                    log::warn!("{undelivered}");
+                }
                 // Set here only, before the waiting callers learn of the end by losing their replies.
                 let _ = self.shared.gave_up.set(Arc::clone(&error));
                 self.emit(Event::Stopped { error: Some(error) });

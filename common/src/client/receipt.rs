@@ -81,6 +81,9 @@ impl Inbox {
             }
             self.opening = None;
         }
+        if self.events.backlog().is_full() {
+            log::debug!("the application lags: not reading from the broker");
+        }
         self.events.backlog().room().await;
     }
 

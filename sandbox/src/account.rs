@@ -20,6 +20,8 @@ use crate::tls::Configurations;
 pub(crate) const REGION: &str = "us-east-1";
 /// The account number of AWS's own examples.
 pub(crate) const ACCOUNT_ID: &str = "123456789012";
+/// The role that all services but Cognito let assume.
+pub(crate) const ROLE_NAME: &str = "sandbox-role";
 
 /// Identities, policies and settings, shared by all connections.
 #[derive(Debug)]

@@ -12,6 +12,8 @@ use crate::policy::Variables;
 /// A certificate that was registered, with the thing it is attached to.
 #[derive(Clone, Debug)]
 pub(crate) struct Registered {
+    /// The SHA-256 of its DER, as AWS IoT names certificates.
+    pub(crate) certificate_id: String,
     pub(crate) thing_name: String,
     /// `iot:Certificate.Subject.*`.
     pub(crate) subject: Variables,
@@ -24,8 +26,13 @@ pub(crate) struct Things(RwLock<HashMap<[u8; 32], Registered>>);
 impl Things {
     /// Registers a certificate and attaches it to a thing.
     pub(crate) fn register(&self, thing_name: &str, certificate: &[u8]) -> anyhow::Result<()> {
-        let registered = Registered { thing_name: thing_name.to_owned(), subject: subject(certificate)? };
-        self.0.write().insert(Sha256::digest(certificate).into(), registered);
+        let fingerprint: [u8; 32] = Sha256::digest(certificate).into();
+        let registered = Registered {
+            certificate_id: hex::encode(fingerprint),
+            thing_name: thing_name.to_owned(),
+            subject: subject(certificate)?,
+        };
+        self.0.write().insert(fingerprint, registered);
         Ok(())
     }
 

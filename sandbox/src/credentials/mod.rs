@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::secret;
 
-pub(crate) use holder::Holder;
+pub(crate) use holder::{Holder, Names};
 pub(crate) use store::{CredentialStore, Known};
 
 /// Temporary AWS credentials: a signature by them is valid only together with their session token.

@@ -73,7 +73,7 @@ mod tests {
             secret_access_key: String::new(),
             session_token: String::new(),
         };
-        Known { credentials, holder: Holder::Role, expires: None }
+        Known { credentials, holder: Holder::role("test"), expires: None }
     }
 
     #[test]

@@ -146,19 +146,15 @@ impl HttpConnection {
         request: &Request<Incoming>,
     ) -> Result<(Authentication, Option<(String, String)>), HttpRefusal> {
         let account = &self.gateway.account;
-        let headers: Vec<_> = request
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
-            })
-            .collect();
+        let headers = sigv4::header_pairs(request.headers());
         let query = request.uri().query();
         let signed = SignedRequest {
             method: request.method().as_str(),
             path: request.uri().path(),
             query: query.unwrap_or_default(),
             headers: &headers,
+            // An upgrade has none.
+            body: b"",
         };
         if !sigv4::is_attempted(&signed) {
             check_host(request.headers())?;

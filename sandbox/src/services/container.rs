@@ -10,6 +10,8 @@ use crate::secret;
 use crate::services::answer::{Answer, Fault, ServiceRequest, json};
 use crate::services::issuer::{Issued, Issuer};
 
+/// Sessions of a task's role are named after the task.
+const TASK_ID: &str = "0123456789abcdef0123456789abcdef";
 pub(super) const PATH: &str = "/v2/credentials/sandbox";
 
 /// What the endpoint needs.
@@ -56,7 +58,7 @@ impl Container<'_> {
             let message = "The authorization token is missing or not valid";
             return Err(Fault::new(StatusCode::UNAUTHORIZED, "UnauthorizedException", message));
         }
-        issuer.issue(Holder::Role)
+        issuer.issue(Holder::role(TASK_ID))
     }
 }
 

@@ -89,7 +89,8 @@ impl Provider<'_> {
         if alias != self.role_alias {
             return Err(not_found("Role alias does not exist"));
         }
-        issuer.issue(Holder::Role)
+        // Sessions are named after the certificate.
+        issuer.issue(Holder::role(device.certificate_id))
     }
 }
 

@@ -10,11 +10,12 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
 
+use crate::account::ROLE_NAME;
 use crate::credentials::Holder;
 use crate::secret;
+use crate::services::CredentialOutcome;
 use crate::services::answer::{Answer, Fault, ServiceRequest, json};
 use crate::services::issuer::{Issuer, iso_8601};
-use crate::services::{CredentialOutcome, ROLE_NAME};
 
 const TOKEN_PATH: &str = "/latest/api/token";
 /// What is asked without the slash is answered alike. Newer clients ask `security-credentials-extended` first, which
@@ -22,6 +23,8 @@ const TOKEN_PATH: &str = "/latest/api/token";
 const ROLES_PATH: &str = "/latest/meta-data/iam/security-credentials";
 const TOKEN: &str = "x-aws-ec2-metadata-token";
 const TTL: &str = "x-aws-ec2-metadata-token-ttl-seconds";
+/// Sessions of an instance's role are named after the instance.
+const INSTANCE_ID: &str = "i-0123456789abcdef0";
 const LONGEST_TTL: u32 = 21_600;
 
 /// How many session tokens are known; the oldest is forgotten for the next.
@@ -99,7 +102,7 @@ impl InstanceMetadata {
                 Ok(Answer::new(StatusCode::OK, "text/plain", name, CredentialOutcome::Answered))
             }
             Some(role) if role.strip_prefix('/') == Some(ROLE_NAME) => {
-                let issued = issuer.issue(Holder::Role)?;
+                let issued = issuer.issue(Holder::role(INSTANCE_ID))?;
                 let body = json(&JsonCredentials {
                     code: "Success",
                     last_updated: iso_8601(issuer.now),

@@ -31,7 +31,8 @@ pub enum CredentialOutcome {
         /// Their access key ID.
         access_key_id: String,
     },
-    /// By something on the way to credentials: an identity ID, a session token of IMDSv2, the name of a role.
+    /// By something on the way to credentials, an identity ID, a session token of IMDSv2, the name of a role; or by
+    /// whose credentials they are.
     Answered,
     /// By an error.
     Refused {

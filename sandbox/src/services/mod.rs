@@ -1,7 +1,7 @@
 //! The services of AWS that give out temporary credentials: Amazon Cognito identity pools, AWS STS, the portal of IAM
 //! Identity Center (SSO), the metadata services of EC2 and of containers, and AWS IoT's own credentials provider.
 //!
-//! Each is a function from a request to an answer, in the service's own protocol; the gateway does the HTTP. What they
+//! AWS STS also says whose credentials a call is signed with. Each is a function from a request to an answer, in the service's own protocol; the gateway does the HTTP. What they
 //! issue goes into the one [`CredentialStore`], by which signatures are verified.
 
 mod answer;
@@ -25,7 +25,7 @@ use http::{HeaderMap, Method};
 use jiff::SignedDuration;
 use uuid::Uuid;
 
-use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::account::{ACCOUNT_ID, Account, REGION, ROLE_NAME};
 use crate::credentials::CredentialStore;
 use crate::sandbox::ENDPOINT;
 use crate::secret;
@@ -40,9 +40,8 @@ use self::credentials_provider::Provider;
 use self::imds::InstanceMetadata;
 use self::issuer::Issuer;
 use self::log::CredentialRequestLog;
+use self::sts::SecurityTokens;
 
-/// The role that all services but Cognito let assume.
-const ROLE_NAME: &str = "sandbox-role";
 const ROLE_ALIAS: &str = "test-role-alias";
 /// As identity providers are named to Cognito: by their domain.
 const LOGIN_PROVIDER: &str = "login.sandbox.example.com";
@@ -175,7 +174,10 @@ impl Services {
         let issuer = Issuer { store: &self.store, now: account.clock.now(), lifetime: self.lifetime };
         let answer = match endpoint {
             CredentialEndpoint::Cognito => self.identity_pool.answer(request, &issuer),
-            CredentialEndpoint::Sts => sts::answer(&self.sts, &self.web_identity_token, request, &issuer),
+            CredentialEndpoint::Sts => {
+                let (facts, token) = (&self.sts, self.web_identity_token.as_str());
+                SecurityTokens { facts, token, verifier: &account.verifier }.answer(request, &issuer)
+            }
             CredentialEndpoint::Sso => sso::answer(&self.sso, request, &issuer),
             CredentialEndpoint::InstanceMetadata => self.instance_metadata.answer(request, &issuer),
             CredentialEndpoint::Container => {

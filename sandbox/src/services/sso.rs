@@ -12,6 +12,8 @@ use crate::services::answer::{Answer, Fault, ServiceRequest, json, parameter};
 use crate::services::issuer::{Issued, Issuer};
 
 pub(super) const PATH: &str = "/federation/credentials";
+/// Sessions are named after the user.
+const USER_NAME: &str = "sandbox-user";
 const BEARER_TOKEN: &str = "x-amz-sso_bearer_token";
 
 #[derive(Serialize)]
@@ -61,5 +63,5 @@ fn role_credentials(facts: &Sso, request: &ServiceRequest<'_>, issuer: &Issuer<'
     if role_name != facts.role_name || account_id != facts.account_id {
         return Err(Fault::new(StatusCode::FORBIDDEN, "ForbiddenException", "No access"));
     }
-    issuer.issue(Holder::Role)
+    issuer.issue(Holder::role(USER_NAME))
 }

@@ -17,8 +17,8 @@ pub(crate) enum Refusal {
     Incomplete(&'static str),
     #[error("Credential should be scoped to a valid region.")]
     WrongRegion,
-    #[error("Credential should be scoped to correct service: 'iotdevicegateway'.")]
-    WrongService,
+    #[error("Credential should be scoped to correct service: '{0}'.")]
+    WrongService(&'static str),
     #[error("Credential should be scoped with a valid terminator: 'aws4_request'.")]
     WrongTerminator,
     #[error("Date in Credential scope does not match YYYYMMDD from ISO-8601 version of date from HTTP")]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use hmac::{Hmac, KeyInit, Mac};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
@@ -12,9 +13,10 @@ use crate::credentials::{CredentialStore, Holder};
 use crate::secret;
 use crate::sigv4::Refusal;
 use crate::sigv4::canonical::{Query, canonical_request};
+use crate::sigv4::claim::Claim;
 use crate::sigv4::refusal::TOLERANCE;
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "iotdevicegateway";
 const TERMINATOR: &str = "aws4_request";
 
@@ -35,6 +37,13 @@ pub(crate) struct SignedRequest<'a> {
     pub(crate) query: &'a str,
     /// Names in lower case.
     pub(crate) headers: &'a [(String, String)],
+    pub(crate) body: &'a [u8],
+}
+
+/// The headers of a request as a signature is verified by them.
+pub(crate) fn header_pairs(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers.iter().map(|(name, value)| (name.as_str().to_owned(), text(value))).collect()
 }
 
 /// Whether a request is meant to be signed: it has a parameter of Signature Version 4, complete or not, or its
@@ -60,26 +69,40 @@ pub(crate) struct Verified {
 }
 
 impl Verifier {
-    /// Verifies `request` at the time `now`.
+    /// Verifies a request to AWS IoT that is signed in its query, at the time `now`.
     pub(crate) fn verify(&self, request: SignedRequest<'_>, now: Timestamp) -> Result<Verified, Refusal> {
         let query =
             Query::parse(request.query).ok_or(Refusal::Incomplete("The query string is not valid UTF-8"))?;
         if query.is_ambiguous() {
             return Err(Refusal::Incomplete("An AWS query-string parameter must not occur more than once"));
         }
-        let signature = query.value("X-Amz-Signature").ok_or(Refusal::MissingAuthentication)?;
-        if query.value("X-Amz-Algorithm") != Some(ALGORITHM) {
-            return Err(Refusal::Incomplete("Unsupported AWS 'algorithm'; expected 'AWS4-HMAC-SHA256'"));
-        }
-        let credential = query
-            .value("X-Amz-Credential")
-            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-Credential'"))?;
-        let amz_date = query
-            .value("X-Amz-Date")
-            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-Date'"))?;
-        let signed_headers = query
-            .value("X-Amz-SignedHeaders")
-            .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-SignedHeaders'"))?;
+        let claim = Claim::of_query(&query)?;
+        self.check(&claim, SERVICE, &query.clone().without_signature(), request, now)
+    }
+
+    /// Verifies a call to `service` that is signed in its `Authorization` header, at the time `now`.
+    pub(crate) fn verify_call(
+        &self,
+        request: SignedRequest<'_>,
+        service: &'static str,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let query =
+            Query::parse(request.query).ok_or(Refusal::Incomplete("The query string is not valid UTF-8"))?;
+        let claim = Claim::of_headers(request.headers)?;
+        self.check(&claim, service, &query, request, now)
+    }
+
+    /// `query` is what is signed of it.
+    fn check(
+        &self,
+        claim: &Claim<'_>,
+        expected_service: &'static str,
+        query: &Query,
+        request: SignedRequest<'_>,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        let Claim { credential, amz_date, signed_headers, signature, token } = *claim;
         let [access_key_id, date, region, service, terminator] =
             credential.split('/').collect::<Vec<_>>()[..]
         else {
@@ -90,8 +113,8 @@ impl Verifier {
         if terminator != TERMINATOR {
             return Err(Refusal::WrongTerminator);
         }
-        if service != SERVICE {
-            return Err(Refusal::WrongService);
+        if service != expected_service {
+            return Err(Refusal::WrongService(expected_service));
         }
         if region != self.region {
             return Err(Refusal::WrongRegion);
@@ -105,7 +128,8 @@ impl Verifier {
 
         // Read the headers before the token is looked at, so that each fault has its own answer.
         let headers = signed_header_values(signed_headers, request.headers)?;
-        let canonical = canonical_request(request.method, request.path, &query, &headers);
+        let payload = hex::encode(Sha256::digest(request.body));
+        let canonical = canonical_request(request.method, request.path, query, &headers, &payload);
         let scope = format!("{date}/{region}/{service}/{terminator}");
         let to_sign = format!("{ALGORITHM}\n{amz_date}\n{scope}\n{}", hex::encode(Sha256::digest(canonical)));
         let secret = &known.credentials.secret_access_key;
@@ -117,8 +141,7 @@ impl Verifier {
         let claimed = signature_bytes(signature).ok_or(Refusal::WrongSignature)?;
         mac(&key, &to_sign).verify_slice(&claimed).map_err(|_| Refusal::WrongSignature)?;
 
-        let token = query.value("X-Amz-Security-Token").ok_or(Refusal::InvalidToken)?;
-        if !secret::same(token, &known.credentials.session_token) {
+        if !token.is_some_and(|token| secret::same(token, &known.credentials.session_token)) {
             return Err(Refusal::InvalidToken);
         }
         if known.expires.is_some_and(|end| end <= now) {
@@ -154,7 +177,7 @@ fn in_time(signed: Timestamp, now: Timestamp) -> Result<(), Refusal> {
 fn signed_header_values(names: &str, headers: &[(String, String)]) -> Result<Vec<(String, String)>, Refusal> {
     let names: Vec<_> = names.split(';').collect();
     if !names.contains(&"host") {
-        return Err(Refusal::Incomplete("'Host' must be a 'SignedHeader' in the AWS query string"));
+        return Err(Refusal::Incomplete("'Host' must be a 'SignedHeader' of the AWS signature"));
     }
     if !names.is_sorted_by(|name, next| name < next)
         || names.iter().any(|name| name.contains(char::is_uppercase))
@@ -217,7 +240,7 @@ mod tests {
 
     fn verify_at(now: &str, query: &str, host: &str, expires: Option<&str>) -> Result<Verified, Refusal> {
         let headers = [("host".to_owned(), host.to_owned())];
-        let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers };
+        let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers, body: b"" };
         verifier(expires).verify(request, parse_amz_date(now).unwrap())
     }
 
@@ -315,7 +338,8 @@ mod tests {
                 session_token: token,
             };
             let headers = [("host".to_owned(), self.host_header.clone())];
-            let request = SignedRequest { method: "GET", path: "/mqtt", query: &query, headers: &headers };
+            let request =
+                SignedRequest { method: "GET", path: "/mqtt", query: &query, headers: &headers, body: b"" };
             let now = parse_amz_date(&self.time).unwrap();
             verifier_of(&self.region, credentials, None).verify(request, now)
         }
@@ -353,7 +377,7 @@ mod tests {
             ("x-amz-customauthorizer-name=X-Amz-Date&token=X-Amz-Date", "", false),
         ] {
             let headers = headers(header);
-            let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers };
+            let request = SignedRequest { method: "GET", path: "/mqtt", query, headers: &headers, body: b"" };
             assert_eq!(is_attempted(&request), attempted, "{query} {header}");
         }
     }

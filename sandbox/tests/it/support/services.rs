@@ -34,6 +34,12 @@ pub(crate) fn metadata(sandbox: &Sandbox, method: &str, target: &str, headers: &
     exchange(&mut tcp, &format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\n{headers}\r\n"))
 }
 
+/// The text of the first element of that name.
+pub(crate) fn element<'a>(xml: &'a str, name: &str) -> &'a str {
+    let (_, rest) = xml.split_once(&format!("<{name}>")).unwrap_or_else(|| panic!("no {name}: {xml}"));
+    rest.split_once(&format!("</{name}>")).unwrap().0
+}
+
 /// The credentials in an answer's JSON, by the names of its members.
 pub(crate) fn credentials(sandbox: &Sandbox, json: &Value, names: [&str; 3]) -> Credentials {
     let [access_key_id, secret_access_key, session_token] =

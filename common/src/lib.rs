@@ -12,7 +12,8 @@
 //!
 //! What a client does not need, and somebody who looks for a fault does: [`Route`] tries one layer at a time
 //! ([`probe`](Route::probe), [`inspect_tls`](Route::inspect_tls), [`server_clock`](Route::server_clock)),
-//! [`Identity::certificates`] and [`CredentialSource::examine`] say whose credentials these are.
+//! [`Identity::certificates`], [`CredentialSource::examine`] and [`ExaminedCredentials::caller_identity`] say whose
+//! credentials these are.
 //!
 //! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
 //! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
@@ -47,8 +48,9 @@ pub use client::{
 };
 pub use clock::{NoServerClock, ServerClock};
 pub use credentials::{
-    CognitoId, CognitoIdentity, CredentialSource, ExaminedCredentials, InvalidCognitoId, InvalidName,
-    RoleAlias, StaticCredentials, ThingName, X509Credentials,
+    CallerIdentity, CallerUnknown, CognitoId, CognitoIdentity, CredentialFault, CredentialSource,
+    ExaminedCredentials, InvalidCognitoId, InvalidName, RoleAlias, StaticCredentials, ThingName,
+    X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};

@@ -7,7 +7,9 @@ use common::{Auth, Endpoint, Error, Failure, Route};
 
 use crate::args::Request;
 use crate::check::Check;
-use crate::checks::{clock, connection, credentials, endpoint, name, proxy, round_trip, tcp, tls, trust};
+use crate::checks::{
+    caller, clock, connection, credentials, endpoint, name, proxy, round_trip, tcp, tls, trust,
+};
 use crate::method::Method;
 use crate::report::{Format, Report, Verdict};
 
@@ -103,16 +105,21 @@ pub(crate) async fn examine(request: Request) -> Result<Verdict, Failure> {
         None => clock::check(&case, &reached).await,
     })?;
 
-    report.add_needed(match unusable {
-        Some(error) => Check::failed(credentials::NAME, error),
+    let (check, examined) = match unusable {
+        Some(error) => (Check::failed(credentials::NAME, error), None),
         None => credentials::check(&case).await,
-    })?;
+    };
+    report.add_needed(check)?;
+    let no_call = proxy.is_none().then_some(proxy::NAME).or(untrusted);
+    let (check, caller) = caller::check(&case, examined.as_ref(), no_call).await;
+    // What AWS IoT Core itself says of refused credentials is worth knowing.
+    report.add(check)?;
 
     match (options, report.stopped_by()) {
         (Some(mut options), None) => {
             options.operation_timeout = case.limit;
             out.watch(&options);
-            if let Some(session) = connection::check(&case, options, &mut report).await? {
+            if let Some(session) = connection::check(&case, &caller, options, &mut report).await? {
                 round_trip::check(&case, session, &doctor.topic, &mut report).await?;
             }
         }

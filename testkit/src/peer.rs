@@ -1,7 +1,7 @@
 //! The official clients as peers of the sandbox: scripts under `python/` and `node/`, each of which connects, hears its
 //! own message and disconnects, with a line of JSON for each step.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fmt};
 
@@ -46,6 +46,24 @@ pub fn python(sandbox: &Sandbox, transport: &str, port: u16) -> Command {
     command.arg("-I").arg(workspace().join("testkit/python/peer.py"));
     command.args(["--transport", transport]);
     with_connection(command, sandbox, port)
+}
+
+/// botocore in an environment of its own, which asks the sandbox's STS whose credentials it has.
+///
+/// # Panics
+///
+/// When it is not installed.
+#[must_use]
+pub fn caller(sandbox: &Sandbox, home: &Path) -> Command {
+    let mut command = Command::new(python_interpreter());
+    command.env_clear();
+    command.arg("-I").arg(workspace().join("testkit/python/caller.py"));
+    command
+        .env("HOME", home)
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .env("AWS_DEFAULT_REGION", sandbox.region());
+    command.env("AWS_CA_BUNDLE", sandbox.ca_file()).env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint);
+    command
 }
 
 /// The folder whose `node_modules` has the official client.
@@ -124,6 +142,17 @@ impl PeerOutcome {
         assert_eq!((self.code, self.names()), (Some(0), steps.to_vec()), "{self}");
         let received = &self.events[3];
         assert_eq!((&received["topic"], &received["payload"]), (&TOPIC.into(), &MESSAGE.into()), "{self}");
+    }
+
+    /// The event that the peer succeeded with.
+    ///
+    /// # Panics
+    ///
+    /// When it failed, or succeeded with another.
+    #[track_caller]
+    pub fn succeeded_with(&self, name: &str) -> &Value {
+        assert_eq!((self.code, self.names().last()), (Some(0), Some(&name)), "{self}");
+        &self.events[self.events.len() - 1]
     }
 
     /// The event that the peer failed with.

@@ -125,6 +125,45 @@ fn botocore_takes_a_role_from_an_instance() {
     assert_signed_with_issued(&sandbox, CredentialEndpoint::InstanceMetadata, Principal::Role);
 }
 
+#[test]
+fn botocore_is_told_whose_credentials_it_has() {
+    let sandbox = Sandbox::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let keys = sandbox.credentials();
+    let given = |id: &str, secret: &str, token: &str| {
+        let mut peer = peer::caller(&sandbox, home.path());
+        peer.env("AWS_ACCESS_KEY_ID", id)
+            .env("AWS_SECRET_ACCESS_KEY", secret)
+            .env("AWS_SESSION_TOKEN", token);
+        PeerOutcome::of(&mut peer)
+    };
+    let outcome = given(&keys.access_key_id, &keys.secret_access_key, &keys.session_token);
+    let caller = outcome.succeeded_with("caller");
+    assert_eq!(
+        (caller["account"].as_str(), caller["arn"].as_str()),
+        (Some("123456789012"), Some("arn:aws:iam::123456789012:user/sandbox-user"))
+    );
+
+    let facts = sandbox.sts();
+    let mut by_role = peer::caller(&sandbox, home.path());
+    by_role.env("AWS_ROLE_ARN", &facts.role_arn).env("AWS_ROLE_SESSION_NAME", "botocore-session");
+    by_role.env("AWS_WEB_IDENTITY_TOKEN_FILE", &facts.web_identity_token_file);
+    let outcome = PeerOutcome::of(&mut by_role);
+    let arn = outcome.succeeded_with("caller")["arn"].as_str();
+    assert_eq!(arn, Some("arn:aws:sts::123456789012:assumed-role/sandbox-role/botocore-session"));
+
+    let expired = sandbox.expired_credentials();
+    for (outcome, code) in [
+        (given(&keys.access_key_id, "wrong", &keys.session_token), "SignatureDoesNotMatch"),
+        (given("ASIAUNKNOWN", &keys.secret_access_key, &keys.session_token), "InvalidClientTokenId"),
+        (given(&keys.access_key_id, &keys.secret_access_key, "wrong"), "InvalidClientTokenId"),
+        (given(&expired.access_key_id, &expired.secret_access_key, &expired.session_token), "ExpiredToken"),
+    ] {
+        let refused = outcome.failed_with("refused");
+        assert_eq!((refused["status"].as_u64(), refused["code"].as_str()), (Some(403), Some(code)));
+    }
+}
+
 /// The last request was to this service, and the one connection is signed with what it issued.
 #[track_caller]
 fn assert_signed_with_issued(sandbox: &Sandbox, endpoint: CredentialEndpoint, principal: Principal) {

@@ -191,6 +191,12 @@ impl Connection {
         self
     }
 
+    /// The same with a variable more.
+    pub(crate) fn with_variable(mut self, (name, value): (&'static str, String)) -> Self {
+        self.variable(name, value);
+        self
+    }
+
     fn variable(&mut self, name: &'static str, value: String) {
         self.variables.push((name, value));
     }

@@ -49,7 +49,11 @@ fn in_sandbox(workspace: &Workspace, flags: &[String]) -> Result<ExitCode> {
     }
     // In the sandbox port 443 is another one.
     let own_https_port = ("--https-port", sandbox.state().value("/https_port")?);
-    let connection = Connection::to_sandbox(folder, flags, sandbox.state())?.with(own_https_port, flags);
+    // AWS is not asked whose the sandbox's credentials are, whatever the user's profile says of endpoints.
+    let own_sts = ("AWS_ENDPOINT_URL_STS", sandbox.state().value("/sts/endpoint")?);
+    let heeded = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned());
+    let connection = Connection::to_sandbox(folder, flags, sandbox.state())?;
+    let connection = connection.with(own_https_port, flags).with_variable(own_sts).with_variable(heeded);
     let mut command = Command::new(executables.path(PACKAGE)?);
     connection.apply(&mut command);
     sandbox.outlast_exec()?;

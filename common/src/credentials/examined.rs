@@ -1,11 +1,13 @@
 use std::time::SystemTime;
 
+use aws_credential_types::Credentials;
+
 use super::{CredentialSource, Provider};
 use crate::error::Error;
 use crate::timeline::Detail;
 use crate::transport::Route;
 
-/// Whose AWS credentials a source gives. It holds no secret.
+/// What a source gives for AWS credentials. Its `Debug` hides the secret key and the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExaminedCredentials {
@@ -19,10 +21,12 @@ pub struct ExaminedCredentials {
     pub expires: Option<SystemTime>,
     /// The Cognito identity, where it is one's.
     pub cognito_identity: Option<String>,
+    /// To ask AWS whose they are.
+    pub(super) credentials: Credentials,
 }
 
 impl CredentialSource {
-    /// Asks this source for credentials, over `route` where it takes a call, and says whose they are. `region` is the
+    /// Asks this source for credentials, over `route` where it takes a call, and says what they are. `region` is the
     /// one that STS is asked in.
     ///
     /// # Errors
@@ -41,6 +45,7 @@ impl CredentialSource {
             are_temporary: credentials.session_token().is_some(),
             expires: credentials.expiry(),
             cognito_identity: provider.cognito_identity().map(ToString::to_string),
+            credentials: credentials.clone(),
         })
     }
 }

@@ -3,6 +3,7 @@
 //! The AWS SDK finds most of them; what is called over HTTP (Cognito, STS, SSO, ECS, EC2 metadata, AWS IoT's own
 //! provider) goes through this crate's own TCP, proxies and TLS, so that the same route holds for all connections.
 
+mod caller;
 mod chain;
 mod cognito;
 mod environment;
@@ -26,6 +27,7 @@ use aws_credential_types::provider::ProvideCredentials;
 use aws_types::region::Region;
 use tokio::sync::Mutex;
 
+pub use self::caller::{CallerIdentity, CallerUnknown, CredentialFault};
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub use self::examined::ExaminedCredentials;
 pub(crate) use self::http::get;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use common::timeline::{BrokerLimits, Detail, StepState};
 use common::{Auth, Client, ClientOptions, Error, Events, Layer, Step};
 
+use super::caller::{self, Caller};
 use super::credentials::{advise_on_policy, advise_on_rejection};
 use crate::check::Check;
 use crate::examination::Case;
@@ -26,6 +27,7 @@ pub(crate) type Session = (Client, Events);
 /// Connects; `None` when there is no connection, and nothing to check behind it.
 pub(crate) async fn check<W: Write>(
     case: &Case,
+    caller: &Caller,
     options: ClientOptions,
     report: &mut Report<W>,
 ) -> io::Result<Option<Session>> {
@@ -43,7 +45,7 @@ pub(crate) async fn check<W: Write>(
         (true, false) => match outcome {
             Ok(_) => Check::ok(WEBSOCKET, "open"),
             Err(error) => {
-                report.add(Check::failed(WEBSOCKET, error))?;
+                report.add(not_upgraded(caller, &client_id, error))?;
                 for name in NAMES.iter().skip(1).chain(&super::round_trip::NAMES) {
                     report.add(Check::not_reached(name, WEBSOCKET))?;
                 }
@@ -58,7 +60,7 @@ pub(crate) async fn check<W: Write>(
             Ok(Some(session))
         }
         Err(error) => {
-            report.add(refused(case, error))?;
+            report.add(refused(case, caller, &client_id, error))?;
             for name in super::round_trip::NAMES {
                 report.add(Check::not_reached(name, CONNACK))?;
             }
@@ -113,7 +115,14 @@ fn describe(limits: &BrokerLimits) -> Vec<String> {
     .collect()
 }
 
-fn refused(case: &Case, error: Error) -> Check {
+fn not_upgraded(caller: &Caller, client_id: &str, error: Error) -> Check {
+    let is_refused =
+        matches!(&error, Error::UpgradeRefused { refusal, .. } if matches!(refusal.status, 401 | 403));
+    let check = Check::failed(WEBSOCKET, error);
+    if is_refused { caller::advise_on_upgrade(check, caller, client_id) } else { check }
+}
+
+fn refused(case: &Case, caller: &Caller, client_id: &str, error: Error) -> Check {
     let about_policy = match &error {
         Error::ConnectRefused { code, .. } => code.is_not_authorized(),
         Error::ClosedBeforeConnack { .. } => true,
@@ -124,6 +133,7 @@ fn refused(case: &Case, error: Error) -> Check {
     match &case.auth {
         Some(Auth::MutualTls(identity)) if is_rejected => advise_on_rejection(check, identity),
         Some(Auth::MutualTls(identity)) if about_policy => advise_on_policy(check, identity),
+        Some(Auth::SigV4 { .. }) if about_policy => caller::advise_on_policy(check, caller, client_id),
         _ => check,
     }
 }

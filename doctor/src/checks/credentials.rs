@@ -1,4 +1,4 @@
-//! Whose credentials these are, and until when.
+//! What the credentials are, and until when.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,17 +15,19 @@ pub(crate) const NAME: &str = "credentials";
 /// Temporary credentials that end before this are at the end of their life, or not renewed.
 const SHORT: Duration = Duration::from_secs(15 * 60);
 
-pub(crate) async fn check(case: &Case) -> Check {
-    match &case.auth {
+/// AWS credentials are returned, too: whose they are is another check.
+pub(crate) async fn check(case: &Case) -> (Check, Option<ExaminedCredentials>) {
+    let check = match &case.auth {
+        Some(Auth::SigV4 { credentials, region }) => return signing(case, credentials, region).await,
         Some(Auth::MutualTls(identity)) => certificate(identity),
-        Some(Auth::SigV4 { credentials, region }) => signing(case, credentials, region).await,
         Some(Auth::CustomAuthorizer { authorizer, .. }) => login(authorizer),
         Some(_) => Check::unreached(NAME, "they are of a kind that the doctor does not know"),
         None => Check::unreached(
             NAME,
             "none were given: --cert and --key, or the flags of another way to authenticate (--auth)",
         ),
-    }
+    };
+    (check, None)
 }
 
 fn certificate(identity: &Identity) -> Check {
@@ -92,7 +94,11 @@ pub(super) fn advise_on_policy(check: Check, identity: &Identity) -> Check {
     )
 }
 
-async fn signing(case: &Case, source: &CredentialSource, region: &str) -> Check {
+async fn signing(
+    case: &Case,
+    source: &CredentialSource,
+    region: &str,
+) -> (Check, Option<ExaminedCredentials>) {
     let examined = timeout(case.limit, Box::pin(source.examine(region, &case.route))).await;
     let examined = examined.unwrap_or_else(|_| {
         Err(Error::ConnectTimeout {
@@ -104,8 +110,8 @@ async fn signing(case: &Case, source: &CredentialSource, region: &str) -> Check 
         })
     });
     match examined {
-        Ok(examined) => describe(&examined, region),
-        Err(error) => Check::failed(NAME, error),
+        Ok(examined) => (describe(&examined, region), Some(examined)),
+        Err(error) => (Check::failed(NAME, error), None),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The checks, one file for each layer.
 
+pub(crate) mod caller;
 pub(crate) mod clock;
 pub(crate) mod connection;
 pub(crate) mod credentials;

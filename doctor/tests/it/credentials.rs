@@ -6,7 +6,7 @@ use std::time::Duration;
 use sandbox::Sandbox;
 use testkit::openssl;
 
-use crate::report::{Report, device, doctor, signed, with_clock};
+use crate::report::{Report, by_signature, device, doctor, signed, with_clock};
 
 #[test]
 fn keys_and_certificates_that_cannot_be_used() {
@@ -53,19 +53,21 @@ fn a_client_certificate_that_ends_soon() {
 #[test]
 fn aws_credentials_that_are_refused() {
     let sandbox = Sandbox::start().unwrap();
-    let sample = || doctor().https(&sandbox).args(["--region", sandbox.region()]);
+    let sample = || by_signature(&sandbox);
     Report::of(sample().credentials(sandbox.expired_credentials()), &sandbox)
-        .has_failed(&["WebSocket"])
+        .has_failed(&["caller identity", "WebSocket"])
         .says("WebSocket", &["403", "hint:", "session token has expired"])
         .says("credentials", &[&sandbox.expired_credentials().access_key_id])
         .stopped("CONNACK", "WebSocket");
     Report::of(signed(&sandbox).env("AWS_SECRET_ACCESS_KEY", "hunter2"), &sandbox)
-        .has_failed(&["WebSocket"])
+        .has_failed(&["caller identity", "WebSocket"])
         .says("WebSocket", &["403", "signature", "hint:", "secret access key"])
         .stopped("CONNACK", "WebSocket");
     let report = Report::of(signed(&sandbox).without_env("AWS_SESSION_TOKEN"), &sandbox);
     assert_eq!(report.sign("credentials"), "warn");
-    report.has_failed(&["WebSocket"]).says("credentials", &["ASIA", "session token is missing"]);
+    report
+        .has_failed(&["caller identity", "WebSocket"])
+        .says("credentials", &["ASIA", "session token is missing"]);
     Report::of(sample(), &sandbox)
         .has_failed(&["credentials"])
         .says("credentials", &["no AWS credentials from the default chain", "hint:"])
@@ -77,7 +79,7 @@ fn aws_credentials_that_are_refused() {
 fn credentials_that_end_soon() {
     let sandbox = Sandbox::builder().credentials_lifetime(Duration::from_secs(600)).start().unwrap();
     let cognito = sandbox.cognito();
-    let sample = doctor().https(&sandbox).args(["--region", sandbox.region()]);
+    let sample = by_signature(&sandbox);
     let sample = sample.args(["--cognito-identity", &cognito.identity_id]);
     Report::of(sample.env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &cognito.endpoint), &sandbox)
         .works_with_warnings_of(&["credentials"])

@@ -1,5 +1,6 @@
 //! The doctor's binary against a sandbox: healthy, and with each layer broken.
 
+mod caller;
 mod credentials;
 mod healthy;
 mod network;

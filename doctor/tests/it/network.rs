@@ -89,8 +89,9 @@ fn wrong_clocks() {
         .works_with_warnings_of(&["clock"])
         .says("clock", &["s fast", "NTP"]);
     Report::of(signed(&sandbox), &sandbox)
-        .has_failed(&["clock", "WebSocket"])
+        .has_failed(&["clock", "caller identity", "WebSocket"])
         .says("clock", &["s fast", "5 minutes", "NTP"])
+        .says("caller identity", &["not yet current", "clock is off", "NTP"])
         .says("WebSocket", &["403", "hint:", "clock"])
         .stopped("CONNACK", "WebSocket");
 

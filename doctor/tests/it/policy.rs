@@ -5,7 +5,7 @@ use std::fs;
 use sandbox::{Principal, Sandbox};
 use serde_json::json;
 
-use crate::report::{Report, device, doctor};
+use crate::report::{Report, by_signature, device};
 
 /// The device may do these, on everything.
 fn allow(sandbox: &Sandbox, actions: &[&str]) {
@@ -91,7 +91,7 @@ fn the_reason_of_a_refused_connack_is_shown() {
 fn a_cognito_identity_is_told_what_it_needs() {
     let sandbox = Sandbox::start().unwrap();
     let cognito = sandbox.cognito();
-    let sample = doctor().https(&sandbox).args(["--region", sandbox.region(), "--client-id", "other-1"]);
+    let sample = by_signature(&sandbox).args(["--client-id", "other-1"]);
     let sample = sample.args(["--cognito-identity", &cognito.identity_id]);
     Report::of(sample.env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &cognito.endpoint), &sandbox)
         .has_failed(&["CONNACK"])

@@ -8,7 +8,7 @@ use testkit::{Outcome, Sample};
 const BINARY: &str = env!("CARGO_BIN_EXE_doctor");
 
 /// All checks, in order.
-pub(crate) const CHECKS: [&str; 17] = [
+pub(crate) const CHECKS: [&str; 18] = [
     "endpoint",
     "proxy",
     "name",
@@ -19,6 +19,7 @@ pub(crate) const CHECKS: [&str; 17] = [
     "ALPN",
     "clock",
     "credentials",
+    "caller identity",
     "WebSocket",
     "CONNACK",
     "subscribe",
@@ -39,7 +40,13 @@ pub(crate) fn device(sandbox: &Sandbox) -> Sample {
 
 /// By SigV4, with credentials of the environment.
 pub(crate) fn signed(sandbox: &Sandbox) -> Sample {
-    doctor().https(sandbox).args(["--region", sandbox.region()]).credentials(sandbox.credentials())
+    by_signature(sandbox).credentials(sandbox.credentials())
+}
+
+/// By SigV4, with credentials that are yet to be given; the sandbox is asked whose they are.
+pub(crate) fn by_signature(sandbox: &Sandbox) -> Sample {
+    let sample = doctor().https(sandbox).args(["--region", sandbox.region()]);
+    sample.env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint)
 }
 
 pub(crate) fn with_clock(sample: Sample, sandbox: &Sandbox) -> Sample {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use crate::excerpt::excerpt;
+use crate::gate::limits;
 use crate::policy::Principal;
 
 /// How a connection came in.
@@ -36,7 +38,8 @@ pub struct Connection {
     pub access_key_id: Option<String>,
     /// The protocol level of the CONNECT: 4 for MQTT 3.1.1, 5 for MQTT 5.
     pub protocol_level: Option<u8>,
-    /// The client ID of the CONNECT, or the one that was assigned.
+    /// The client ID of the CONNECT, or the one that was assigned. Of one that is longer than a client ID may be, only
+    /// the beginning is remembered, with `…` after it.
     pub client_id: Option<String>,
     /// The code of the CONNACK that was sent.
     pub connack: Option<u8>,
@@ -106,6 +109,14 @@ pub(crate) struct LogEntry {
 }
 
 impl LogEntry {
+    /// What a CONNECT says. A client ID may have 64 KiB on its way to being refused.
+    pub(crate) fn names(&self, protocol_level: u8, client_id: &str) {
+        let client_id = excerpt(client_id, limits::CLIENT_ID);
+        self.update(|connection| {
+            (connection.protocol_level, connection.client_id) = (Some(protocol_level), Some(client_id));
+        });
+    }
+
     pub(crate) fn update(&self, change: impl FnOnce(&mut Connection)) {
         let mut log = self.log.lock();
         let index = self.number.checked_sub(log.forgotten);
@@ -136,5 +147,20 @@ mod tests {
         assert_eq!(kept.len(), CAPACITY);
         assert_eq!((kept[0].connack, kept[CAPACITY - 1].connack), (Some(2), Some(3)));
         assert!(kept[1..CAPACITY - 1].iter().all(|connection| connection.connack.is_none()));
+    }
+
+    #[test]
+    fn an_attempt_takes_little_memory_whatever_the_client_sends() {
+        let log = ConnectionLog::default();
+        let long = "x".repeat(65_535);
+        for _ in 0..CAPACITY {
+            log.add(Connection::new(Transport::MutualTls, Principal::Device, None, None)).names(5, &long);
+        }
+        let kept = log.snapshot();
+        let bytes: usize = kept.iter().map(|connection| connection.client_id.as_ref().unwrap().len()).sum();
+        assert!(kept.len() == CAPACITY && bytes <= CAPACITY * 131, "{bytes} bytes of client IDs");
+        let longest = log.add(Connection::new(Transport::MutualTls, Principal::Device, None, None));
+        longest.names(5, &long[..128]);
+        assert_eq!(log.snapshot()[CAPACITY - 1].client_id.as_deref(), Some(&long[..128]), "it may connect");
     }
 }

@@ -30,6 +30,7 @@ mod clock;
 mod connections;
 mod credentials;
 mod device;
+mod excerpt;
 mod gate;
 mod gateway;
 mod mqtt;

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::account::Account;
+use crate::excerpt::excerpt;
 use crate::gate::identity::{Client, Identity};
 use crate::gate::lease::Lease;
 use crate::gate::limits;
@@ -72,9 +73,7 @@ pub(super) fn admit(body: &[u8], client: Client, account: &Account) -> Result<Ad
     };
     let assigned = connect.client_id.is_empty();
     let client_id = if assigned { format!("$GEN/{}", Uuid::new_v4()) } else { connect.client_id.to_owned() };
-    client.entry.update(|entry| {
-        (entry.protocol_level, entry.client_id) = (Some(connect.version.level()), Some(client_id.clone()));
-    });
+    client.entry.names(connect.version.level(), &client_id);
 
     if connect.version == Version::V5
         && let Some((code, reason_string)) = account.refusals.lock().pop_front()
@@ -87,7 +86,10 @@ pub(super) fn admit(body: &[u8], client: Client, account: &Account) -> Result<Ad
         let code = if connect.version == Version::V5 { fault } else { v311(fault) };
         client.entry.update(|entry| entry.connack = Some(code));
         let packet = reply::connack_refusal(connect.version, code, None);
-        Refusal { packet, why: format!("{why} ({client_id:?}, code 0x{code:02X})") }
+        Refusal {
+            packet,
+            why: format!("{why} ({:?}, code 0x{code:02X})", excerpt(&client_id, limits::CLIENT_ID)),
+        }
     };
     let Identity { policies, thing, variables, lease } = client
         .authentication

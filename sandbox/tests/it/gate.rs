@@ -64,6 +64,17 @@ fn client_ids() {
 }
 
 #[test]
+fn only_the_beginning_of_a_client_id_that_is_too_long_is_remembered() {
+    let sandbox = start();
+    let long = "ä".repeat(32_767);
+    assert_eq!(open(&sandbox, &Connect::v5(&long)).1.body[1], 0x85);
+    let connections = sandbox.connections();
+    let remembered = connections[0].client_id.as_deref().unwrap();
+    assert_eq!(remembered, format!("{}…", "ä".repeat(64)));
+    assert_eq!(connections[0].connack, Some(0x85));
+}
+
+#[test]
 fn what_is_not_spoken() {
     let sandbox = start();
     assert_eq!(open(&sandbox, &Connect { level: 3, ..Connect::v311("x") }).1.body, [0, 1]);

@@ -93,7 +93,7 @@ impl fmt::Display for Detail {
             Detail::Dns { host, addresses }
                 if addresses.iter().any(|address| address.to_string() == *host) =>
             {
-                write!(f, "{host} is an address")
+                write!(f, "{host} is an address: no name to look up")
             }
             Detail::Dns { host, addresses } => {
                 write!(f, "{host} is ")?;

@@ -89,7 +89,10 @@ async fn without_a_proxy() {
         let timeline = timelines.begin();
         let route = Route::new(Roots::system(), proxies, Roots::system());
         route.connect("127.0.0.1", port, &timeline).await.expect("connects");
-        assert_eq!(timeline.steps()[0].layer, Layer::Dns);
+        let first = &timeline.steps()[0];
+        assert_eq!(first.layer, Layer::Dns);
+        let told = first.detail.as_ref().map(ToString::to_string);
+        assert_eq!(told.as_deref(), Some("127.0.0.1 is an address: no name to look up"));
         let way = timelines.attempts().kept.remove(0).way;
         assert_eq!(way.is_some_and(|way| way.starts_with("no proxy")), asked);
         assert!(route.proxy_for("127.0.0.1").expect("chooses").is_none());

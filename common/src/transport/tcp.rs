@@ -1,7 +1,7 @@
 //! Name resolution and TCP, with the happy eyeballs of RFC 8305.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::thread;
 use std::time::Duration;
 
@@ -49,15 +49,20 @@ pub(crate) enum AddressFamily {
     V6,
 }
 
-/// The addresses of a name or of an IP address, at least one, in the resolver's order.
+/// The addresses of a name, at least one, in the resolver's order. An IP address is its own, at once.
 ///
 /// # Errors
 /// [`Error::Resolve`].
 pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Result<Vec<SocketAddr>, Error> {
     let failed = |source| Error::Resolve { host: host.to_owned(), source };
-    let name = host.to_owned();
-    let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect);
-    let mut addresses: Vec<_> = on_own_thread(lookup).await.map_err(failed)?;
+    let mut addresses = match host.parse::<IpAddr>() {
+        Ok(address) => vec![SocketAddr::new(address, port)],
+        Err(_) => {
+            let name = host.to_owned();
+            let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+            on_own_thread(lookup).await.map_err(failed)?
+        }
+    };
     if addresses.is_empty() {
         return Err(failed(io::Error::new(io::ErrorKind::NotFound, "the name has no address")));
     }
@@ -164,6 +169,7 @@ fn interleave(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
     use tokio::net::TcpListener;
 
     use super::*;
@@ -275,6 +281,15 @@ mod tests {
             resolve("::1", 8883, AddressFamily::Any).await.expect("an address"),
             addresses(&["[::1]:8883"])
         );
+    }
+
+    #[test]
+    fn an_address_is_not_looked_up() {
+        for (host, expected) in [("127.0.0.1", "127.0.0.1:8883"), ("2001:db8::1", "[2001:db8::1]:8883")] {
+            // No runtime, and no thread: the answer is there when it is asked for.
+            let known = resolve(host, 8883, AddressFamily::Any).now_or_never().expect("at once");
+            assert_eq!(known.expect("an address"), addresses(&[expected]));
+        }
     }
 
     #[tokio::test]

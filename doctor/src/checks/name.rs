@@ -26,7 +26,7 @@ pub(crate) async fn check(case: &Case, choice: &ProxyChoice<'_>, addresses: &mut
         Err(error) => return Check::failed(NAME, error),
     }
     if case.host().parse::<IpAddr>().is_ok() {
-        return Check::ok(NAME, format!("{} is an address", case.host()));
+        return Check::ok(NAME, format!("{} is an address: no name to look up", case.host()));
     }
     let texts: Vec<_> = addresses.iter().map(|address| address.ip().to_string()).collect();
     let families =

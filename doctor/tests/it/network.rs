@@ -1,12 +1,12 @@
 //! What is wrong below TLS: names, ports, proxies, silence, and the clock.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener};
 use std::time::{Duration, Instant};
 
 use sandbox::Sandbox;
 use testkit::Sample;
 
-use crate::report::{Report, device, doctor, signed};
+use crate::report::{Report, device, doctor, signed, with_clock};
 
 fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -30,6 +30,24 @@ fn an_unknown_name() {
         report.has_failed(&["name"]).says("name", &["endpoint.invalid", "hint:", "describe-endpoint"]);
     assert_eq!((report.sign("TCP"), report.sign("clock"), report.sign("credentials")), ("-", "-", "ok"));
     report.stopped("WebSocket", "name");
+}
+
+#[test]
+fn an_address_is_no_name_to_look_up() {
+    let sandbox = Sandbox::start().unwrap();
+    let ca_file = sandbox.ca_file().display().to_string();
+    // Its backlog takes the connections; TLS waits in vain.
+    let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, 0)).unwrap();
+    for (endpoint, host, port) in
+        [("127.0.0.1", "127.0.0.1", sandbox.mqtt_port()), ("[::1]", "::1", v6.local_addr().unwrap().port())]
+    {
+        let sample = doctor().args(["--endpoint", endpoint, "--port", &port.to_string()]);
+        let sample = sample.args(["--ca-file", &ca_file, "--connect-timeout", "1"]);
+        // TLS fails: the sandbox asks for a name in the handshake, as AWS IoT Core does.
+        Report::of(with_clock(sample.device(sandbox.device()), &sandbox), &sandbox)
+            .says("name", &[&format!("{host} is an address: no name to look up")])
+            .says("TCP", &[&format!("{endpoint}:{port} in ")]);
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use common::{Auth, Client, ClientOptions, Endpoint, Identity, Proxies, Proxy, Roots, Route};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
@@ -41,12 +41,26 @@ async fn main() -> Result<()> {
         let url = format!("{scheme}://{user_info}127.0.0.1:{}", relay.port());
         let route = Route::new(roots.clone(), Proxies::always(Proxy::parse(&url)?), Roots::system());
         let time = median(&sandbox, route, sandbox.mqtt_port()).await?;
-        let added = (time.as_secs_f64() - base.as_secs_f64()) / ROUND_TRIP.as_secs_f64();
         let name = format!("{scheme}{}", if login.is_some() { " with a login" } else { "" });
-        println!("{name:<28} {:>12.1} {added:>8.2} {needed:>8}", time.as_secs_f64() * 1000.0);
+        print(&name, time, base, needed);
         anyhow::ensure!(!proxy.asked().is_empty(), "{name}: the proxy was not asked");
     }
+
+    // The sandbox's own, which has a certificate. One round trip for TLS 1.3 and one for CONNECT.
+    let own = sandbox.proxies().https.parse::<http::Uri>()?;
+    let port = own.port_u16().context("the proxy has no port")?;
+    let relay = Relay::start(port, Options { one_way_delay: ROUND_TRIP / 2 })?;
+    let proxy = Proxy::parse(&format!("https://localhost:{}", relay.port()))?;
+    let route = Route::new(roots.clone(), Proxies::always(proxy), roots);
+    let time = median(&sandbox, route, sandbox.mqtt_port()).await?;
+    print("https", time, base, 2);
+    anyhow::ensure!(sandbox.proxied().len() == RUNS, "https: the proxy was not asked each time");
     Ok(())
+}
+
+fn print(name: &str, time: Duration, base: Duration, needed: u32) {
+    let added = (time.as_secs_f64() - base.as_secs_f64()) / ROUND_TRIP.as_secs_f64();
+    println!("{name:<28} {:>12.1} {added:>8.2} {needed:>8}", time.as_secs_f64() * 1000.0);
 }
 
 async fn median(sandbox: &Sandbox, route: Route, port: u16) -> Result<Duration> {

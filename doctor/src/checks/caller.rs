@@ -129,8 +129,8 @@ pub(super) fn advise_on_upgrade(check: Check, caller: &Caller, client_id: &str) 
                  missing is the permission, or the endpoint is another account's or region's"
             ),
             format!(
-                "let a policy of {arn} allow iot:Connect on client/{client_id}; compare the endpoint with what `aws iot \
-                 describe-endpoint --endpoint-type iot:Data-ATS` prints in account {account}"
+                "let a policy of {arn} allow iot:Connect on client/{client_id}; compare the endpoint with what \
+                 `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints in account {account}"
             ),
         ),
         Caller::Refused => check.advise(

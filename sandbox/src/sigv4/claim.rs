@@ -30,6 +30,9 @@ impl<'a> Claim<'a> {
         let signed_headers = query
             .value("X-Amz-SignedHeaders")
             .ok_or(Refusal::Incomplete("AWS query-string parameters must include 'X-Amz-SignedHeaders'"))?;
+        if !is_among("host", signed_headers) {
+            return Err(Refusal::Incomplete("'Host' must be a 'SignedHeader' in the AWS query string"));
+        }
         let token = query.value("X-Amz-Security-Token");
         Ok(Claim { credential, amz_date, signed_headers, signature, token })
     }
@@ -56,13 +59,21 @@ impl<'a> Claim<'a> {
         let amz_date = single(headers, "x-amz-date")?.ok_or(Refusal::Incomplete(
             "Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.",
         ))?;
-        let is_signed = |name: &str| signed_headers.split(';').any(|signed| signed == name);
-        if headers.iter().any(|(name, _)| name.starts_with("x-amz-") && !is_signed(name)) {
+        if !is_among("host", signed_headers) {
+            return Err(Refusal::Incomplete(
+                "'Host' must be a 'SignedHeader' in the AWS Authorization header.",
+            ));
+        }
+        if headers.iter().any(|(name, _)| name.starts_with("x-amz-") && !is_among(name, signed_headers)) {
             return Err(Refusal::WrongSignature);
         }
         let token = single(headers, "x-amz-security-token")?;
         Ok(Claim { credential, amz_date, signed_headers, signature, token })
     }
+}
+
+fn is_among(name: &str, signed_headers: &str) -> bool {
+    signed_headers.split(';').any(|signed| signed == name)
 }
 
 /// The value of a header that may not occur more than once.

@@ -181,6 +181,7 @@ fn a_signature_covers_the_body_and_the_headers() {
         (format!("{headers}{token}"), body.to_owned(), &host, Some("IncompleteSignature")),
         (headers.replace("Credential=", "Credentials="), body.to_owned(), &host, Some("IncompleteSignature")),
         (headers.replace("Signature=", "Signed="), body.to_owned(), &host, Some("IncompleteSignature")),
+        (headers.replace("Headers=host;", "Headers="), body.to_owned(), &host, Some("IncompleteSignature")),
         (headers.replace("AWS4-", "AWS3-"), body.to_owned(), &host, Some("IncompleteSignature")),
         (headers.replace("X-Amz-Date", "X-Date"), body.to_owned(), &host, Some("IncompleteSignature")),
         (String::new(), body.to_owned(), &host, Some("MissingAuthenticationToken")),

@@ -49,3 +49,20 @@ impl CredentialSource {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::StaticCredentials;
+    use crate::transport::Roots;
+
+    #[tokio::test]
+    async fn its_debug_form_hides_the_credentials() {
+        let given = StaticCredentials::new("AKIAEXAMPLE", "hush", Some("quiet".into()));
+        let source = CredentialSource::Static(given);
+        let examined = source.examine("us-east-1", &Roots::system().into()).await.unwrap();
+        let shown = format!("{examined:?}");
+        assert!(shown.contains("AKIAEXAMPLE"), "{shown}");
+        assert!(!shown.contains("hush") && !shown.contains("quiet"), "{shown}");
+    }
+}

@@ -32,6 +32,14 @@ impl Journal {
         self.entries.borrow().clone()
     }
 
+    /// Waits until `condition` holds for all that has happened; whether it does in time.
+    pub(crate) async fn until(&self, condition: impl Fn(&[(Instant, Event)]) -> bool) -> bool {
+        let mut entries = self.entries.clone();
+        // The client's end closes the channel, which is as much a reason to stop waiting as the deadline.
+        let _ = timeout(LIMIT, entries.wait_for(|entries| condition(entries))).await;
+        condition(&self.entries())
+    }
+
     /// One line an event, messages aside.
     pub(crate) fn summary(&self) -> String {
         let line = |(_, event)| match event {

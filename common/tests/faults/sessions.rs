@@ -19,29 +19,23 @@ fn publish(sandbox: &Sandbox, numbers: std::ops::Range<usize>) {
     }
 }
 
-fn received(journal: &Journal) -> Vec<usize> {
-    let message = |(_, event)| match event {
+fn received(entries: &[(Instant, Event)]) -> Vec<usize> {
+    let message = |(_, event): &(Instant, Event)| match event {
         Event::Message(message) => Some(number(&message.payload)),
         _ => None,
     };
-    journal.entries().into_iter().filter_map(message).collect()
+    entries.iter().filter_map(message).collect()
 }
 
 /// Waits until each of so many messages has been received.
 async fn all_received(journal: &Journal, count: usize) {
-    let missing = || {
-        let received: BTreeSet<usize> = received(journal).into_iter().collect();
+    let missing = |entries: &[(Instant, Event)]| {
+        let received: BTreeSet<usize> = received(entries).into_iter().collect();
         (0..count).filter(|number| !received.contains(number)).collect::<Vec<_>>()
     };
-    let deadline = Instant::now() + LIMIT;
-    while !missing().is_empty() {
-        assert!(
-            Instant::now() < deadline,
-            "of {count} messages never received: {:?}{}",
-            missing(),
-            journal.summary()
-        );
-        sleep(Duration::from_millis(20)).await;
+    if !journal.until(|entries| missing(entries).is_empty()).await {
+        let missing = missing(&journal.entries());
+        panic!("of {count} messages never received: {missing:?}{}", journal.summary());
     }
 }
 
@@ -78,7 +72,7 @@ async fn what_is_published_during_an_outage_is_received_after_it() {
         publish(&sandbox, 150..200);
         all_received(&journal, 200).await;
         let name = format!("subscriber, {fault:?} (MQTT {version})");
-        report(&name, 200, &received(&journal), Some(time - healed));
+        report(&name, 200, &received(&journal.entries()), Some(time - healed));
         client.disconnect().await.unwrap();
     }
 }
@@ -96,7 +90,9 @@ async fn a_reset_within_a_delivery_loses_nothing() {
                 let before = relay.connections();
                 relay.inject(Reach::Live, Fault::ResetAfter { direction, bytes });
                 // Until it has hit.
+                let deadline = Instant::now() + LIMIT;
                 while relay.connections() == before {
+                    assert!(Instant::now() < deadline, "no reset after {bytes} bytes {direction:?}");
                     publish(&sandbox, published..published + 5);
                     published += 5;
                     sleep(Duration::from_millis(2)).await;
@@ -107,7 +103,7 @@ async fn a_reset_within_a_delivery_loses_nothing() {
             }
             all_received(&journal, published).await;
             let name = format!("reset within a delivery {direction:?} (MQTT {version})");
-            report(&name, published, &received(&journal), None);
+            report(&name, published, &received(&journal.entries()), None);
             assert_eq!(relay.connections(), 6);
             client.disconnect().await.unwrap();
         }

@@ -14,6 +14,7 @@ pub mod policy;
 mod protected_key;
 pub mod proxies;
 pub mod readme;
+mod running;
 mod sample;
 mod softhsm;
 
@@ -26,5 +27,6 @@ pub use observer::Observer;
 pub use openssl::openssl;
 pub use outcome::Outcome;
 pub use protected_key::ProtectedKey;
+pub use running::{Running, Signal};
 pub use sample::{Sample, workspace};
 pub use softhsm::{KeyKind, SoftHsm};

@@ -136,7 +136,7 @@ pub(crate) fn start_with(command: &mut Command, stdin: Stdio) -> Child {
 }
 
 /// Kills `child` and its group: to kill cargo alone would leave the compilers it has started.
-fn kill_group(child: &mut Child) {
+pub(crate) fn kill_group(child: &mut Child) {
     let group = format!("-{}", child.id());
     // It has no group of its own when something else than `start` started it.
     let _ = Command::new("kill").args(["-KILL", "--", &group]).stderr(Stdio::null()).status();

@@ -1,11 +1,10 @@
 //! The sample against a sandbox, and what it says when it is refused.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
 
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
-use testkit::{Mosquitto, Outcome, ProtectedKey, Sample, policy, readme};
+use testkit::{Mosquitto, ProtectedKey, Running, Sample, Signal, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
 
@@ -66,20 +65,13 @@ fn the_official_flags_work() {
 
 #[test]
 fn ctrl_c_and_sigterm_end_it_with_a_clean_disconnect() {
-    for signal in ["-INT", "-TERM"] {
+    for signal in [Signal::Interrupt, Signal::Terminate] {
         let sandbox = Sandbox::start().unwrap();
-        let mut child = pubsub(&sandbox).args(["--count", "0"]).spawn();
-        let mut stdout = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        while !line.starts_with("Received") {
-            line.clear();
-            assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "ended early");
-        }
-        let kill = Outcome::of(std::process::Command::new("kill").args([signal, &child.id().to_string()]));
-        kill.succeeded();
-        let rest: Vec<String> = stdout.lines().map(Result::unwrap).collect();
-        assert_eq!(rest.last().map(String::as_str), Some("Disconnected"));
-        Outcome::of_child(child, "pubsub").succeeded();
+        let mut running = Running::new(pubsub(&sandbox).args(["--count", "0"]).spawn());
+        running.until("Received");
+        running.signal(signal);
+        let outcome = running.outcome().succeeded();
+        assert!(outcome.stdout.ends_with("Disconnected\n"), "{outcome:#?}");
         assert!(sandbox.connections()[0].clean_disconnect, "a DISCONNECT packet was sent");
     }
 }

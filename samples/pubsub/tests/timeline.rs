@@ -1,11 +1,10 @@
 //! `--timeline`: after the run and after each kind of failure, as a drawing and as data.
 
 use std::net::{Ipv4Addr, TcpListener};
-use std::process::Command;
 
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
-use testkit::{Outcome, Sample};
+use testkit::{Outcome, Running, Sample, Signal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
 
@@ -138,13 +137,13 @@ fn a_deadline_that_passes() {
 fn ctrl_c_while_connecting() {
     let sandbox = Sandbox::start().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let child = pubsub(&sandbox, listener.local_addr().unwrap().port()).spawn();
+    let running = Running::new(pubsub(&sandbox, listener.local_addr().unwrap().port()).spawn());
     // It listens for signals before it dials.
     let (mut connection, _) = listener.accept().unwrap();
     // The ClientHello: the handshake is under way.
     std::io::Read::read_exact(&mut connection, &mut [0]).unwrap();
-    Outcome::of(Command::new("kill").args(["-INT", &child.id().to_string()])).succeeded();
-    let outcome = Outcome::of_child(child, "pubsub").failed(1, &["interrupted"]);
+    running.signal(Signal::Interrupt);
+    let outcome = running.outcome().failed(1, &["interrupted"]);
     let drawn = drawing(&outcome);
     assert!(
         drawn.contains(": unfinished after ") && bar(drawn, "TLS handshake").starts_with("> "),

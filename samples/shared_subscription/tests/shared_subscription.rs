@@ -1,13 +1,11 @@
 //! The sample against a sandbox, and what it says when it is refused.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
 
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
-use testkit::{Mosquitto, Outcome, Sample, policy, readme};
+use testkit::{Mosquitto, Outcome, Running, Sample, Signal, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_shared_subscription");
 
@@ -80,17 +78,11 @@ fn the_official_flags_work() {
 #[test]
 fn ctrl_c_ends_all_three_with_a_disconnect() {
     let sandbox = Sandbox::start().unwrap();
-    let mut child = sample(&sandbox).args(["--count", "0"]).spawn();
-    let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.starts_with("Received") {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "ended early");
-    }
-    Outcome::of(Command::new("kill").args(["-INT", &child.id().to_string()])).succeeded();
-    let rest: Vec<String> = stdout.lines().map(Result::unwrap).collect();
-    assert_eq!(rest.last().map(String::as_str), Some("Disconnected"));
-    Outcome::of_child(child, "shared_subscription").succeeded();
+    let mut running = Running::new(sample(&sandbox).args(["--count", "0"]).spawn());
+    running.until("Received");
+    running.signal(Signal::Interrupt);
+    let outcome = running.outcome().succeeded();
+    assert!(outcome.stdout.ends_with("Disconnected\n"), "{outcome:#?}");
     let connections = sandbox.connections();
     assert_eq!(connections.len(), 3);
     assert!(connections.iter().all(|connection| connection.clean_disconnect));

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, allow_all, lines, pubsub, quick, waiting};
+use crate::support::{allow_all, lines, pubsub, quick, waiting};
 use sandbox::{Principal, Sandbox};
-use testkit::Sample;
+use testkit::{Running, Sample, Signal};
 
 #[test]
 fn a_flood_of_foreign_messages_holds_nothing_up() {
@@ -77,7 +77,7 @@ fn members_of_a_group_share_the_messages() {
             two.until("Published");
         }
         let outputs = [one, two].map(|member| {
-            member.signal("-INT");
+            member.signal(Signal::Interrupt);
             member.outcome().succeeded().stdout
         });
         let received = |output: &String, number: u32| {
@@ -97,11 +97,11 @@ fn members_of_a_group_share_the_messages() {
 fn a_second_ctrl_c_does_not_wait_for_acknowledgements() {
     let mut sandbox = Sandbox::start().unwrap();
     let mut running = waiting(&mut sandbox, "60");
-    running.signal("-INT");
+    running.signal(Signal::Interrupt);
     running.hears_no_more("dropped the oldest message", Duration::from_secs(1));
     assert!(running.child.try_wait().unwrap().is_none(), "it waits for acknowledgements");
     let second = Instant::now();
-    running.signal("-INT");
+    running.signal(Signal::Interrupt);
     running.outcome().failed(1, &["Error: interrupted"]);
     assert!(second.elapsed() < Duration::from_secs(2), "{:?}", second.elapsed());
 }
@@ -142,9 +142,9 @@ fn ctrl_c_in_a_flood_is_a_clean_end() {
     for _ in 0..3000 {
         flood.until("Published");
     }
-    running.signal("-INT");
+    running.signal(Signal::Interrupt);
     let outcome = running.outcome();
-    flood.signal("-KILL");
+    flood.signal(Signal::Kill);
     flood.outcome();
     let outcome = outcome.succeeded();
     assert!(outcome.stdout.ends_with("Disconnected\n"));

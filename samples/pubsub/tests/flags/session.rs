@@ -7,9 +7,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::Sandbox;
-use testkit::Observer;
+use tempfile::TempDir;
+use testkit::{Observer, Running, Signal};
 
-use crate::support::{Running, allow_all, lines, quick, waiting};
+use crate::support::{allow_all, lines, quick, waiting};
 
 #[test]
 fn a_resumed_session_holds_what_came_in_between() {
@@ -121,12 +122,8 @@ fn persisted_messages_outlive_the_process() {
     stdin.write_all(b"line one\nline two\n").unwrap();
     drop(stdin);
     // It waits for the broker; Ctrl-C leaves them to the next run.
-    let deadline = Instant::now() + Duration::from_secs(30);
-    while !holds(Path::new(&store), b"line two") {
-        assert!(Instant::now() < deadline, "the second line is not in the store");
-        thread::sleep(Duration::from_millis(20));
-    }
-    running.signal("-INT");
+    until_stored(&directory, "line two");
+    running.signal(Signal::Interrupt);
     let outcome = running.outcome();
     assert!(outcome.stderr.contains("2 messages stay in the message store for the next run"), "{outcome:#?}");
 
@@ -136,6 +133,16 @@ fn persisted_messages_outlive_the_process() {
     let mut seen: Vec<_> = (0..3).map(|_| observer.next()["payload"].as_str().unwrap().to_owned()).collect();
     seen.sort();
     assert_eq!(seen, ["line one", "line three", "line two"]);
+}
+
+/// Waits until the message store has this payload.
+fn until_stored(directory: &TempDir, payload: &str) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !holds(directory.path(), payload.as_bytes()) {
+        assert!(Instant::now() < deadline, "{payload:?} is not in the store");
+        // A file tells nobody that it has changed.
+        thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Whether a file below `directory` has these bytes.
@@ -179,7 +186,7 @@ fn topic_aliases_change_nothing_for_subscribers() {
 fn the_time_for_acknowledgements_is_limited() {
     let mut sandbox = Sandbox::start().unwrap();
     let running = waiting(&mut sandbox, "1");
-    running.signal("-TERM");
+    running.signal(Signal::Terminate);
     let asked = Instant::now();
     let outcome = running.outcome();
     let took = asked.elapsed();

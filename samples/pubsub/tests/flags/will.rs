@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::support::{Running, allow_all, pubsub};
+use crate::support::{allow_all, pubsub};
 use sandbox::Sandbox;
 use serde_json::json;
-use testkit::{Observer, Sample};
+use testkit::{Observer, Running, Sample, Signal};
 
 fn with_will(sandbox: &Sandbox) -> Sample {
     let will = ["--will-topic", "test/will", "--will-message", "gone", "--will-qos", "0"];
@@ -24,11 +24,11 @@ fn it_is_published_after_kill_9_and_not_after_a_disconnect() {
             running
         };
         let polite = start();
-        polite.signal("-TERM");
+        polite.signal(Signal::Terminate);
         polite.outcome().succeeded();
 
         let killed = start();
-        killed.signal("-KILL");
+        killed.signal(Signal::Kill);
         assert_eq!(killed.outcome().code, None);
         let seen = observer.next();
         assert_eq!(
@@ -47,7 +47,7 @@ fn it_can_be_kept_and_sent_with_qos_1() {
     let flags = ["--will-topic", "test/will", "--will-message", "gone", "--will-retain", "--count", "0"];
     let mut running = Running::new(pubsub(&sandbox).args(flags).args(["--interval", "1"]).spawn());
     running.until("Received on");
-    running.signal("-KILL");
+    running.signal(Signal::Kill);
     running.outcome();
     assert_eq!(observer.next()["qos"], 1);
     let late = Observer::subscribe(&sandbox, "test-late", "test/will").next();
@@ -61,7 +61,7 @@ fn it_waits_for_the_delay() {
     let observer = Observer::subscribe(&sandbox, "test-observer", "test/will");
     let mut running = Running::new(with_will(&sandbox).args(["--will-delay", "2"]).spawn());
     running.until("Received on");
-    running.signal("-KILL");
+    running.signal(Signal::Kill);
     running.outcome();
     let gone = Instant::now();
     assert_eq!(observer.next()["payload"], "gone");

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use crate::client::{Client, Status};
 
 /// A line that says, once a second, how far a long run is: on a terminal that shows nothing else, since stdout goes
-/// elsewhere. It is rewritten in place, and gone when this is dropped.
+/// elsewhere. It is rewritten in place, and gone in the end.
 #[derive(Debug)]
 pub struct Progress<W: Write> {
     /// `None` where no line is wanted.
@@ -29,8 +30,22 @@ impl<W: Write + IsTerminal> Progress<W> {
 }
 
 impl<W: Write> Progress<W> {
-    /// Waits until it is time, and shows where the client stands; waits for ever where no line is wanted.
-    pub async fn tick(&mut self, client: &Client) {
+    /// Does `work`, and shows meanwhile where the client stands.
+    pub async fn during<T>(mut self, client: &Client, work: impl Future<Output = T>) -> T {
+        tokio::select! {
+            outcome = work => outcome,
+            never = self.show(client) => match never {},
+        }
+    }
+
+    async fn show(&mut self, client: &Client) -> Infallible {
+        loop {
+            self.tick(client).await;
+        }
+    }
+
+    /// Waits until it is time, and writes the line; waits for ever where none is wanted.
+    async fn tick(&mut self, client: &Client) {
         let Some(writer) = &mut self.writer else { return pending().await };
         let now = self.ticks.tick().await;
         let status = client.status();

@@ -3,19 +3,12 @@ use std::thread;
 
 use tokio::sync::mpsc;
 
-/// Lines of bytes that a thread of its own reads: a read that waits for a person cannot be given up, and must not hold
-/// up the end of the process.
-#[derive(Debug)]
-pub(super) struct Lines {
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// Not read yet: what connects first may fail, and the input is left to whoever comes next.
-    StandardInput,
-    Reading(mpsc::Receiver<Result<Vec<u8>, LineError>>),
-}
+/// The lines of the standard input, as bytes. A thread of its own reads them: a read that waits for a person cannot be
+/// given up, and must not hold up the end of the process.
+///
+/// `None` until the first is asked for: what connects first may fail, and the input is left to whoever comes next.
+#[derive(Debug, Default)]
+pub(super) struct Lines(Option<mpsc::Receiver<Result<Vec<u8>, LineError>>>);
 
 /// Why there is no next line.
 #[derive(Debug, thiserror::Error)]
@@ -42,15 +35,10 @@ pub enum LineError {
 
 impl Lines {
     /// The longest line, in bytes: AWS IoT Core's limit for a payload.
-    pub(super) const LONGEST: usize = 128 * 1024;
+    const LONGEST: usize = 128 * 1024;
 
     /// Lines that are read ahead.
     const AHEAD: usize = 16;
-
-    /// The lines of the standard input, which is read from the first call of [`next`](Self::next) on.
-    pub(super) fn of_standard_input() -> Self {
-        Self { source: Source::StandardInput }
-    }
 
     /// The next line, without LF or CRLF; a last line needs none. `None` at the end. Nothing is lost when the call is
     /// given up.
@@ -59,16 +47,12 @@ impl Lines {
     ///
     /// [`LineError`]; there is nothing after it.
     pub(super) async fn next(&mut self) -> Result<Option<Vec<u8>>, LineError> {
-        let lines = match &mut self.source {
-            Source::Reading(lines) => lines,
-            source @ Source::StandardInput => {
-                let lines = start_reading(BufReader::new(io::stdin()))
-                    .map_err(|source| LineError::Read { number: 1, source })?;
-                *source = Source::Reading(lines);
-                return Box::pin(self.next()).await;
-            }
+        let lines = match self.0.take() {
+            Some(lines) => lines,
+            None => start_reading(BufReader::new(io::stdin()))
+                .map_err(|source| LineError::Read { number: 1, source })?,
         };
-        lines.recv().await.transpose()
+        self.0.insert(lines).recv().await.transpose()
     }
 }
 

@@ -5,6 +5,7 @@ use tokio::time::{Instant, sleep};
 use super::lines::{LineError, Lines};
 use crate::args::SharedGroup;
 use crate::client::Message;
+use crate::failure::Failure;
 
 /// The messages that a program publishes, one after the other: a numbered text, or lines.
 #[derive(Debug)]
@@ -27,6 +28,9 @@ enum Payloads {
 }
 
 impl Messages {
+    /// How long a message may take to come back after its acknowledgement, while there is a connection.
+    pub const PATIENCE: Duration = Duration::from_secs(10);
+
     /// `<text> [1]`, `<text> [2]` and so on: `count` of them, or without an end; the rest of each is `template`'s.
     #[must_use]
     pub fn numbered(
@@ -42,7 +46,7 @@ impl Messages {
     /// [`next`](Self::next) on.
     #[must_use]
     pub fn of_standard_input(template: Message, count: Option<u64>, interval: Duration) -> Self {
-        Self::new(template, Payloads::Lines(Lines::of_standard_input()), count, interval)
+        Self::new(template, Payloads::Lines(Lines::default()), count, interval)
     }
 
     /// The same, for subscribers that share them.
@@ -89,10 +93,17 @@ impl Messages {
         self.left == Some(0)
     }
 
-    /// Whether there is no end but Ctrl-C or that of the input.
-    #[must_use]
-    pub fn is_endless(&self) -> bool {
-        self.left.is_none()
+    /// What a session that publishes them has come to: where there is no end but Ctrl-C, or that of the input, an
+    /// interruption is how it is meant to end.
+    ///
+    /// # Errors
+    ///
+    /// Any other failure of the session.
+    pub fn outcome(&self, session: Result<(), Failure>) -> Result<(), Failure> {
+        match session {
+            Err(failure) if self.left.is_none() && failure.is_interruption() => Ok(()),
+            session => session,
+        }
     }
 
     /// The topic filter that a client receives them with.
@@ -119,6 +130,20 @@ impl Messages {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Error;
+
+    #[test]
+    fn an_interruption_is_the_end_of_what_has_no_other() {
+        let messages = |count| Messages::numbered(Message::new("a", ""), "hi", count, Duration::ZERO);
+        let interrupted = || Err(Error::Interrupted.into());
+        let refused = || Err(Error::Stopped { source: None }.into());
+        assert!(messages(None).outcome(interrupted()).is_ok());
+        assert!(messages(Some(5)).outcome(interrupted()).unwrap_err().is_interruption());
+        for count in [None, Some(5)] {
+            assert!(!messages(count).outcome(refused()).unwrap_err().is_interruption());
+            assert!(messages(count).outcome(Ok(())).is_ok());
+        }
+    }
 
     #[tokio::test]
     async fn numbered_messages_keep_their_interval_and_their_count() {

@@ -3,7 +3,6 @@
 mod lines;
 mod messages;
 mod publisher;
-mod window;
 
 pub use self::lines::LineError;
 pub use self::messages::Messages;

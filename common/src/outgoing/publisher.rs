@@ -1,23 +1,46 @@
-use std::fmt;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::Messages;
-use super::window::{Window, now};
-use crate::client::{Client, Delivery, Events, Message};
+use crate::client::{Client, Delivery, Event, Events, Message, Operation, QoS};
 use crate::error::Error;
+use crate::failure::Failure;
+use crate::printable::one_line;
 
 /// Publishes messages as fast as they come and the client takes them, and waits for each: for its acknowledgement, and
 /// where the client has subscribed to its topic until the broker has sent it back. What is under way is bounded, so a
 /// program that goes on for years stays as small as it was.
+///
+/// When it is dropped the log names what was not acknowledged.
+#[derive(Debug)]
 pub struct Publisher {
     messages: Messages,
     client: Client,
     events: Events,
-    window: Window,
-    handing_over: Option<HandingOver>,
-    /// What came back before its acknowledgement did, to be told after that.
-    back: Option<Message>,
+    /// How many may be under way while there is a connection. Without one the client's queue decides.
+    at_once: usize,
+    connected: bool,
+    /// How many messages there were, so that each has a number.
+    count: u64,
+    /// The last one, until the client has it. Kept here so that a call that is given up loses track of none.
+    handing_over: FuturesUnordered<BoxFuture<'static, Result<Delivery, Error>>>,
+    deliveries: FuturesUnordered<BoxFuture<'static, (u64, Result<(), Error>)>>,
+    /// By number, and so in the order of publishing.
+    unacknowledged: BTreeMap<u64, Entry>,
+    /// Refused by the client, by the broker, or by the end of the client.
+    undelivered: Vec<Message>,
+    /// Acknowledged, and not back yet.
+    awaited: VecDeque<Message>,
+    /// When one of the awaited was last heard of.
+    heard: Instant,
+    /// What is to be told next.
+    traffic: VecDeque<Traffic>,
 }
 
 /// What passes between a program and the broker.
@@ -29,124 +52,254 @@ pub enum Traffic {
     Received(Message),
 }
 
-/// A message on its way to the client, kept here so that a call that is given up loses track of none.
-struct HandingOver {
+#[derive(Debug)]
+struct Entry {
     message: Message,
-    taken: Pin<Box<dyn Future<Output = Result<Delivery, Error>> + Send>>,
+    acknowledged: bool,
+    /// It came back before its acknowledgement did, and is told of after that.
+    back: Option<Message>,
 }
 
 impl Publisher {
-    /// Publishes nothing yet.
+    /// How soon to ask again a client that had no room for a message.
+    const NO_ROOM: Duration = Duration::from_millis(100);
+
+    /// Publishes nothing yet. The client has a connection.
     #[must_use]
     pub fn new(messages: Messages, client: &Client, events: Events) -> Self {
-        let window = Window::new(&client.options, &messages);
-        Self { messages, client: client.clone(), events, window, handing_over: None, back: None }
+        let options = &client.options;
+        Self {
+            at_once: messages.at_once(options.max_in_flight).min(options.queue.messages).max(1),
+            messages,
+            client: client.clone(),
+            events,
+            connected: true,
+            count: 0,
+            handing_over: FuturesUnordered::new(),
+            deliveries: FuturesUnordered::new(),
+            unacknowledged: BTreeMap::new(),
+            undelivered: Vec::new(),
+            awaited: VecDeque::new(),
+            heard: Instant::now(),
+            traffic: VecDeque::new(),
+        }
     }
 
     /// What has happened next; `None` when all messages are published and back. Messages are published in the order in
-    /// which they come, and are published before they are received. A lost connection is waited out. Nothing is lost
-    /// when the call is given up. The broker hears that a received message was taken when the next call begins.
+    /// which they come, and are published before they are received. A lost connection is waited out, and so is a full
+    /// queue. Nothing is lost when the call is given up. The broker hears that a received message was taken when the
+    /// next call begins.
     ///
     /// # Errors
     ///
     /// Those of [`Client::enqueue`] and [`Client::publish`], [`Error::Input`] when the messages cannot be read, and
-    /// [`Error::OperationTimeout`] when one has not come back 10 s after its acknowledgement.
+    /// [`Error::OperationTimeout`] when one has not come back [`Messages::PATIENCE`] after its acknowledgement.
     pub async fn next(&mut self) -> Result<Option<Traffic>, Error> {
         loop {
-            if let Some(message) = self.back.take() {
-                return Ok(Some(Traffic::Received(message)));
+            if let Some(traffic) = self.traffic.pop_front() {
+                return Ok(Some(traffic));
             }
-            if let Some(handing_over) = &mut self.handing_over {
-                let taken = handing_over.taken.as_mut().await;
-                self.handed_over(taken)?;
-            }
-            if self.messages.is_done() && self.window.is_empty() {
+            let under_way = self.unacknowledged.len() + self.awaited.len();
+            if self.messages.is_done() && under_way == 0 {
                 return Ok(None);
             }
-            let is_wanted = !self.messages.is_done() && self.window.has_room();
+            let is_room = self.handing_over.is_empty() && (under_way < self.at_once || !self.connected);
+            let overdue = self.heard + Messages::PATIENCE;
             tokio::select! {
                 biased;
-                acknowledged = self.window.acknowledged() => {
-                    let (message, back) = acknowledged?;
-                    self.back = back;
-                    return Ok(Some(Traffic::Published(message)));
-                }
-                message = self.messages.next(), if is_wanted => {
+                Some(taken) = self.handing_over.next() => self.taken(taken)?,
+                Some((number, outcome)) = self.deliveries.next() => self.delivered(number, outcome)?,
+                message = self.messages.next(), if is_room && !self.messages.is_done() => {
                     if let Some(message) = message? {
-                        let (client, own) = (self.client.clone(), message.clone());
-                        let taken = Box::pin(async move { client.enqueue(own).await });
-                        self.handing_over = Some(HandingOver { message, taken });
+                        self.hand_over(message);
                     }
                 }
                 // Unread ones would hold acknowledgements up.
-                event = self.events.next() => {
-                    if let Some(message) = self.window.event(event)? {
-                        return Ok(Some(Traffic::Received(message)));
-                    }
+                event = self.events.next() => self.happened(event)?,
+                () = sleep_until(overdue), if self.connected && !self.awaited.is_empty() => {
+                    return Err(self.not_back());
                 }
             }
         }
     }
 
-    /// Disconnects the client, which waits for acknowledgements, and hands on what is received meanwhile: unread messages
+    /// Disconnects the client, which waits for acknowledgements, and tells of what happens meanwhile: unread messages
     /// would hold the acknowledgements up.
     ///
     /// # Errors
     ///
-    /// Those of [`Client::disconnect`], and `received`'s.
+    /// Those of [`Client::disconnect`], and `tell`'s.
     pub async fn disconnect<E: From<Error> + From<io::Error>>(
         &mut self,
-        mut received: impl FnMut(Traffic) -> io::Result<()>,
+        mut tell: impl FnMut(&Traffic) -> io::Result<()>,
     ) -> Result<(), E> {
+        let mut flush =
+            |traffic: &mut VecDeque<Traffic>| traffic.drain(..).try_for_each(|traffic| tell(&traffic));
         let mut ended = pin!(self.client.clone().disconnect());
-        loop {
-            tokio::select! {
-                outcome = &mut ended => return Ok(outcome?),
-                Some(event) = self.events.next() => {
-                    if let Ok(Some(message)) = self.window.event(Some(event)) {
-                        received(Traffic::Received(message))?;
-                    }
+        let outcome = loop {
+            flush(&mut self.traffic)?;
+            // Why a message is not delivered any more is the error of the disconnect.
+            let _ = tokio::select! {
+                biased;
+                Some(taken) = self.handing_over.next() => self.taken(taken),
+                Some((number, delivery)) = self.deliveries.next() => self.delivered(number, delivery),
+                Some(event) = self.events.next() => self.happened(Some(event)),
+                outcome = &mut ended => break outcome,
+            };
+        };
+        // What they wait for in front of them will not be acknowledged any more.
+        let acknowledged: Vec<_> =
+            self.unacknowledged.extract_if(.., |_, entry| entry.acknowledged).collect();
+        acknowledged.into_iter().for_each(|(_, entry)| self.published(entry));
+        flush(&mut self.traffic)?;
+        Ok(outcome?)
+    }
+
+    /// As [`Messages::outcome`], after the session and the [disconnect](Self::disconnect): what ended the session
+    /// counts first, unless that was the user.
+    ///
+    /// # Errors
+    ///
+    /// Those of the two.
+    pub fn outcome(
+        &self,
+        session: Result<(), Failure>,
+        disconnect: Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        match self.messages.outcome(session) {
+            Err(failure) if !failure.is_interruption() => Err(failure),
+            session => disconnect.and(session),
+        }
+    }
+
+    fn hand_over(&mut self, message: Message) {
+        let (client, own) = (self.client.clone(), message.clone());
+        self.handing_over.push(Box::pin(async move {
+            loop {
+                match client.enqueue(own.clone()).await {
+                    // With nothing else in the queue there will never be more room.
+                    Err(Error::QueueFull { waiting: 1.., .. }) => sleep(Self::NO_ROOM).await,
+                    taken => return taken,
                 }
             }
+        }));
+        self.count += 1;
+        self.unacknowledged.insert(self.count, Entry { message, acknowledged: false, back: None });
+    }
+
+    fn taken(&mut self, taken: Result<Delivery, Error>) -> Result<(), Error> {
+        let number = self.count;
+        match taken {
+            Ok(delivery) => {
+                self.deliveries.push(Box::pin(async move { (number, delivery.await) }));
+                Ok(())
+            }
+            Err(error) => self.delivered(number, Err(error)),
         }
     }
 
-    /// What was published, or is back, and not told of yet: to be asked for when the client has disconnected. The log
-    /// names what was not acknowledged.
-    pub fn settle(&mut self) -> Vec<Traffic> {
-        if let Some(handing_over) = &mut self.handing_over {
-            let taken = now(handing_over.taken.as_mut()).unwrap_or(Err(Error::Interrupted));
-            // The log names it with the others.
-            let _ = self.handed_over(taken);
+    fn delivered(&mut self, number: u64, outcome: Result<(), Error>) -> Result<(), Error> {
+        // The client has warned of it: it was the oldest in a queue that is full.
+        let is_dropped = matches!(outcome, Err(Error::QueueFull { waiting: 1.., .. }));
+        if outcome.is_err() {
+            let refused = self.unacknowledged.remove(&number).filter(|_| !is_dropped);
+            self.undelivered.extend(refused.map(|entry| entry.message));
+        } else if let Some(entry) = self.unacknowledged.get_mut(&number) {
+            entry.acknowledged = true;
         }
-        let mut rest = Vec::from_iter(self.back.take().map(Traffic::Received));
-        for (message, back) in self.window.settle() {
-            rest.push(Traffic::Published(message));
-            rest.extend(back.map(Traffic::Received));
+        while let Some(first) = self.unacknowledged.first_entry()
+            && first.get().acknowledged
+        {
+            let entry = first.remove();
+            self.published(entry);
         }
-        rest
+        if is_dropped { Ok(()) } else { outcome }
     }
 
-    /// Whether there is no end but Ctrl-C or that of the input.
-    #[must_use]
-    pub fn is_endless(&self) -> bool {
-        self.messages.is_endless()
+    fn published(&mut self, Entry { message, back, .. }: Entry) {
+        if self.messages.come_back() && back.is_none() {
+            self.heard = Instant::now();
+            self.awaited.push_back(message.clone());
+        }
+        self.traffic.push_back(Traffic::Published(message));
+        self.traffic.extend(back.map(Traffic::Received));
     }
 
-    fn handed_over(&mut self, taken: Result<Delivery, Error>) -> Result<(), Error> {
-        match self.handing_over.take() {
-            Some(HandingOver { message, .. }) => self.window.add(message, taken),
-            None => Ok(()),
+    fn happened(&mut self, event: Option<Event>) -> Result<(), Error> {
+        match event {
+            Some(Event::Message(message)) => self.came(message),
+            Some(Event::Connected { session_present, .. }) => {
+                self.connected = true;
+                self.heard = Instant::now();
+                if !session_present {
+                    self.forget_awaited(|_| true);
+                }
+            }
+            Some(Event::Disconnected { .. }) => {
+                self.connected = false;
+                self.forget_awaited(|message| message.qos == QoS::AtMostOnce);
+            }
+            Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
+            None => return Err(Error::Stopped { source: None }),
+            Some(_) => {}
+        }
+        Ok(())
+    }
+
+    fn came(&mut self, message: Message) {
+        let is_it = |own: &Message| own.topic == message.topic && own.payload == message.payload;
+        // What the broker had kept was published before.
+        if self.messages.come_back() && !message.retain {
+            if let Some(index) = self.awaited.iter().position(is_it) {
+                self.awaited.remove(index);
+                self.heard = Instant::now();
+            } else if let Some(entry) =
+                self.unacknowledged.values_mut().find(|entry| entry.back.is_none() && is_it(&entry.message))
+            {
+                entry.back = Some(message);
+                return;
+            }
+        }
+        self.traffic.push_back(Traffic::Received(message));
+    }
+
+    /// No longer waits for what the end of a connection may have lost on its way back.
+    fn forget_awaited(&mut self, is_lost: impl Fn(&Message) -> bool) {
+        let before = self.awaited.len();
+        self.awaited.retain(|message| !is_lost(message));
+        let lost = before - self.awaited.len();
+        if lost > 0 {
+            log::warn!(
+                "messages that the broker has taken, and that may not come back after the reconnect: {lost}"
+            );
+        }
+    }
+
+    fn not_back(&self) -> Error {
+        let topic = self.awaited.front().map(|message| message.topic.clone()).unwrap_or_default();
+        let operation = Operation::Receive { topic };
+        Error::OperationTimeout { target: self.client.target(), operation, after: Messages::PATIENCE }
+    }
+}
+
+impl Drop for Publisher {
+    fn drop(&mut self) {
+        let left =
+            self.unacknowledged.values().filter(|entry| !entry.acknowledged).map(|entry| &entry.message);
+        let mut lost = self.undelivered.iter().chain(left);
+        if let Some(first) = lost.next() {
+            let more = match lost.count() {
+                0 => String::new(),
+                more => format!(", and {more} more"),
+            };
+            log::warn!("not acknowledged: {}{more}", shown(first));
         }
     }
 }
 
-impl fmt::Debug for Publisher {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { messages, window, .. } = self;
-        f.debug_struct("Publisher")
-            .field("messages", messages)
-            .field("window", window)
-            .finish_non_exhaustive()
-    }
+/// Enough of a message to know it by.
+fn shown(message: &Message) -> String {
+    const LENGTH: usize = 60;
+    let payload: String = String::from_utf8_lossy(&message.payload).chars().take(LENGTH).collect();
+    one_line(&format!("{}: {payload}", message.topic))
 }

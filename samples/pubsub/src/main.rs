@@ -47,40 +47,27 @@ async fn main() -> Result<(), Failure> {
     out.connected(&client)?;
 
     let mut publisher = Publisher::new(messages, &client, events);
-    let session = until_interrupted(async {
+    let progress = Progress::new(io::stderr());
+    let session = until_interrupted(progress.during(&client, async {
         client.subscribe(&filter, QoS::AtLeastOnce).await?;
         out.subscribed(&filter)?;
-        let mut progress = Progress::new(io::stderr());
-        loop {
-            tokio::select! {
-                traffic = publisher.next() => match traffic? {
-                    // A message that the broker has acknowledged, or one that it has sent.
-                    Some(traffic) => out.traffic(&traffic)?,
-                    None => break,
-                },
-                () = progress.tick(&client) => {}
-            }
+        // A message that the broker has acknowledged, or one that it has sent.
+        while let Some(traffic) = publisher.next().await? {
+            out.traffic(&traffic)?;
         }
         // A session that is to be resumed keeps its subscription.
         if args.session.session != SessionName::Resume {
             client.unsubscribe(&filter).await?;
         }
         Ok::<(), Failure>(())
-    });
+    }));
     let outcome = session.await;
 
     // Waits for acknowledgements, unless Ctrl-C comes again.
-    let ended = until_interrupted(publisher.disconnect(|traffic| out.traffic(&traffic))).await;
-    for traffic in publisher.settle() {
-        out.traffic(&traffic)?;
-    }
+    let ended = until_interrupted(publisher.disconnect(|traffic| out.traffic(traffic))).await;
     if ended.is_ok() {
         out.disconnected()?;
     }
-    match outcome {
-        Err(failure) if !failure.is_interruption() => Err(failure),
-        // Where there is no other end Ctrl-C is how it is meant to end.
-        _ if publisher.is_endless() => ended,
-        outcome => ended.and(outcome),
-    }
+    // Where there is no other end, Ctrl-C is no failure.
+    publisher.outcome(outcome, ended)
 }

@@ -23,7 +23,7 @@ fn names<A: Args>() -> BTreeMap<String, String> {
     flags::<A>().into_iter().flat_map(of).collect()
 }
 
-fn groups() -> [BTreeMap<String, String>; 11] {
+fn groups() -> [BTreeMap<String, String>; 13] {
     [
         names::<ConnectionArgs>(),
         names::<OutputArgs>(),
@@ -36,6 +36,8 @@ fn groups() -> [BTreeMap<String, String>; 11] {
         names::<DeviceOrIamArgs>(),
         names::<SessionArgs>(),
         names::<PublishArgs>(),
+        names::<PatientConnectionArgs>(),
+        names::<SharedArgs>(),
     ]
 }
 
@@ -52,8 +54,21 @@ fn each_name_works_in_kebab_and_in_snake_case() {
 
 #[test]
 fn the_names_of_the_official_samples_work() {
-    let [connection, output, mutual_tls, pkcs11, pkcs12, windows, sigv4, custom_auth, socks5, _, publish] =
-        groups();
+    let [
+        connection,
+        output,
+        mutual_tls,
+        pkcs11,
+        pkcs12,
+        windows,
+        sigv4,
+        custom_auth,
+        socks5,
+        _,
+        publish,
+        _,
+        shared,
+    ] = groups();
     for (group, flag, official) in [
         (&connection, "endpoint", &["endpoint", "broker-host"][..]),
         (&connection, "client-id", &["client_id"]),
@@ -68,6 +83,10 @@ fn the_names_of_the_official_samples_work() {
         (&publish, "topic", &["topic"]),
         (&publish, "message", &["message"]),
         (&publish, "count", &["count"]),
+        (&shared, "topic", &["topic"]),
+        (&shared, "message", &["message"]),
+        (&shared, "count", &["count"]),
+        (&shared, "group-identifier", &["group_identifier"]),
         (&socks5, "websocket", &["websocket"]),
         (&socks5, "cert", &["cert"]),
         (&socks5, "key", &["key"]),

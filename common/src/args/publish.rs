@@ -155,7 +155,7 @@ fn parse_property(text: &str) -> Result<(String, String), String> {
 }
 
 /// Seconds, up to a day.
-fn parse_interval(text: &str) -> Result<Duration, String> {
+pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         _ => Err("expected a number of seconds from 0 to 86400".to_owned()),

@@ -9,9 +9,9 @@ use std::io;
 
 use clap::Parser;
 use common::args::{
-    ArgsError, ConnectionArgs, MutualTlsArgs, OutputArgs, PublishArgs, SessionArgs, SessionName,
+    ArgsError, MutualTlsArgs, OutputArgs, PatientConnectionArgs, PublishArgs, SessionArgs, SessionName,
 };
-use common::{Client, Failure, Progress, Publisher, QoS, until_interrupted};
+use common::{Failure, Progress, Publisher, QoS, until_interrupted};
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages, and whatever others publish.
 #[derive(Parser)]
@@ -20,7 +20,7 @@ struct Args {
     #[command(flatten)]
     publish: PublishArgs,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    connection: PatientConnectionArgs,
     #[command(flatten)]
     mutual_tls: MutualTlsArgs,
     #[command(flatten)]
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let messages = args.publish.messages(options.mqtt_version).map_err(ArgsError::exit_on_usage)?;
     let filter = messages.filter().to_owned();
     out.watch(&options);
-    let (client, events) = until_interrupted(Client::connect(options)).await?;
+    let (client, events) = until_interrupted(args.connection.connect(options)).await?;
     out.connected(&client)?;
 
     let mut publisher = Publisher::new(messages, &client, events);

@@ -89,6 +89,23 @@ fn ctrl_c_ends_all_three_with_a_disconnect() {
 }
 
 #[test]
+fn it_waits_for_the_network_where_it_is_told_to() {
+    let mut sandbox = Sandbox::start().unwrap();
+    sandbox.stop();
+    sample(&sandbox).run().failed(1, &["cannot open a TCP connection"]);
+    let patient = sample(&sandbox).args(["--count", "2", "--wait-for-network"]);
+    let mut running = Running::new(patient.spawn());
+    running.hears("cannot open a TCP connection");
+    sandbox.restart().unwrap();
+    let outcome = running.outcome().succeeded();
+    assert_eq!(outcome.stdout.matches("Received on").count(), 2, "{outcome:#?}");
+
+    let stranger = sandbox.issue_unregistered_device("stranger").unwrap();
+    let refused = Sample::new(BINARY).mqtt(&sandbox).device(&stranger).args(["--wait-for-network"]);
+    refused.run().failed(1, &["rejected the client certificate", "hint:"]);
+}
+
+#[test]
 fn the_policy_is_sufficient_and_minimal() {
     let sandbox = Sandbox::start().unwrap();
     policy::is_sufficient_and_minimal(&sandbox, Principal::Device, "shared_subscription", || {
@@ -107,6 +124,7 @@ fn refusals_name_what_was_refused() {
         (["--group-identifier", "a/b"], ["--group-identifier", "/"]),
         (["--group-identifier", ""], ["--group-identifier", "empty"]),
         (["--count", "many"], ["--count", "invalid"]),
+        (["--topic", "a/#"], ["--topic", "wildcard"]),
     ] {
         sample(&sandbox).args(flags).run().failed(2, &words);
     }

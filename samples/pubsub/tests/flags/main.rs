@@ -6,4 +6,5 @@ mod progress;
 mod session;
 mod stdin;
 mod support;
+mod waiting;
 mod will;

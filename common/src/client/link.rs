@@ -54,6 +54,16 @@ impl LinkSocket {
         Ok(stream)
     }
 
+    /// Acknowledges what has been read. paho's next small write may wait for it.
+    pub(super) fn acknowledge(&self) {
+        // Elsewhere paho's writes wait for nothing.
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = self.0.get() {
+            // It fails on a socket that has ended, of which reading tells.
+            let _ = socket.set_tcp_quickack(true);
+        }
+    }
+
     /// Ends the link's direction and reads until paho has closed its own, on a thread that may wait.
     pub(super) fn close(&self, limit: Duration) {
         let Some(mut socket) = self.0.get() else { return };
@@ -157,7 +167,15 @@ impl Link {
                 &pinged,
                 connack
             ));
-            let upstream = pin!(upstream(&mut from_paho, &mut to_broker, self.acknowledged, &pulse, &pinged));
+            let acknowledge = || self.socket.acknowledge();
+            let upstream = pin!(upstream(
+                &mut from_paho,
+                acknowledge,
+                &mut to_broker,
+                self.acknowledged,
+                &pulse,
+                &pinged
+            ));
             tokio::select! {
                 end = &mut downstream => end,
                 end = upstream => match end {
@@ -189,8 +207,11 @@ impl Link {
 async fn accept(listener: &TcpListener, address: SocketAddr) -> io::Result<TcpStream> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        if peer::is_own(peer, address)? {
+        if let Some(paho) = peer::other_end(peer, address)? {
             stream.set_nodelay(true)?;
+            // paho writes each packet by itself, and each write alone would take its own way through the whole of TCP.
+            // Together they take it once. The first waits for nothing; the others for `LinkSocket::acknowledge`.
+            paho.bundle_writes()?;
             return Ok(stream);
         }
         log::warn!("dropped a connection of another process to the private link (from {peer})");

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -162,6 +162,35 @@ async fn a_broker_that_only_sends_still_hears_of_us() {
         () = expect(&mut reader, &PINGREQ) => {}
         () = chatter => panic!("no PINGREQ in ten times the keep-alive"),
     }
+}
+
+/// Nagle's algorithm bundles what paho writes. A delayed acknowledgement, 40 ms on Linux, would hold up each second packet
+/// here: it follows one that nothing answers.
+#[tokio::test]
+async fn small_packets_wait_for_no_timer() {
+    const MESSAGES: u8 = 50;
+    let mut link = Running::start(KEEP_ALIVE).await;
+    // As paho makes its sockets.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_nodelay(true).unwrap();
+    let mut paho = socket.connect(link.address).await.unwrap();
+    link.broker.write_all(&CONNACK).await.unwrap();
+    expect(&mut paho, &CONNACK).await;
+    assert_eq!(
+        paho.nodelay().unwrap(),
+        cfg!(not(target_os = "linux")),
+        "only where the link can acknowledge at once"
+    );
+    let began = Instant::now();
+    for packet_id in 1..=MESSAGES {
+        for packet in [&AT_MOST_ONCE[..], &publish(packet_id)] {
+            paho.write_all(packet).await.unwrap();
+            expect(&mut link.broker, packet).await;
+        }
+        link.broker.write_all(&puback(packet_id)).await.unwrap();
+        expect(&mut paho, &puback(packet_id)).await;
+    }
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
 }
 
 #[tokio::test]

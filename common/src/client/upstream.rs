@@ -17,8 +17,10 @@ use super::receipt::Acknowledged;
 use crate::transport::Stream;
 
 /// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's goes to `pinged` instead.
+/// `acknowledge` tells paho's socket that what it sent has been read.
 pub(super) async fn upstream(
     paho: &mut ReadHalf<TcpStream>,
+    acknowledge: impl Fn(),
     broker: &mut WriteHalf<Stream>,
     mut acknowledged: Acknowledged,
     pulse: &Pulse,
@@ -31,6 +33,7 @@ pub(super) async fn upstream(
     let mut may_insert = true;
     loop {
         decoder.buffer().reserve(READ_SIZE);
+        acknowledge();
         tokio::select! {
             Some(packet_id) = acknowledged.recv(), if may_insert => {
                 outgoing.extend_from_slice(&puback(packet_id));

@@ -11,15 +11,27 @@ use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{GetExtendedTcpTable, TCP_TABLE_OWNER_PID_CONNECTIONS};
 use windows_sys::Win32::Networking::WinSock::AF_INET;
 
+/// The other end, of which the table tells no more than that it is there.
+#[derive(Debug)]
+pub(in crate::client) struct OtherEnd;
+
+impl OtherEnd {
+    /// Nothing: this end could not acknowledge at once.
+    pub(in crate::client) fn bundle_writes(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// On loopback each end of a connection has a row, and ours is the one whose local name is `peer`. The link listens on
 /// 127.0.0.1 only, so the table of IPv4 is enough.
-pub(in crate::client) fn is_own(peer: SocketAddr, listener: SocketAddr) -> io::Result<bool> {
+pub(in crate::client) fn other_end(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OtherEnd>> {
     let own = process::id();
-    Ok(table()?.chunks_exact(ROW).any(|row| {
+    let is_there = table()?.chunks_exact(ROW).any(|row| {
         // MIB_TCPROW_OWNER_PID, six 32-bit fields.
         let &[_state, local, local_port, remote, remote_port, pid] = row else { return false };
         pid == own && address(local, local_port) == peer && address(remote, remote_port) == listener
-    }))
+    });
+    Ok(is_there.then_some(OtherEnd))
 }
 
 /// The fields of a row.

@@ -319,7 +319,7 @@ impl Outbox {
         self.turn
     }
 
-    /// Waits for the next answer of the broker's, or of the message store's, and passes it on.
+    /// Waits for the next answer of the broker's, and passes on all that are there, or for the message store's next.
     ///
     /// # Errors
     ///
@@ -327,13 +327,25 @@ impl Outbox {
     pub(super) async fn progress(&mut self) -> Result<(), Error> {
         let Self { answers, disk, .. } = self;
         tokio::select! {
-            Some((id, outcome)) = answers.next() => self.settle(id, outcome),
+            Some((id, outcome)) = answers.next() => {
+                let settled = self.settle(id, outcome);
+                settled.and(self.settle_answered())
+            }
             Some((sequence, outcome)) = outcome(disk) => {
                 self.is_stored(sequence, outcome);
                 Ok(())
             }
             else => pending().await,
         }
+    }
+
+    /// Passes on the answers that are there.
+    fn settle_answered(&mut self) -> Result<(), Error> {
+        let mut settled = Ok(());
+        while let Some(Some((id, outcome))) = self.answers.next().now_or_never() {
+            settled = settled.and(self.settle(id, outcome));
+        }
+        settled
     }
 
     /// A connection has ended: what has no answer waits for the next one.
@@ -343,10 +355,7 @@ impl Outbox {
     /// As [`progress`](Self::progress).
     pub(super) fn connection_lost(&mut self, error: &Error) -> Result<(), Error> {
         // Answers that came before the end count.
-        let mut renewed = Ok(());
-        while let Some(Some((id, outcome))) = self.answers.next().now_or_never() {
-            renewed = renewed.and(self.settle(id, outcome));
-        }
+        let renewed = self.settle_answered();
         self.answers.clear();
         let oldest = self.in_flight.values().min_by_key(|entry| entry.sequence);
         let oldest = oldest.map(|entry| (entry.sequence, entry.action.operation()));

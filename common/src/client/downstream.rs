@@ -9,7 +9,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::MqttVersion;
 use super::connack::Connack;
-use super::frames::{Decoder, Kind, PINGRESP_PACKET, Violation};
+use super::frames::{Decoder, Kind, MAXIMUM_PACKET_SIZE, PINGRESP_PACKET, Violation};
 use super::link::{LinkEnd, READ_SIZE};
 use super::publish::Publish;
 use super::pulse::Pulse;
@@ -28,7 +28,7 @@ pub(super) async fn downstream(
     connack: oneshot::Sender<Connack>,
 ) -> LinkEnd {
     let mut connack = Some(connack);
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(MAXIMUM_PACKET_SIZE as usize);
     // For paho, which has to wake up for each write.
     let mut incoming = BytesMut::new();
     loop {

@@ -5,9 +5,10 @@ use bytes::{Bytes, BytesMut};
 use super::fields::{Fields, Malformed};
 
 /// Splits a byte stream into MQTT packets.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Decoder {
     buffer: BytesMut,
+    maximum: usize,
 }
 
 /// A whole packet.
@@ -46,6 +47,11 @@ pub(super) enum Violation {
 }
 
 impl Decoder {
+    /// For packets of at most `maximum` bytes.
+    pub(super) fn new(maximum: usize) -> Self {
+        Self { buffer: BytesMut::new(), maximum }
+    }
+
     /// Where to read the next bytes of the stream into.
     pub(super) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
@@ -55,7 +61,7 @@ impl Decoder {
     pub(super) fn next_packet(&mut self) -> Result<Option<Packet>, Violation> {
         let Some((header, length)) = fixed_header(&self.buffer)? else { return Ok(None) };
         let size = header + length;
-        if size > MAXIMUM_PACKET_SIZE as usize {
+        if size > self.maximum {
             return Err(Violation::TooLong(size));
         }
         if self.buffer.len() < size {
@@ -119,7 +125,7 @@ mod tests {
 
     /// Feeds `stream` in chunks of `chunk` bytes and returns the packets seen.
     fn decode(stream: &[u8], chunk: usize) -> Result<Vec<Packet>, Violation> {
-        let mut decoder = Decoder::default();
+        let mut decoder = Decoder::new(MAXIMUM_PACKET_SIZE as usize);
         let mut packets = Vec::new();
         for part in stream.chunks(chunk) {
             decoder.buffer().extend_from_slice(part);

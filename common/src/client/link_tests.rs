@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::backlog::Backlog;
 use super::events::{self, Events};
@@ -20,6 +20,9 @@ use super::{Event, Message, MqttVersion};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// What the broker's end takes without being read.
+const BUFFERED: usize = 1 << 20;
 
 /// Of MQTT 3.1.1, whose packets are shorter.
 const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
@@ -45,7 +48,7 @@ impl Running {
         let (sender, events) = events::queue("localhost:8883".to_owned());
         let (link, gate) = Link::open(MqttVersion::V311, sender).await.unwrap();
         let address = link.address;
-        let (near_end, broker) = duplex(1 << 20);
+        let (near_end, broker) = duplex(BUFFERED);
         let (connack, _) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let run = link.run(Box::new(near_end), Pulse::new(keep_alive), connack, stopped);
@@ -269,6 +272,30 @@ async fn what_no_broker_may_send_ends_the_link_after_what_came_before() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn what_is_published_may_be_larger_than_what_is_taken() {
+    let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
+    let large = publish_packet(0x32, "t", Some(1), &vec![7; MAXIMUM_PACKET_SIZE as usize]);
+    let (written, ()) = tokio::join!(paho.write_all(&large), expect(&mut link.broker, &large));
+    written.unwrap();
+    drop(paho);
+    assert!(matches!(link.end().await, LinkEnd::Paho));
+}
+
+#[tokio::test]
+async fn a_broker_that_takes_a_large_packet_slowly_is_not_given_up() {
+    // The link's patience is half a second.
+    let (mut link, mut paho) = Running::connected(Duration::from_secs(1)).await;
+    let large = publish_packet(0x32, "t", Some(1), &[7; 2 * BUFFERED]);
+    paho.write_all(&large).await.unwrap();
+    for part in large.chunks(large.len() / 20) {
+        sleep(Duration::from_millis(100)).await;
+        expect(&mut link.broker, part).await;
+    }
+    drop(paho);
+    assert!(matches!(link.end().await, LinkEnd::Paho));
 }
 
 #[tokio::test]

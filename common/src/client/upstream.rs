@@ -1,9 +1,8 @@
 //! From paho to the broker: what paho writes, save for its pings, and the acknowledgements and pings of the link.
 
-use std::io;
 use std::time::Duration;
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
@@ -26,7 +25,7 @@ pub(super) async fn upstream(
     pulse: &Pulse,
     pinged: &Notify,
 ) -> LinkEnd {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(usize::MAX);
     // One write for all that is there: each is a TLS record and a call of the kernel's.
     let mut outgoing = BytesMut::new();
     // Nothing may follow a DISCONNECT (MQTT 5.0 §3.14.4).
@@ -80,11 +79,7 @@ pub(super) async fn upstream(
             continue;
         }
         pulse.sent(outgoing.len());
-        // A PINGREQ would wait behind what cannot be sent, so this has a limit of its own.
-        if let Err(end) = within(pulse.patience(), broker.write_all_buf(&mut outgoing)).await {
-            return end;
-        }
-        if let Err(end) = within(pulse.patience(), broker.flush()).await {
+        if let Err(end) = send(&mut outgoing, broker, pulse.patience()).await {
             return end;
         }
     }
@@ -93,10 +88,24 @@ pub(super) async fn upstream(
 /// The bits of the QoS in the flags of a PUBLISH (MQTT 5.0 §3.3.1).
 const QOS: u8 = 0b0110;
 
-/// A write to the broker, which must not take longer than an answer of its may.
-async fn within(patience: Duration, write: impl Future<Output = io::Result<()>>) -> Result<(), LinkEnd> {
-    match timeout(patience, write).await {
-        Ok(outcome) => outcome.map_err(LinkEnd::Transport),
-        Err(_) => Err(LinkEnd::Silence(patience)),
+/// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `patience` for
+/// each part, as a large packet takes a slow link minutes.
+async fn send(
+    outgoing: &mut BytesMut,
+    broker: &mut WriteHalf<Stream>,
+    patience: Duration,
+) -> Result<(), LinkEnd> {
+    while !outgoing.is_empty() {
+        let part = &outgoing[..outgoing.len().min(READ_SIZE)];
+        let sent = async {
+            broker.write_all(part).await?;
+            broker.flush().await
+        };
+        match timeout(patience, sent).await {
+            Ok(outcome) => outcome.map_err(LinkEnd::Transport)?,
+            Err(_) => return Err(LinkEnd::Silence(patience)),
+        }
+        outgoing.advance(part.len());
     }
+    Ok(())
 }

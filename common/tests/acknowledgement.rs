@@ -4,8 +4,8 @@ mod support;
 
 use std::time::Duration;
 
-use common::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
-use sandbox::relay::{Options, Relay};
+use common::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS, SessionPolicy};
+use sandbox::relay::{Fault, Options, Reach, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::time::timeout;
 
@@ -89,6 +89,69 @@ async fn what_was_acknowledged_does_not_come_again() {
     publish_all(&publisher, 20..21).await;
     assert_eq!(take(&mut events).await, 20);
     subscriber.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_takes_no_message_with_it() {
+    let sandbox = sandbox();
+    let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+    let mut options = device_on(&sandbox, relay.port(), "test-subscriber");
+    options.session = SessionPolicy::Resume;
+    let (subscriber, _) = connect(options.clone()).await;
+    subscriber.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+    subscriber.disconnect().await.unwrap();
+
+    let (publisher, _) = connect(device(&sandbox, "test-publisher")).await;
+    let mut published = 0;
+    for round in 0..8 {
+        let mut connecting = Box::pin(Client::connect(options.clone()));
+        assert!(timeout(Duration::ZERO, &mut connecting).await.is_err());
+        eventually("a connection", || relay.connections() as u64 == round + 2).await;
+        // It gets as far as it can, and the caller does not look. Messages come before it is given up, and after.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let publishing = publish_all(&publisher, published..published + 10);
+        let giving_up = async {
+            tokio::time::sleep(Duration::from_millis(round)).await;
+            drop(connecting);
+        };
+        tokio::join!(publishing, giving_up);
+        published += 10;
+    }
+
+    let (subscriber, mut events) = connect(options).await;
+    for number in 0..published {
+        assert_eq!(take(&mut events).await, number);
+    }
+    subscriber.disconnect().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_client_that_gives_up_does_not_say_that_the_application_is_done() {
+    let mut sandbox = sandbox();
+    let relay = Relay::start(sandbox.mqtt_port(), Options::default()).unwrap();
+    let mut options = device_on(&sandbox, relay.port(), "test-subscriber");
+    options.session = SessionPolicy::Resume;
+    let (subscriber, mut events) = connect(options.clone()).await;
+    subscriber.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap();
+    subscriber.subscribe("test/refused", QoS::AtLeastOnce).await.unwrap();
+
+    // The broker comes back without the session, and refuses one of the subscriptions after it has sent a message.
+    relay.inject(Reach::All, Fault::Reset);
+    sandbox.restart().unwrap();
+    let (publisher, _) = connect(device(&sandbox, "test-publisher")).await;
+    let mut kept = Message::new("test/topic", "1");
+    kept.retain = true;
+    publisher.publish(kept).await.unwrap();
+    let but = r#"{"Effect": "Deny", "Action": "iot:Subscribe", "Resource": "*:topicfilter/test/refused"}"#;
+    let all = r#"{"Effect": "Allow", "Action": "iot:*", "Resource": "*"}"#;
+    let policy = format!(r#"{{"Version": "2012-10-17", "Statement": [{all}, {but}]}}"#);
+    sandbox.set_policies(Principal::Device, &[policy]).unwrap();
+    relay.heal();
+    assert_eq!(take(&mut events).await, 1);
+    eventually("the end", || !subscriber.status().connected).await;
+
+    let (_subscriber, mut events) = connect(options).await;
+    assert_eq!(take(&mut events).await, 1);
 }
 
 #[tokio::test]

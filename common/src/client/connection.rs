@@ -16,7 +16,7 @@ use super::frames::MAXIMUM_PACKET_SIZE;
 use super::guard::Guard;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
-use super::receipt::Gate;
+use super::receipt::{Gate, Key};
 use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
 use crate::timeline::{BrokerLimits, Detail, Timeline};
@@ -43,13 +43,13 @@ pub(super) enum Session {
 }
 
 impl Connection {
-    /// Connects, within [`ClientOptions::connect_timeout`].
+    /// Connects, within [`ClientOptions::connect_timeout`]. Messages come once the key has been turned.
     pub(super) async fn open(
         options: &ClientOptions,
         events: &EventSender,
         session: Session,
         timeline: &Timeline,
-    ) -> Result<Self, Error> {
+    ) -> Result<(Self, Key), Error> {
         let after = options.connect_timeout;
         match timeout(after, attempt(options, events, session, timeline)).await {
             Ok(outcome) => outcome,
@@ -65,11 +65,6 @@ impl Connection {
 
     pub(super) fn client(&self) -> &paho::AsyncClient {
         self.guard.client()
-    }
-
-    /// Lets its messages through to the application.
-    pub(super) fn open_gate(&mut self) {
-        self.gate.open();
     }
 
     /// The next thing that paho reports.
@@ -135,10 +130,10 @@ async fn attempt(
     events: &EventSender,
     session: Session,
     timeline: &Timeline,
-) -> Result<Connection, Error> {
+) -> Result<(Connection, Key), Error> {
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
-    let (link, gate) = Link::open(options.mqtt_version, events.clone()).await.map_err(Error::Link)?;
+    let (link, key, gate) = Link::open(options.mqtt_version, events.clone()).await.map_err(Error::Link)?;
     let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
@@ -158,7 +153,7 @@ async fn attempt(
         .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
     let limits = BrokerLimits::of(announced);
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
-    Ok(Connection { link, guard, gate, session_present, window, topic_aliases })
+    Ok((Connection { link, guard, gate, session_present, window, topic_aliases }, key))
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.

@@ -1,6 +1,7 @@
 //! From the broker: messages to the application, and the rest to paho, save for the answers to the link's pings.
 
 use std::io;
+use std::pin::pin;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
@@ -99,10 +100,11 @@ async fn wait_for(
     incoming: &mut BytesMut,
     pinged: &Notify,
 ) -> io::Result<()> {
+    let mut ready = pin!(inbox.ready());
     loop {
         paho.write_all_buf(incoming).await?;
         tokio::select! {
-            () = inbox.ready() => return Ok(()),
+            () = &mut ready => return Ok(()),
             () = pinged.notified() => incoming.extend_from_slice(&PINGRESP_PACKET),
         }
     }

@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::connection::{Connection, Session};
 use super::events::EventSender;
 use super::outbox::Outbox;
+use super::receipt::Key;
 use super::takeovers::Takeovers;
 use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
@@ -56,8 +57,9 @@ impl Shared {
 
 /// How the first connection is made.
 pub(super) enum Start {
-    /// By one attempt, whose outcome somebody waits for.
-    Once(oneshot::Sender<Result<(), Error>>),
+    /// By one attempt, whose outcome somebody waits for. Who is told of a connection lets its messages through, so that
+    /// none goes to an application that has stopped waiting.
+    Once(oneshot::Sender<Result<Key, Error>>),
     /// By as many attempts as it takes.
     Persistently,
 }
@@ -155,13 +157,13 @@ impl Driver {
             () = connected.closed() => Err(Left),
         };
         let error = match outcome {
-            Ok(Ok(connection)) if connected.is_closed() => {
-                self.disconnect(connection).await;
+            Ok(Ok((connection, _))) if connected.is_closed() => {
+                connection.disconnect(&self.options, Self::GOODBYE).await;
                 None
             }
-            Ok(Ok(connection)) => {
+            Ok(Ok((connection, key))) => {
                 // Who stops waiting now has dropped the client, too.
-                let _ = connected.send(Ok(()));
+                let _ = connected.send(Ok(key));
                 return Some(Ok(connection));
             }
             Ok(Err(error)) => Some(error),
@@ -195,12 +197,13 @@ impl Driver {
             let error = match self.serve(&connection).await {
                 Ended::Lost(None) => connection.lost(&self.options).await,
                 Ended::Left => {
-                    self.disconnect(connection).await;
+                    self.events.settle();
+                    connection.disconnect(&self.options, Self::GOODBYE).await;
                     return Exit::Left;
                 }
                 Ended::Refused(error) if error.is_permanent() => {
                     self.options.timelines.ended(&error);
-                    self.disconnect(connection).await;
+                    connection.disconnect(&self.options, Self::GOODBYE).await;
                     return Exit::GaveUp(Arc::new(error));
                 }
                 // A broker that is busy may take on the next connection what it has refused.
@@ -248,7 +251,10 @@ impl Driver {
     async fn connect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
         loop {
             let error = match self.attempt().await? {
-                Ok(connection) => return Ok(connection),
+                Ok((connection, key)) => {
+                    key.turn();
+                    return Ok(connection);
+                }
                 Err(error) => Arc::new(error),
             };
             self.emit(Event::ConnectionFailed { error: Arc::clone(&error) });
@@ -260,7 +266,7 @@ impl Driver {
     }
 
     /// One connection attempt, as soon as it may be made, and given up when the application is done.
-    async fn attempt(&mut self) -> Result<Result<Connection, Error>, Left> {
+    async fn attempt(&mut self) -> Result<Result<(Connection, Key), Error>, Left> {
         while let Err(turn) = self.take_turn() {
             self.sleep(turn).await?;
         }
@@ -268,12 +274,12 @@ impl Driver {
         let session = self.session();
         let timeline = self.options.timelines.begin();
         let (options, events) = (Arc::clone(&self.options), self.events.clone());
-        let mut outcome = tokio::select! {
+        let outcome = tokio::select! {
             outcome = Connection::open(&options, &events, session, &timeline) => outcome,
             left = self.left() => return Err(left),
         };
-        match &mut outcome {
-            Ok(connection) => {
+        match &outcome {
+            Ok((connection, _)) => {
                 let session_present = connection.session_present;
                 timeline.connected();
                 self.outbox.connected(session_present, connection.topic_aliases);
@@ -281,7 +287,6 @@ impl Driver {
                 self.status.connections += 1;
                 self.report();
                 self.emit(Event::Connected { session_present, timeline });
-                connection.open_gate();
             }
             Err(error) => timeline.failed(error),
         }
@@ -386,6 +391,7 @@ impl Driver {
             Some(Command::Disconnect(reply)) => Some(reply),
             None => None,
         };
+        self.events.leave();
         let until = turns::after(Instant::now(), self.options.shutdown_timeout);
         self.leaving = Some(Leaving { reply, until });
     }
@@ -403,12 +409,6 @@ impl Driver {
                 source: None,
             })),
         }
-    }
-
-    /// Ends a connection in the way that the protocol asks for.
-    async fn disconnect(&mut self, connection: Connection) {
-        self.events.settle();
-        connection.disconnect(&self.options, Self::GOODBYE).await;
     }
 
     /// Makes the status known.

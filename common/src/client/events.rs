@@ -1,7 +1,7 @@
 //! The queue of events between the driver and the application.
 
 use std::mem;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::error::Error;
 /// A broker sends no more than 100 messages that are not acknowledged, so memory stays bounded while the application
 /// takes none, and its own publishes go on. QoS 0 has no such limit: while 1,000 messages or 16 MiB wait here the
 /// client stops reading from the network, and acknowledgements of its publishes wait too. An application that does not
-/// care for events drops this; what arrives from then on is acknowledged at once. While 1,000 events that are no
+/// care for events drops this; what arrives from then on is acknowledged at once, until the client disconnects. While 1,000 events that are no
 /// messages wait here, further ones are only logged, [`Event::Stopped`] excepted.
 #[derive(Debug)]
 pub struct Events {
@@ -42,6 +42,8 @@ pub(super) struct EventSender {
     notices: Arc<AtomicUsize>,
     backlog: Arc<Backlog>,
     received: Arc<AtomicU64>,
+    /// Whether the application is done with the client, too.
+    leaving: Arc<AtomicBool>,
 }
 
 #[derive(Debug)]
@@ -65,6 +67,7 @@ pub(super) fn queue(target: String) -> (EventSender, Events) {
         notices: Arc::clone(&notices),
         backlog: Arc::default(),
         received: Arc::default(),
+        leaving: Arc::default(),
     };
     (sender, Events { queue: receiver, in_hand, notices, target })
 }
@@ -104,8 +107,15 @@ impl EventSender {
         self.in_hand.replace(None);
     }
 
+    /// The application is done: what nobody takes from now on stays with the broker.
+    pub(super) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
     fn enqueue(&self, queued: Queued) {
-        if let Err(mpsc::error::SendError(Queued { receipt: Some(receipt), .. })) = self.queue.send(queued) {
+        if let Err(mpsc::error::SendError(Queued { receipt: Some(receipt), .. })) = self.queue.send(queued)
+            && !self.leaving.load(Ordering::Relaxed)
+        {
             receipt.acknowledge();
         }
     }
@@ -188,7 +198,7 @@ mod tests {
     impl Run {
         fn new() -> (Self, Events) {
             let (sender, events) = queue("localhost:8883".to_owned());
-            let (inbox, _, acknowledged) = receipt::inbox(sender.clone());
+            let (inbox, _, _, acknowledged) = receipt::inbox(sender.clone());
             (Self { sender, inbox, acknowledged }, events)
         }
 
@@ -266,5 +276,9 @@ mod tests {
         drop(events);
         run.arrive(3..=4);
         assert_eq!(run.acknowledged(), [1, 3, 4]);
+        // The application is done altogether, and what comes now is for its next run.
+        run.sender.leave();
+        run.arrive(5..=6);
+        assert_eq!(run.acknowledged(), NOTHING);
     }
 }

@@ -28,7 +28,7 @@ use super::events::EventSender;
 use super::frames::Violation;
 use super::peer;
 use super::pulse::Pulse;
-use super::receipt::{self, Acknowledged, Gate, Inbox};
+use super::receipt::{self, Acknowledged, Gate, Inbox, Key};
 use super::upstream::upstream;
 use crate::transport::Stream;
 
@@ -115,13 +115,13 @@ impl Link {
     /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
     const DRAIN: Duration = Duration::from_secs(30);
 
-    /// Opens a port, for a connection whose messages go among `events` once the gate is open.
-    pub(super) async fn open(version: MqttVersion, events: EventSender) -> io::Result<(Self, Gate)> {
+    /// Opens a port, for a connection whose messages go among `events` once the key has been turned.
+    pub(super) async fn open(version: MqttVersion, events: EventSender) -> io::Result<(Self, Key, Gate)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (inbox, gate, acknowledged) = receipt::inbox(events);
+        let (inbox, key, gate, acknowledged) = receipt::inbox(events);
         let socket = LinkSocket::default();
-        Ok((Self { listener, address, socket, version, inbox, acknowledged }, gate))
+        Ok((Self { listener, address, socket, version, inbox, acknowledged }, key, gate))
     }
 
     /// A hold on the socket that the link will have once paho has connected.

@@ -15,7 +15,7 @@ use super::events::{self, Events};
 use super::frames::MAXIMUM_PACKET_SIZE;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
-use super::receipt::Gate;
+use super::receipt::{Gate, Key};
 use super::{Event, Message, MqttVersion};
 
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
@@ -38,6 +38,7 @@ struct Running {
     address: SocketAddr,
     broker: DuplexStream,
     events: Events,
+    key: Option<Key>,
     gate: Gate,
     end: JoinHandle<LinkEnd>,
     stop: oneshot::Sender<Infallible>,
@@ -46,13 +47,13 @@ struct Running {
 impl Running {
     async fn start(keep_alive: Duration) -> Self {
         let (sender, events) = events::queue("localhost:8883".to_owned());
-        let (link, gate) = Link::open(MqttVersion::V311, sender).await.unwrap();
+        let (link, key, gate) = Link::open(MqttVersion::V311, sender).await.unwrap();
         let address = link.address;
         let (near_end, broker) = duplex(BUFFERED);
         let (connack, _) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
         let run = link.run(Box::new(near_end), Pulse::new(keep_alive), connack, stopped);
-        Self { address, broker, events, gate, end: tokio::spawn(run), stop }
+        Self { address, broker, events, key: Some(key), gate, end: tokio::spawn(run), stop }
     }
 
     /// The same with a connection that stands, and paho's end of it.
@@ -61,8 +62,13 @@ impl Running {
         let mut paho = TcpStream::connect(link.address).await.unwrap();
         link.broker.write_all(&CONNACK).await.unwrap();
         expect(&mut paho, &CONNACK).await;
-        link.gate.open();
+        link.open();
         (link, paho)
+    }
+
+    /// The application has been told of the connection.
+    fn open(&mut self) {
+        self.key.take().expect("once").turn();
     }
 
     /// The next message, as the application takes it.
@@ -242,7 +248,7 @@ async fn no_message_comes_before_the_gate_is_open_or_after_it_is_closed() {
     paho.write_all(&PINGREQ).await.unwrap();
     expect(&mut paho, &PINGRESP).await;
     assert!(link.events.next().now_or_never().is_none());
-    link.gate.open();
+    link.open();
     expect(&mut paho, &puback(1)).await;
     assert_eq!(link.message().await.topic, "t");
     drop(link.stop);
@@ -250,6 +256,25 @@ async fn no_message_comes_before_the_gate_is_open_or_after_it_is_closed() {
     drop(paho);
     assert!(matches!(link.end.await.unwrap(), LinkEnd::Stopped));
     assert!(link.events.next().await.is_none());
+}
+
+#[tokio::test]
+async fn paho_is_answered_at_a_gate_that_will_not_open() {
+    let mut link = Running::start(KEEP_ALIVE).await;
+    let mut paho = TcpStream::connect(link.address).await.unwrap();
+    link.broker.write_all(&[&CONNACK[..], &publish(1)].concat()).await.unwrap();
+    expect(&mut paho, &CONNACK).await;
+    link.key = None;
+    for _ in 0..2 {
+        paho.write_all(&PINGREQ).await.unwrap();
+        expect(&mut paho, &PINGRESP).await;
+    }
+    drop(link.events);
+    drop(paho);
+    let mut sent = Vec::new();
+    link.broker.read_to_end(&mut sent).await.unwrap();
+    assert_eq!(sent, b"", "what nobody was to have is not acknowledged");
+    assert!(matches!(link.end.await.unwrap(), LinkEnd::Paho));
 }
 
 #[tokio::test]

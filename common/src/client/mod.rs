@@ -91,7 +91,8 @@ impl Client {
         let (connected, outcome) = oneshot::channel();
         let (client, events) = Self::spawn(options, Start::Once(connected)).await?;
         // Without an answer the runtime is shutting down.
-        outcome.await.unwrap_or(Err(Error::Stopped { source: None }))?;
+        let key = outcome.await.unwrap_or(Err(Error::Stopped { source: None }))?;
+        key.turn();
         Ok((client, events))
     }
 

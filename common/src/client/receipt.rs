@@ -47,10 +47,13 @@ pub(super) struct Inbox {
     _open: oneshot::Sender<Infallible>,
 }
 
+/// What an inbox waits for before it lets messages through. Without it the broker keeps them.
+#[derive(Debug)]
+pub(super) struct Key(oneshot::Sender<()>);
+
 /// The driver's hold on an inbox.
 #[derive(Debug)]
 pub(super) struct Gate {
-    opening: Option<oneshot::Sender<()>>,
     closed: oneshot::Receiver<Infallible>,
 }
 
@@ -58,12 +61,12 @@ pub(super) struct Gate {
 pub(super) type Acknowledged = UnboundedReceiver<NonZeroU16>;
 
 /// An inbox that puts messages among `events`.
-pub(super) fn inbox(events: EventSender) -> (Inbox, Gate, Acknowledged) {
+pub(super) fn inbox(events: EventSender) -> (Inbox, Key, Gate, Acknowledged) {
     let (acknowledged, to_send) = mpsc::unbounded_channel();
     let (open, closed) = oneshot::channel();
-    let (opener, opening) = oneshot::channel();
+    let (key, opening) = oneshot::channel();
     let inbox = Inbox { events, acknowledged, opening: Some(opening), _open: open };
-    (inbox, Gate { opening: Some(opener), closed }, to_send)
+    (inbox, Key(key), Gate { closed }, to_send)
 }
 
 impl Inbox {
@@ -95,13 +98,15 @@ impl Inbox {
     }
 }
 
-impl Gate {
+impl Key {
     /// Lets messages through.
-    pub(super) fn open(&mut self) {
+    pub(super) fn turn(self) {
         // The link may have ended already.
-        let _ = self.opening.take().map(|opening| opening.send(()));
+        let _ = self.0.send(());
     }
+}
 
+impl Gate {
     /// Resolves when no more messages will come.
     pub(super) async fn closed(self) {
         let _ = self.closed.await;

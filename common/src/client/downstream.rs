@@ -40,6 +40,7 @@ pub(super) async fn downstream(
                 Err(violation) => break Some(violation),
             };
             match packet.kind() {
+                Kind::Publish if connack.is_some() => break Some(Violation::BeforeConnack),
                 Kind::Publish => {
                     let publish = match Publish::parse(packet.flags(), packet.body(), version) {
                         Ok(publish) => publish,
@@ -52,7 +53,7 @@ pub(super) async fn downstream(
                         }
                         pulse.resume();
                     }
-                    inbox.put(publish, packet.bytes.len());
+                    inbox.put(publish);
                     continue;
                 }
                 Kind::Pingresp => {

@@ -183,6 +183,7 @@ impl InHand {
 mod tests {
     use std::num::NonZeroU16;
 
+    use super::super::backlog::Backlog;
     use super::super::publish::Publish;
     use super::super::receipt::{self, Acknowledged, Inbox};
     use super::*;
@@ -206,7 +207,7 @@ mod tests {
         fn arrive(&self, packet_ids: impl IntoIterator<Item = u16>) {
             for packet_id in packet_ids {
                 let packet_id = NonZeroU16::new(packet_id);
-                self.inbox.put(Publish { packet_id, message: Message::new("test/topic", "x") }, 1);
+                self.inbox.put(Publish { packet_id, message: Message::new("test/topic", "x") });
             }
         }
 
@@ -233,6 +234,18 @@ mod tests {
         events.next().await.unwrap();
         run.sender.settle();
         assert_eq!(run.acknowledged(), NOTHING);
+    }
+
+    #[tokio::test]
+    async fn memory_counts_rather_than_what_came_over_the_network() {
+        let (run, events) = Run::new();
+        let mut message = Message::new("test/topic", "x");
+        // In 3 MiB of a packet.
+        message.user_properties = vec![("k".to_owned(), "v".to_owned()); 3 * Backlog::BYTES / 16 / 7];
+        run.inbox.put(Publish { packet_id: None, message });
+        assert!(run.sender.backlog().is_full());
+        drop(events);
+        assert!(!run.sender.backlog().is_full());
     }
 
     #[tokio::test]

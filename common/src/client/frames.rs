@@ -42,6 +42,8 @@ pub(super) enum Violation {
     Length,
     #[error("the broker sent a packet of {0} bytes, and the client takes at most {MAXIMUM_PACKET_SIZE}")]
     TooLong(usize),
+    #[error("the broker sent a PUBLISH before its CONNACK (MQTT 5.0 §3.2)")]
+    BeforeConnack,
     #[error("the broker sent a PUBLISH that {0}")]
     Publish(#[from] Malformed),
 }
@@ -67,7 +69,12 @@ impl Decoder {
         if self.buffer.len() < size {
             return Ok(None);
         }
-        Ok(Some(Packet { bytes: self.buffer.split_to(size).freeze(), header }))
+        let bytes = self.buffer.split_to(size).freeze();
+        if size > LARGE {
+            // A connection may last for years.
+            self.buffer = BytesMut::from(&self.buffer[..]);
+        }
+        Ok(Some(Packet { bytes, header }))
     }
 }
 
@@ -100,6 +107,9 @@ impl Packet {
 /// The largest packet that the client takes, in bytes. CONNECT announces it (MQTT 5.0 §3.1.2.11.4). Those of AWS IoT
 /// Core have 146 KiB at most; a broker without such a limit could make a client hold 256 MiB.
 pub(super) const MAXIMUM_PACKET_SIZE: u32 = 16 * 1024 * 1024;
+
+/// What a packet takes beyond this is not kept for the next one: more than those of AWS IoT Core have.
+const LARGE: usize = 1024 * 1024;
 
 /// The whole of a PINGREQ (MQTT 5.0 §3.12).
 pub(super) const PINGREQ_PACKET: [u8; 2] = [0xc0, 0x00];
@@ -160,6 +170,16 @@ mod tests {
         }
         let packet = &decode(&stream[2].1, 100).unwrap()[0];
         assert_eq!((packet.flags(), packet.body()), (2, &[0, 1, b't', 1, 2][..]));
+    }
+
+    #[test]
+    fn what_a_large_packet_took_is_given_back() {
+        let mut decoder = Decoder::new(MAXIMUM_PACKET_SIZE as usize);
+        let large = publish_packet(0x30, "t", None, &vec![7; 4 * LARGE]);
+        decoder.buffer().extend_from_slice(&[&large[..], &PINGRESP_PACKET].concat());
+        assert_eq!(decoder.next_packet().unwrap().unwrap().kind(), Kind::Publish);
+        assert_eq!(decoder.next_packet().unwrap().unwrap().kind(), Kind::Pingresp);
+        assert!(!decoder.buffer().try_reclaim(LARGE));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::backlog::Backlog;
 use super::events::{self, Events};
-use super::frames::MAXIMUM_PACKET_SIZE;
+use super::frames::{MAXIMUM_PACKET_SIZE, Violation};
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
@@ -297,6 +297,16 @@ async fn what_no_broker_may_send_ends_the_link_after_what_came_before() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_message_in_front_of_the_connack_ends_the_link() {
+    let mut link = Running::start(KEEP_ALIVE).await;
+    let mut paho = TcpStream::connect(link.address).await.unwrap();
+    link.broker.write_all(&[&publish(1)[..], &CONNACK].concat()).await.unwrap();
+    assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
+    drop(paho);
+    assert!(matches!(link.end().await, LinkEnd::Violation(Violation::BeforeConnack)));
 }
 
 #[tokio::test]

@@ -90,10 +90,10 @@ impl Inbox {
         self.events.backlog().room().await;
     }
 
-    /// Hands over a message, whose packet has `size` bytes.
-    pub(super) fn put(&self, publish: Publish, size: usize) {
+    /// Hands over a message.
+    pub(super) fn put(&self, publish: Publish) {
         let puback = publish.packet_id.map(|packet_id| (packet_id, self.acknowledged.clone()));
-        let receipt = Receipt { _place: self.events.backlog().add(size), puback };
+        let receipt = Receipt { _place: self.events.backlog().add(publish.message.memory()), puback };
         self.events.message(publish.message, receipt);
     }
 }

@@ -27,7 +27,7 @@ pub enum Event {
         /// Why.
         error: Arc<Error>,
     },
-    /// A message arrived.
+    /// A message arrived. [`Events`](super::Events) says when it is acknowledged.
     Message(Message),
     /// A message was given up before it was sent, because the queue was full and
     /// [`WhenFull::DropOldest`](super::WhenFull::DropOldest) asked for it.

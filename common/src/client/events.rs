@@ -1,4 +1,4 @@
-//! The queue of events between the driver and the application.
+//! The queue of events that the driver and its link fill, and the application takes from.
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -164,7 +164,7 @@ impl Events {
 
 impl Drop for Events {
     fn drop(&mut self) {
-        // Before the queue closes and the driver acknowledges what comes next.
+        // Before the queue closes and the link acknowledges what comes next.
         self.in_hand.replace(None);
     }
 }

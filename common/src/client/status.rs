@@ -12,7 +12,7 @@ pub struct Status {
     pub in_flight: usize,
     /// Messages published: acknowledged by the broker, or sent with QoS 0.
     pub published: u64,
-    /// Messages received.
+    /// Messages received, with those that still wait for the application to take them.
     pub received: u64,
     /// Messages given up because the queue was full.
     pub dropped: u64,

@@ -29,7 +29,7 @@ impl Backlog {
     /// More than 100 messages of AWS IoT Core's 128 KiB, so that QoS 1 alone never reaches it.
     pub(super) const BYTES: usize = 16 * 1024 * 1024;
 
-    /// Counts a message of this size.
+    /// Counts a message that takes so much memory.
     pub(super) fn add(self: &Arc<Self>, bytes: usize) -> Place {
         self.messages.fetch_add(1, Ordering::Relaxed);
         self.bytes.fetch_add(bytes, Ordering::Relaxed);

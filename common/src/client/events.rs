@@ -23,8 +23,8 @@ use crate::error::Error;
 /// A broker sends no more than 100 messages that are not acknowledged, so memory stays bounded while the application
 /// takes none, and its own publishes go on. QoS 0 has no such limit: while 1,000 messages or 16 MiB wait here the
 /// client stops reading from the network, and acknowledgements of its publishes wait too. An application that does not
-/// care for events drops this; what arrives from then on is acknowledged at once, until the client disconnects. While 1,000 events that are no
-/// messages wait here, further ones are only logged, [`Event::Stopped`] excepted.
+/// care for events drops this; what arrives from then on is acknowledged at once, until the client disconnects. While
+/// 1,000 events that are no messages wait here, further ones are only logged, [`Event::Stopped`] excepted.
 #[derive(Debug)]
 pub struct Events {
     queue: mpsc::UnboundedReceiver<Queued>,

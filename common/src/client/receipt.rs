@@ -75,7 +75,7 @@ impl Inbox {
         self.opening.is_none() && !self.events.backlog().is_full()
     }
 
-    /// Waits until it takes one. Dropping the future is fine.
+    /// Waits until it takes one.
     pub(super) async fn ready(&mut self) {
         if let Some(opening) = &mut self.opening {
             if opening.await.is_err() {

@@ -28,7 +28,7 @@ use common::{Client, ClientOptions, Delivery, Event, Events, Message, QoS, Sessi
 use futures_util::future::join_all;
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 
 use footprint::Footprint;
@@ -42,6 +42,9 @@ const SUBSCRIBER: &str = "test-subscriber";
 
 /// Messages that were asked for and are not acknowledged: some in flight, the others waiting.
 const AHEAD: usize = 400;
+/// Messages that were asked for and have not arrived: half of what the broker keeps for a subscriber that is away, before
+/// it drops the oldest.
+const BEHIND: usize = 5000;
 /// Messages that are asked for at the same time, so that they share what the disk takes. Up to 30 `join_all` polls in
 /// their order, which is then the one in which they are sent: as many find place on their way to the client.
 const TOGETHER: usize = 25;
@@ -146,8 +149,12 @@ impl Soak {
         } = self;
         let together = self.together;
         let end = numbers.end;
+        let room = Semaphore::new(BEHIND);
         let work = async {
-            tokio::join!(publish(publisher, numbers, together), receive(subscriber_events, tally, end),);
+            tokio::join!(
+                publish(publisher, numbers, together, &room),
+                receive(subscriber_events, tally, end, &room)
+            );
         };
         tokio::select! {
             () = work => {}
@@ -175,10 +182,11 @@ fn numbered(number: usize) -> Message {
     Message::new(TOPIC, payload)
 }
 
-async fn publish(client: &Client, numbers: Range<usize>, together: usize) {
+async fn publish(client: &Client, numbers: Range<usize>, together: usize, room: &Semaphore) {
     let mut ahead = VecDeque::new();
     for start in numbers.clone().step_by(together) {
         let together = start..numbers.end.min(start + together);
+        room.acquire_many(together.len() as u32).await.expect("it is never closed").forget();
         let taken_over = join_all(together.map(|number| client.enqueue(numbered(number)))).await;
         ahead.extend(taken_over.into_iter().map(|delivery| delivery.expect("the message is taken over")));
         while ahead.len() > AHEAD {
@@ -196,13 +204,15 @@ async fn acknowledged(delivery: Option<Delivery>) {
 }
 
 /// Receives until all numbers below `end` were there.
-async fn receive(events: &mut Events, tally: &mut Tally, end: usize) {
+async fn receive(events: &mut Events, tally: &mut Tally, end: usize, room: &Semaphore) {
     while tally.distinct() < end {
         let event = timeout(PATIENCE, events.next()).await;
         match event.unwrap_or_else(|_| panic!("nothing comes any more: {tally:?}")) {
             Some(Event::Message(message)) => {
                 let number = message.payload[..8].try_into().expect("eight bytes");
-                tally.note(u64::from_be_bytes(number) as usize);
+                if tally.note(u64::from_be_bytes(number) as usize) {
+                    room.add_permits(1);
+                }
             }
             Some(Event::Stopped { error }) => panic!("{error:?}"),
             Some(Event::Connected { session_present, .. }) => {

@@ -15,18 +15,19 @@ impl Tally {
         Self { seen: vec![0; expected.div_ceil(64)], expected, distinct: 0, duplicates: 0, last: None }
     }
 
-    /// A message came. Each comes for the first time after those before it.
-    pub(crate) fn note(&mut self, number: usize) {
+    /// A message came; whether for the first time. Each does so after those before it.
+    pub(crate) fn note(&mut self, number: usize) -> bool {
         assert!(number < self.expected, "nobody has sent {number}");
         let (word, bit) = (&mut self.seen[number / 64], 1 << (number % 64));
         if *word & bit != 0 {
             self.duplicates += 1;
-            return;
+            return false;
         }
         *word |= bit;
         self.distinct += 1;
         assert!(self.last < Some(number), "{number} comes after {:?}", self.last);
         self.last = Some(number);
+        true
     }
 
     pub(crate) fn distinct(&self) -> usize {

@@ -113,13 +113,8 @@ fn unknown<E>(error: SdkError<E>) -> CallerUnknown
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let SdkError::ServiceError(context) = &error else {
+    let Some(refusal) = Refusal::of(&error) else {
         return CallerUnknown::Unanswered { source: SdkFailure::new(error).into() };
-    };
-    let refusal = Refusal {
-        status: context.raw().status().as_u16(),
-        code: context.err().code().map(ToOwned::to_owned),
-        message: context.err().message().map(ToOwned::to_owned),
     };
     match fault(&refusal) {
         Some(fault) => CallerUnknown::Refused { fault, source: refusal.into() },

@@ -203,14 +203,9 @@ fn refusal<E>(error: SdkError<E>) -> Cause
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    match &error {
-        SdkError::ServiceError(context) => Refusal {
-            status: context.raw().status().as_u16(),
-            code: context.err().code().map(ToOwned::to_owned),
-            message: context.err().message().map(ToOwned::to_owned),
-        }
-        .into(),
-        _ => SdkFailure::new(error).into(),
+    match Refusal::of(&error) {
+        Some(refusal) => refusal.into(),
+        None => SdkFailure::new(error).into(),
     }
 }
 

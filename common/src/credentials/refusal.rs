@@ -4,6 +4,10 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::iter::successors;
 
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+
 use crate::error::Error;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
@@ -29,6 +33,16 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
+    /// The service's own answer, if there was one.
+    pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Self> {
+        let SdkError::ServiceError(context) = error else { return None };
+        Some(Self {
+            status: context.raw().status().as_u16(),
+            code: context.err().code().map(ToOwned::to_owned),
+            message: context.err().message().map(ToOwned::to_owned),
+        })
+    }
+
     pub(crate) fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)
     }

@@ -330,6 +330,7 @@ impl Driver {
     /// asks for before waits in the outbox.
     async fn left(&mut self) -> Left {
         loop {
+            self.report();
             match &self.leaving {
                 Some(_) if self.outbox.is_empty() => return Left,
                 Some(leaving) => tokio::select! {
@@ -385,7 +386,6 @@ impl Driver {
                 for topic in self.outbox.push(action, reply) {
                     self.emit(Event::Dropped { topic });
                 }
-                self.report();
                 return;
             }
             Some(Command::Disconnect(reply)) => Some(reply),

@@ -44,7 +44,7 @@ impl<'a> Fields<'a> {
     }
 
     /// So many bytes.
-    pub(super) fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
+    fn take(&mut self, length: usize) -> Result<&'a [u8], Malformed> {
         let (taken, rest) = self.0.split_at_checked(length).ok_or(Malformed::CutOff)?;
         self.0 = rest;
         Ok(taken)

@@ -16,7 +16,7 @@ impl Publish {
     /// Reads the flags of the fixed header and what follows that.
     pub(super) fn parse(flags: u8, body: &[u8], version: MqttVersion) -> Result<Self, Malformed> {
         let mut fields = Fields::new(body);
-        let qos = match (flags >> 1) & 3 {
+        let qos = match qos(flags) {
             0 => QoS::AtMostOnce,
             1 => QoS::AtLeastOnce,
             // The client subscribes with 0 and 1.
@@ -70,6 +70,11 @@ const CORRELATION_DATA: u8 = 0x09;
 const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
 const TOPIC_ALIAS: u8 = 0x23;
 const USER_PROPERTY: u8 = 0x26;
+
+/// The QoS in the flags of a PUBLISH (MQTT 5.0 §3.3.1.2).
+pub(super) fn qos(flags: u8) -> u8 {
+    (flags >> 1) & 3
+}
 
 /// A PUBACK that says success, on MQTT 5 in its short form (MQTT 5.0 §3.4.2.1).
 pub(super) fn puback(packet_id: NonZeroU16) -> [u8; 4] {

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::frames::{Decoder, Kind, PINGREQ_PACKET};
 use super::link::{LinkEnd, READ_SIZE};
-use super::publish::puback;
+use super::publish::{puback, qos};
 use super::pulse::{Beat, Pulse};
 use super::receipt::Acknowledged;
 use crate::transport::Stream;
@@ -68,7 +68,7 @@ pub(super) async fn upstream(
                     pinged.notify_one();
                     continue;
                 }
-                Kind::Publish if packet.flags() & QOS != 0 => pulse.asked(),
+                Kind::Publish if qos(packet.flags()) > 0 => pulse.asked(),
                 Kind::Subscription => pulse.asked(),
                 Kind::Disconnect => may_insert = false,
                 _ => {}
@@ -84,9 +84,6 @@ pub(super) async fn upstream(
         }
     }
 }
-
-/// The bits of the QoS in the flags of a PUBLISH (MQTT 5.0 §3.3.1).
-const QOS: u8 = 0b0110;
 
 /// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `patience` for
 /// each part, as a large packet takes a slow link minutes.

@@ -92,8 +92,27 @@ impl Results {
 
     /// `None` for what was not measured.
     pub(crate) fn median(&self, program: usize, metric: Metric) -> Option<f64> {
-        let mut values = self.0.get(program)?.get(&metric)?.clone();
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
+        Some(quantile(self.0.get(program)?.get(&metric)?.clone(), 0.5))
+    }
+}
+
+/// The value below which this share of them lies; not a number if there are none.
+pub(crate) fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let index = ((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1));
+    values.get(index).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_of_the_sorted_values() {
+        let values: Vec<f64> = (0..100).rev().map(f64::from).collect();
+        assert_eq!(quantile(values.clone(), 0.5), 50.0);
+        assert_eq!(quantile(values, 0.99), 99.0);
+        assert_eq!(quantile(vec![7.0], 0.99), 7.0);
+        assert!(quantile(Vec::new(), 0.5).is_nan());
     }
 }

@@ -11,7 +11,7 @@ use testkit::Mosquitto;
 
 use crate::machine;
 use crate::peer::{Peer, Program};
-use crate::results::{Metric, Results};
+use crate::results::{Metric, Results, quantile};
 
 /// The broker, which somebody else may end at any time.
 pub(crate) type Broker = Arc<Mutex<Option<Mosquitto>>>;
@@ -68,7 +68,7 @@ pub(crate) fn run(programs: &[Program], broker: &Broker, counts: &Counts) -> Res
 }
 
 fn measure(programs: &[Program], broker: &Broker, counts: &Counts, results: &mut Results) -> Result<()> {
-    let broker_process = running(broker)?.as_ref().context(ENDED)?.process_id();
+    let broker_process = running(broker).as_ref().context(ENDED)?.process_id();
     let mut peers = start(programs, broker)?;
     for (index, peer) in peers.iter_mut().enumerate() {
         let times = seconds(&peer.ask(&format!("connect {}", counts.connects))?)?;
@@ -127,9 +127,9 @@ fn lose_broker(
             ensure!(peer.next()?.1["connected"] == true, "a client connects first");
         }
     }
-    running(broker)?.as_mut().context(ENDED)?.kill();
+    running(broker).as_mut().context(ENDED)?.kill();
     thread::sleep(counts.outage);
-    running(broker)?.as_mut().context(ENDED)?.resume();
+    running(broker).as_mut().context(ENDED)?.resume();
     let back = Instant::now();
     for (index, peer) in &peers {
         for _ in 0..counts.clients {
@@ -145,12 +145,12 @@ fn lose_broker(
 
 const ENDED: &str = "the broker has been ended";
 
-fn running(broker: &Broker) -> Result<MutexGuard<'_, Option<Mosquitto>>> {
-    Ok(broker.lock().unwrap_or_else(PoisonError::into_inner))
+fn running(broker: &Broker) -> MutexGuard<'_, Option<Mosquitto>> {
+    broker.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn start(programs: &[Program], broker: &Broker) -> Result<Vec<Peer>> {
-    let broker = running(broker)?;
+    let broker = running(broker);
     let broker = broker.as_ref().context(ENDED)?;
     programs.iter().map(|program| program.start(broker)).collect()
 }
@@ -160,26 +160,11 @@ fn seconds(answer: &Value) -> Result<Vec<f64>> {
     times.iter().map(|time| time.as_f64().context("a time is a number")).collect()
 }
 
-fn quantile(mut values: Vec<f64>, share: f64) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let index = ((values.len() as f64 * share) as usize).min(values.len().saturating_sub(1));
-    values.get(index).copied().unwrap_or(f64::NAN)
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-
-    #[test]
-    fn quantiles_are_of_the_sorted_values() {
-        let values: Vec<f64> = (0..100).rev().map(f64::from).collect();
-        assert_eq!(quantile(values.clone(), 0.5), 50.0);
-        assert_eq!(quantile(values, 0.99), 99.0);
-        assert_eq!(quantile(vec![7.0], 0.99), 7.0);
-        assert!(quantile(Vec::new(), 0.5).is_nan());
-    }
 
     #[test]
     fn times_are_read_and_nothing_else() {

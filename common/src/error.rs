@@ -325,6 +325,10 @@ pub enum Error {
     #[error(transparent)]
     Input(#[from] LineError),
 
+    /// The standard output takes no more: its reader has ended, or its disk is full.
+    #[error("cannot write to the standard output")]
+    Output(#[source] io::Error),
+
     /// Ctrl-C or SIGTERM arrived first.
     #[error("interrupted")]
     Interrupted,
@@ -396,6 +400,7 @@ impl Error {
             | Error::SecretMissing { .. }
             | Error::Store { .. }
             | Error::Input(_)
+            | Error::Output(_)
             | Error::Interrupted => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::Resolve { .. } => Layer::Dns,

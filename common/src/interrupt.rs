@@ -1,5 +1,6 @@
 use std::future::Future;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::{runtime, signal};
 
@@ -7,22 +8,44 @@ use crate::error::Error;
 
 /// Runs `work` until it ends or the user asks the process to end (Ctrl-C, SIGTERM), whichever comes first.
 ///
+/// An interruption asks for an orderly end: the caller still disconnects, with [`until_interrupted_twice`] where that
+/// may take long.
+///
 /// # Errors
 ///
 /// `work`'s own, or [`Error::Interrupted`].
 pub async fn until_interrupted<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
     tokio::select! {
         outcome = work => outcome,
-        signal = interrupted() => {
-            if let Err(error) = signal {
-                log::warn!("cannot wait for signals: {error}");
-            }
-            Err(Error::Interrupted.into())
-        }
+        _ = interruption() => Err(Error::Interrupted.into()),
     }
 }
 
-/// From now on Ctrl-C is something to wait for, and ends this process no more by itself.
+/// Runs the orderly end of a program. The first Ctrl-C or SIGTERM since the program's start has asked for this end, or
+/// does so while it is under way, and changes nothing; the second cuts it short.
+///
+/// # Errors
+///
+/// `work`'s own, or [`Error::Interrupted`].
+pub async fn until_interrupted_twice<T, E: From<Error>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, E> {
+    tokio::select! {
+        outcome = work => outcome,
+        () = async { while interruption().await < 2 {} } => Err(Error::Interrupted.into()),
+    }
+}
+
+/// Waits for the next interruption; how many there have been since the start of the process.
+async fn interruption() -> usize {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    if let Err(error) = interrupted().await {
+        log::warn!("cannot wait for signals: {error}");
+    }
+    COUNT.fetch_add(1, Ordering::Relaxed) + 1
+}
+
+/// Installs a Ctrl-C handler; the default action (terminate) no longer applies.
 ///
 /// # Errors
 ///

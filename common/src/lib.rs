@@ -55,7 +55,7 @@ pub use credentials::{
 pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
-pub use interrupt::until_interrupted;
+pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use outgoing::{LineError, Messages, Publisher, Traffic};
 pub use printable::one_line;
 pub use progress::Progress;

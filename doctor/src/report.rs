@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use common::one_line;
+use common::{Error, one_line};
 use serde_json::json;
 
 use crate::check::{Check, Outcome};
@@ -42,23 +42,26 @@ impl<W: Write> Report<W> {
     }
 
     /// Writes one result, and hands it back.
-    pub(crate) fn add(&mut self, check: Check) -> io::Result<Check> {
+    ///
+    /// # Errors
+    /// [`Error::Output`], as for all of these.
+    pub(crate) fn add(&mut self, check: Check) -> Result<Check, Error> {
         match check.outcome {
             Outcome::Failed => self.failures += 1,
             Outcome::Warning => self.warnings += 1,
             Outcome::NotReached => self.not_reached += 1,
             Outcome::Ok | Outcome::NotUsed => {}
         }
-        match self.format {
-            Format::Text => self.text(&check)?,
-            Format::Json => self.json(&check)?,
-        }
-        self.writer.flush()?;
+        let written = match self.format {
+            Format::Text => self.text(&check),
+            Format::Json => self.json(&check),
+        };
+        written.and_then(|()| self.writer.flush()).map_err(Error::Output)?;
         Ok(check)
     }
 
     /// As [`add`](Self::add), for a check without which there is no MQTT.
-    pub(crate) fn add_needed(&mut self, check: Check) -> io::Result<Check> {
+    pub(crate) fn add_needed(&mut self, check: Check) -> Result<Check, Error> {
         let check = self.add(check)?;
         if check.has_failed() {
             self.stopped_by.get_or_insert(check.name);
@@ -72,7 +75,7 @@ impl<W: Write> Report<W> {
     }
 
     /// Writes the sum of it all.
-    pub(crate) fn end(mut self) -> io::Result<Verdict> {
+    pub(crate) fn end(mut self) -> Result<Verdict, Error> {
         let verdict = if self.failures == 0 { Verdict::Healthy } else { Verdict::Ill };
         if self.format == Format::Text {
             let warnings = match self.warnings {
@@ -85,7 +88,7 @@ impl<W: Write> Report<W> {
                 (0, left) => format!("No check failed, {} not made{warnings}.", count(left, "check")),
                 (failures, _) => format!("{} failed{warnings}.", count(failures, "check")),
             };
-            writeln!(self.writer, "\n{sum}")?;
+            writeln!(self.writer, "\n{sum}").map_err(Error::Output)?;
         }
         Ok(verdict)
     }

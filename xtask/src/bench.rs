@@ -18,7 +18,7 @@ use crate::cargo::{self, Progress};
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{hint, node, python};
+use crate::{hint, node, print, python};
 
 const RUNS: usize = 20;
 
@@ -61,14 +61,16 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     ];
     let measure = Measure { python, script: workspace.root().join("testkit/python/measure.py") };
     let floor = measure.run(&["true".into()])?.rss_kib;
-    println!("\nConnect and disconnect by mutual TLS, process start to exit, {RUNS} interleaved runs each\n");
+    print::line(format!(
+        "\nConnect and disconnect by mutual TLS, process start to exit, {RUNS} interleaved runs each\n"
+    ))?;
     let results = interleaved(&clients, &measure, sandbox.state())?;
-    println!("{}", table(&results, floor));
+    print::line(table(&results, floor))?;
     drop(sandbox);
 
-    println!("{}", incremental_build(workspace)?);
+    print::line(incremental_build(workspace)?)?;
     for example in EXAMPLES {
-        println!("\n{example}\n");
+        print::line(format!("\n{example}\n"))?;
         let mut command = cargo::cargo(workspace);
         command.args(["run", "--quiet", "--release", "--locked", "-p", "common", "--example", example]);
         cargo::succeed(&mut command)?;

@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 
 use crate::cargo::{self, Executables, Progress};
 use crate::connection::Connection;
+use crate::print;
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};
 use crate::style::Style;
@@ -39,15 +40,13 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         samples.into_iter().partition(|sample| sample.by_hand.is_some());
     let style = Style::of_stdout();
     if samples.is_empty() {
-        by_hand.iter().for_each(|sample| skip(sample, style));
+        by_hand.iter().try_for_each(|sample| skip(sample, style))?;
         return Ok(ExitCode::SUCCESS);
     }
     let with_token = samples.iter().any(|sample| token::is_wanted_by(&sample.folder));
     setup::ensure(workspace, if with_token { Need::Token } else { Need::Build })?;
-    println!(
-        "{}\n",
-        style.bold("AWS IoT Core samples for Rust, against a local sandbox: no AWS account is involved")
-    );
+    let title = "AWS IoT Core samples for Rust, against a local sandbox: no AWS account is involved";
+    print::line(style.bold(title) + "\n")?;
 
     let executables = build(workspace, &samples, style)?;
     let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
@@ -60,43 +59,47 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
             failed.push(sample.folder.as_str());
         }
     }
-    by_hand.iter().for_each(|sample| skip(sample, style));
-    println!("{}", summary(samples.len(), &failed, style));
+    by_hand.iter().try_for_each(|sample| skip(sample, style))?;
+    print::line(summary(samples.len(), &failed, style))?;
     let next = samples.iter().find(|sample| sample.folder == NEXT).or(samples.first());
     if let (true, Some(Sample { folder: sample, .. })) = (failed.is_empty(), next) {
-        println!("\nConnect to your own AWS account next:");
-        println!("  cargo xtask policy {sample} --region <region> --account <account>");
-        println!("  cargo xtask run {sample} -- --endpoint <prefix>-ats.iot.<region>.amazonaws.com …");
-        println!("The steps are in README.md; what {sample} needs is in samples/{sample}/README.md");
+        print::line("\nConnect to your own AWS account next:")?;
+        print::line(format!("  cargo xtask policy {sample} --region <region> --account <account>"))?;
+        print::line(format!(
+            "  cargo xtask run {sample} -- --endpoint <prefix>-ats.iot.<region>.amazonaws.com …"
+        ))?;
+        print::line(format!(
+            "The steps are in README.md; what {sample} needs is in samples/{sample}/README.md"
+        ))?;
     }
     Ok(if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn build(workspace: &Workspace, samples: &[Sample], style: Style) -> Result<Executables> {
-    println!("Building (the first build takes a few minutes)");
+    print::line("Building (the first build takes a few minutes)")?;
     let started = Instant::now();
     let mut selection = vec!["-p", "sandbox"];
     selection.extend(samples.iter().flat_map(|sample| ["-p", sample.package.as_str()]));
     let executables = cargo::build(workspace, &selection, Progress::OnFailure)?;
-    println!("{}\n", style.dim(&format!("Built in {}", seconds(started.elapsed()))));
+    print::line(format!("{}\n", style.dim(&format!("Built in {}", seconds(started.elapsed())))))?;
     Ok(executables)
 }
 
 /// Shows a sample that takes a person to run it.
-fn skip(sample: &Sample, style: Style) {
-    println!("{}  {}", style.bold(&sample.folder), sample.title);
-    println!("  skipped: it {}", sample.by_hand.as_deref().unwrap_or_default());
-    println!("  {}\n", style.dim(&format!("samples/{}/README.md shows how", sample.folder)));
+fn skip(sample: &Sample, style: Style) -> Result<()> {
+    print::line(format!("{}  {}", style.bold(&sample.folder), sample.title))?;
+    print::line(format!("  skipped: it {}", sample.by_hand.as_deref().unwrap_or_default()))?;
+    print::line(format!("  {}\n", style.dim(&format!("samples/{}/README.md shows how", sample.folder))))
 }
 
 /// Runs one sample and shows it; whether it succeeded.
 fn show(sample: &Sample, executables: &Executables, state: &State, style: Style) -> Result<bool> {
-    println!("{}  {}", style.bold(&sample.folder), sample.title);
+    print::line(format!("{}  {}", style.bold(&sample.folder), sample.title))?;
     let mut connection = Connection::to_sandbox(&sample.folder, &[], state)?;
     if ["pubsub", "shared_subscription"].contains(&sample.folder.as_str()) {
         connection.flag("--count", "2".to_owned());
     }
-    println!("  {}", style.dim(&format!("$ {}", connection.in_short(&sample.package))));
+    print::line(format!("  {}", style.dim(&format!("$ {}", connection.in_short(&sample.package)))))?;
 
     let started = Instant::now();
     let mut command = Command::new(executables.path(&sample.package)?);
@@ -105,15 +108,15 @@ fn show(sample: &Sample, executables: &Executables, state: &State, style: Style)
     let time = seconds(started.elapsed());
     match outcome {
         Outcome::Ended { status, .. } if status.success() => {
-            println!("  {} done in {time}\n", style.good("✓"));
+            print::line(format!("  {} done in {time}\n", style.good("✓")))?;
             return Ok(true);
         }
         Outcome::Ended { status, stderr } => {
-            println!("  {} {status} after {time}\n", style.bad("✗"));
+            print::line(format!("  {} {status} after {time}\n", style.bad("✗")))?;
             eprintln!("error: the sample `{}` failed, and said:\n{}", sample.folder, indented(&stderr));
         }
         Outcome::TimedOut { stderr } => {
-            println!("  {} not done after {time}\n", style.bad("✗"));
+            print::line(format!("  {} not done after {time}\n", style.bad("✗")))?;
             eprintln!(
                 "error: the sample `{}` took too long, and said:\n{}",
                 sample.folder,
@@ -142,7 +145,7 @@ fn watch(command: &mut Command) -> Result<Outcome> {
     });
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => println!("    {line}"),
+            Ok(line) => print::line(format!("    {line}"))?,
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 child.kill()?;

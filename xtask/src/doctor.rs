@@ -15,7 +15,7 @@ use crate::setup::{self, Need};
 use crate::token;
 use crate::workspace::Workspace;
 
-const PACKAGE: &str = "doctor";
+pub(crate) const PACKAGE: &str = "doctor";
 
 /// The flags of `cargo xtask doctor`.
 #[derive(clap::Args)]

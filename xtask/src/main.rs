@@ -11,6 +11,7 @@ mod doctor;
 mod hint;
 mod node;
 mod policy;
+mod print;
 mod private_sandbox;
 mod python;
 mod run;

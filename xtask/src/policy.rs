@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use crate::hint;
 use crate::workspace::Workspace;
+use crate::{hint, print};
 
 /// The flags of `cargo xtask policy`.
 #[derive(clap::Args)]
@@ -32,8 +32,8 @@ pub(crate) fn policy(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let template = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
     let filled = fill(&template, &args.region, &args.account)?;
     match &args.action {
-        None => print!("{filled}"),
-        Some(action) => println!("{:#}", only(&filled, action)?),
+        None => print::line(filled.trim_end())?,
+        Some(action) => print::line(format!("{:#}", only(&filled, action)?))?,
     }
     Ok(ExitCode::SUCCESS)
 }

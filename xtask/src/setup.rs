@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 use anyhow::Result;
 
 use crate::workspace::Workspace;
-use crate::{hint, node, python, token};
+use crate::{hint, node, print, python, token};
 
 /// Where servers live that a user's `PATH` may not name.
 const SERVER_FOLDERS: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"];
@@ -219,7 +219,7 @@ pub(crate) fn task(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let need = if args.tests { Need::Tests } else { Need::Token };
     ensure(workspace, need)?;
     let names: Vec<_> = TOOLS.iter().filter(|tool| tool.need <= need).map(|tool| tool.name).collect();
-    println!("Ready: {}", names.join(", "));
+    print::line(format!("Ready: {}", names.join(", ")))?;
     Ok(ExitCode::SUCCESS)
 }
 

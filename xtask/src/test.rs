@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 
+use crate::cargo::{self, Progress};
 use crate::setup::{self, Need};
 use crate::workspace::Workspace;
-use crate::{cargo, node, python};
+use crate::{doctor, node, python};
 
 /// The flags of `cargo xtask test`.
 #[derive(clap::Args)]
@@ -23,6 +24,9 @@ pub(crate) struct Args {
 /// Runs the tests of the whole workspace, and ends with cargo's exit code.
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
+    if selects_all(args) {
+        build_for_commands(workspace)?;
+    }
     let mut command = cargo::cargo(workspace);
     command.args(["test", "--locked"]);
     command.args(cargo_words(args));
@@ -32,12 +36,29 @@ pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     Ok(cargo::exit_code(status))
 }
 
-/// What follows `cargo test`.
+/// Builds the programs that tests run by `cargo xtask run`, `demo` and `doctor`. `cargo test --workspace` builds them with
+/// more features, so that the first of these tests would build them anew.
+fn build_for_commands(workspace: &Workspace) -> Result<()> {
+    let samples = workspace.samples()?;
+    let samples = samples.iter().filter(|sample| sample.by_hand.is_none());
+    for sample in samples {
+        cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
+    }
+    cargo::build(workspace, &["-p", "sandbox", "-p", doctor::PACKAGE], Progress::Shown)?;
+    Ok(())
+}
+
+/// Whether the tests of all packages are asked for.
+fn selects_all(args: &Args) -> bool {
+    let mut flags = args.cargo.iter().take_while(|word| *word != "--");
+    !flags.any(names_package)
+}
+
+/// The words behind `cargo test`.
 fn cargo_words(args: &Args) -> Vec<&OsStr> {
     let mut words = Vec::new();
     // cargo would overlook a package beside --workspace.
-    let mut flags = args.cargo.iter().take_while(|word| *word != "--");
-    if !flags.any(names_package) {
+    if selects_all(args) {
         words.push(OsStr::new("--workspace"));
     }
     words.extend(args.cargo.iter().map(OsString::as_os_str));

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
 
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
+use crate::error::Error;
 use crate::logging;
 use crate::outgoing::Traffic;
 use crate::printable::one_line;
@@ -64,7 +65,7 @@ impl OutputArgs {
     /// Where a sample reports what it did.
     pub fn to<W: Write>(&self, writer: W) -> Output<W> {
         let timeline = if self.timeline { Pending::Asked(None) } else { Pending::Nothing };
-        Output { writer, json: self.json, timeline, connected: 0, client_id: None }
+        Output { writer, json: self.json, timeline, failed: None, connected: 0, client_id: None }
     }
 }
 
@@ -78,6 +79,8 @@ pub struct Output<W: Write> {
     writer: W,
     json: bool,
     timeline: Pending,
+    /// Why the last line could not be written; the next one reports it.
+    failed: Option<Error>,
     /// How many clients have not disconnected yet.
     connected: usize,
     /// Whose events are reported, where there are several clients.
@@ -106,50 +109,50 @@ impl<W: Write> Output<W> {
 
     /// `Connected to <endpoint>:<port> as <client id>`
     ///
-    /// # Errors
-    ///
-    /// The writer's, as for all of these.
-    pub fn connected(&mut self, client: &Client) -> io::Result<()> {
+    /// If it cannot be written, the next line reports that: an open connection ends with a DISCONNECT first, so that the
+    /// broker publishes no will.
+    pub fn connected(&mut self, client: &Client) {
         let (endpoint, port) = client.endpoint();
         self.connected += 1;
         let text = format!("Connected to {} as {}", client.target(), client.client_id());
-        self.line(
-            &text,
-            "connected",
-            json!({ "endpoint": endpoint, "port": port, "client_id": client.client_id() }),
-        )
+        let fields = json!({ "endpoint": endpoint, "port": port, "client_id": client.client_id() });
+        self.failed = self.line(&text, "connected", fields).err();
     }
 
     /// `Client <client id>`: whose events follow, in a sample with several clients. Nothing where they are the same as
     /// before, or with `--json`: there each event has the field `client_id`.
-    pub fn of(&mut self, client: &Client) -> io::Result<&mut Self> {
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`], as for all of these.
+    pub fn of(&mut self, client: &Client) -> Result<&mut Self, Error> {
         let id = client.client_id();
         if self.client_id.as_deref() != Some(id) {
             self.client_id = Some(id.to_owned());
             if !self.json {
-                writeln!(self.writer, "Client {}", one_line(id))?;
+                self.write(&format!("Client {}\n", one_line(id)))?;
             }
         }
         Ok(self)
     }
 
     /// `Subscribed to <filter>`
-    pub fn subscribed(&mut self, filter: &str) -> io::Result<()> {
+    pub fn subscribed(&mut self, filter: &str) -> Result<(), Error> {
         self.line(&format!("Subscribed to {filter}"), "subscribed", json!({ "filter": filter }))
     }
 
     /// `Published to <topic>: <payload>`
-    pub fn published(&mut self, message: &Message) -> io::Result<()> {
+    pub fn published(&mut self, message: &Message) -> Result<(), Error> {
         self.message("Published to", "published", message)
     }
 
     /// `Received on <topic>: <payload>`; with `--json` as for a published one also the properties that it has.
-    pub fn received(&mut self, message: &Message) -> io::Result<()> {
+    pub fn received(&mut self, message: &Message) -> Result<(), Error> {
         self.message("Received on", "received", message)
     }
 
     /// The one or the other, as a publisher tells of it.
-    pub fn traffic(&mut self, traffic: &Traffic) -> io::Result<()> {
+    pub fn traffic(&mut self, traffic: &Traffic) -> Result<(), Error> {
         match traffic {
             Traffic::Published(message) => self.published(message),
             Traffic::Received(message) => self.received(message),
@@ -157,19 +160,17 @@ impl<W: Write> Output<W> {
     }
 
     /// `Disconnected`, and the timeline where it was asked for.
-    pub fn disconnected(&mut self) -> io::Result<()> {
+    pub fn disconnected(&mut self) -> Result<(), Error> {
         self.line("Disconnected", "disconnected", json!({}))?;
         self.connected = self.connected.saturating_sub(1);
         if self.connected == 0 { self.timeline() } else { Ok(()) }
     }
 
     /// What a connection would be, in several lines, where none is made.
-    pub fn plan(&mut self, plan: &ConnectionPlan) -> io::Result<()> {
+    pub fn plan(&mut self, plan: &ConnectionPlan) -> Result<(), Error> {
         if !self.json {
-            for line in plan.to_string().lines() {
-                writeln!(self.writer, "{}", one_line(line))?;
-            }
-            return self.writer.flush();
+            let lines = plan.to_string().lines().map(|line| one_line(line) + "\n").collect::<String>();
+            return self.write(&lines);
         }
         self.line(
             "",
@@ -183,7 +184,7 @@ impl<W: Write> Output<W> {
     }
 
     /// Shows the timeline, once.
-    fn timeline(&mut self) -> io::Result<()> {
+    fn timeline(&mut self) -> Result<(), Error> {
         let Pending::Asked(timelines) = mem::replace(&mut self.timeline, Pending::Nothing) else {
             return Ok(());
         };
@@ -192,11 +193,10 @@ impl<W: Write> Output<W> {
             return self.line("", "timeline", attempts.to_json());
         }
         let columns = terminal_size_of(io::stdout()).map_or(Self::COLUMNS, |(Width(columns), _)| columns);
-        self.writer.write_all(attempts.draw(columns.into()).as_bytes())?;
-        self.writer.flush()
+        self.write(&attempts.draw(columns.into()))
     }
 
-    fn message(&mut self, text: &str, event: &str, message: &Message) -> io::Result<()> {
+    fn message(&mut self, text: &str, event: &str, message: &Message) -> Result<(), Error> {
         let payload = String::from_utf8_lossy(&message.payload);
         let line = format!("{text} {}: {payload}", message.topic);
         let mut fields = json!({ "topic": message.topic, "payload": payload });
@@ -222,7 +222,7 @@ impl<W: Write> Output<W> {
         self.line(&line, event, fields)
     }
 
-    fn line(&mut self, text: &str, event: &str, fields: Value) -> io::Result<()> {
+    fn line(&mut self, text: &str, event: &str, fields: Value) -> Result<(), Error> {
         if self.json {
             let mut object = Map::from_iter([("event".to_owned(), Value::from(event))]);
             if let Some(id) = &self.client_id {
@@ -231,11 +231,17 @@ impl<W: Write> Output<W> {
             if let Value::Object(fields) = fields {
                 object.extend(fields);
             }
-            writeln!(self.writer, "{}", Value::Object(object))?;
+            self.write(&format!("{}\n", Value::Object(object)))
         } else {
-            writeln!(self.writer, "{}", one_line(text))?;
+            self.write(&format!("{}\n", one_line(text)))
         }
-        self.writer.flush()
+    }
+
+    fn write(&mut self, lines: &str) -> Result<(), Error> {
+        if let Some(error) = self.failed.take() {
+            return Err(error);
+        }
+        self.writer.write_all(lines.as_bytes()).and_then(|()| self.writer.flush()).map_err(Error::Output)
     }
 }
 

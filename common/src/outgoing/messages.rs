@@ -16,6 +16,10 @@ pub struct Messages {
     filter: String,
     /// How many are still to come; `None` for no end.
     left: Option<u64>,
+    /// No count limits the messages: Ctrl-C, or the end of the input, is the normal end of the run.
+    is_unlimited: bool,
+    /// The last message is through: the caller has come back for another one.
+    is_finished: bool,
     interval: Duration,
     /// When the last one came.
     last: Option<Instant>,
@@ -58,7 +62,8 @@ impl Messages {
 
     fn new(template: Message, payloads: Payloads, left: Option<u64>, interval: Duration) -> Self {
         let filter = template.topic.clone();
-        Self { template, payloads, filter, left, interval, last: None }
+        let is_unlimited = left.is_none();
+        Self { template, payloads, filter, left, is_unlimited, is_finished: false, interval, last: None }
     }
 
     /// Waits for the next one; `None` when there is none any more. Nothing is lost when the call is given up.
@@ -68,6 +73,7 @@ impl Messages {
     /// [`LineError`]
     pub async fn next(&mut self) -> Result<Option<Message>, LineError> {
         if self.is_done() {
+            self.finish();
             return Ok(None);
         }
         let since = self.last.map_or(self.interval, |last| last.elapsed());
@@ -93,15 +99,20 @@ impl Messages {
         self.left == Some(0)
     }
 
-    /// What a session that publishes them has come to: where there is no end but Ctrl-C, or that of the input, an
-    /// interruption is how it is meant to end.
+    /// Notes that the last message is through.
+    pub(super) fn finish(&mut self) {
+        self.is_finished = true;
+    }
+
+    /// The outcome of a session that publishes them. An interruption is a failure only if it has kept messages from
+    /// being published: neither after the last one, nor where no count limits them.
     ///
     /// # Errors
     ///
     /// Any other failure of the session.
     pub fn outcome(&self, session: Result<(), Failure>) -> Result<(), Failure> {
         match session {
-            Err(failure) if self.left.is_none() && failure.is_interruption() => Ok(()),
+            Err(failure) if failure.is_interruption() && (self.is_unlimited || self.is_finished) => Ok(()),
             session => session,
         }
     }
@@ -132,8 +143,8 @@ mod tests {
     use super::*;
     use crate::error::Error;
 
-    #[test]
-    fn an_interruption_is_the_end_of_what_has_no_other() {
+    #[tokio::test]
+    async fn an_interruption_is_a_failure_only_before_the_last_of_a_number_of_messages() {
         let messages = |count| Messages::numbered(Message::new("a", ""), "hi", count, Duration::ZERO);
         let interrupted = || Err(Error::Interrupted.into());
         let refused = || Err(Error::Stopped { source: None }.into());
@@ -143,6 +154,12 @@ mod tests {
             assert!(!messages(count).outcome(refused()).unwrap_err().is_interruption());
             assert!(messages(count).outcome(Ok(())).is_ok());
         }
+        let mut one = messages(Some(1));
+        assert!(one.next().await.unwrap().is_some());
+        assert!(one.outcome(interrupted()).is_err(), "the last message is under way");
+        assert!(one.next().await.unwrap().is_none());
+        assert!(one.outcome(interrupted()).is_ok());
+        assert!(one.outcome(refused()).is_err());
     }
 
     #[tokio::test]

@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, VecDeque};
-use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -101,6 +100,7 @@ impl Publisher {
             }
             let under_way = self.unacknowledged.len() + self.awaited.len();
             if self.messages.is_done() && under_way == 0 {
+                self.messages.finish();
                 return Ok(None);
             }
             let is_room = self.handing_over.is_empty() && (under_way < self.at_once || !self.connected);
@@ -124,20 +124,27 @@ impl Publisher {
     }
 
     /// Disconnects the client, which waits for acknowledgements, and tells of what happens meanwhile: unread messages
-    /// would hold the acknowledgements up.
+    /// would hold the acknowledgements up. A `tell` that fails is called no more, and the client disconnects all the
+    /// same.
     ///
     /// # Errors
     ///
     /// Those of [`Client::disconnect`], and `tell`'s.
-    pub async fn disconnect<E: From<Error> + From<io::Error>>(
+    pub async fn disconnect(
         &mut self,
-        mut tell: impl FnMut(&Traffic) -> io::Result<()>,
-    ) -> Result<(), E> {
-        let mut flush =
-            |traffic: &mut VecDeque<Traffic>| traffic.drain(..).try_for_each(|traffic| tell(&traffic));
+        mut tell: impl FnMut(&Traffic) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let mut told = Ok(());
+        let mut flush = |traffic: &mut VecDeque<Traffic>| {
+            for traffic in traffic.drain(..) {
+                if told.is_ok() {
+                    told = tell(&traffic);
+                }
+            }
+        };
         let mut ended = pin!(self.client.clone().disconnect());
         let outcome = loop {
-            flush(&mut self.traffic)?;
+            flush(&mut self.traffic);
             // Why a message is not delivered any more is the error of the disconnect.
             let _ = tokio::select! {
                 biased;
@@ -151,8 +158,8 @@ impl Publisher {
         let acknowledged: Vec<_> =
             self.unacknowledged.extract_if(.., |_, entry| entry.acknowledged).collect();
         acknowledged.into_iter().for_each(|(_, entry)| self.published(entry));
-        flush(&mut self.traffic)?;
-        Ok(outcome?)
+        flush(&mut self.traffic);
+        outcome.and(told)
     }
 
     /// As [`Messages::outcome`], after the session and the [disconnect](Self::disconnect): what ended the session
@@ -164,11 +171,11 @@ impl Publisher {
     pub fn outcome(
         &self,
         session: Result<(), Failure>,
-        disconnect: Result<(), Failure>,
+        disconnect: Result<(), Error>,
     ) -> Result<(), Failure> {
         match self.messages.outcome(session) {
             Err(failure) if !failure.is_interruption() => Err(failure),
-            session => disconnect.and(session),
+            session => disconnect.map_err(Failure::from).and(session),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The connection as a client makes it: the WebSocket upgrade, CONNECT and CONNACK.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use common::timeline::{BrokerLimits, Detail, StepState};
@@ -30,7 +30,7 @@ pub(crate) async fn check<W: Write>(
     caller: &Caller,
     options: ClientOptions,
     report: &mut Report<W>,
-) -> io::Result<Option<Session>> {
+) -> Result<Option<Session>, Error> {
     let timelines = options.timelines();
     let client_id = options.client_id.clone();
     let keep_alive = options.keep_alive;

@@ -1,6 +1,6 @@
 //! One message there and back.
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use common::{Error, Message, QoS};
@@ -29,7 +29,7 @@ pub(crate) async fn check<W: Write>(
     (client, mut events): Session,
     topic: &str,
     report: &mut Report<W>,
-) -> io::Result<()> {
+) -> Result<(), Error> {
     let began = Instant::now();
     let outcome = client.subscribe(topic, QoS::AtLeastOnce).await;
     let subscribed = report.add(check_of(SUBSCRIBE, outcome, topic, began))?;

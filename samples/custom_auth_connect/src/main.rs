@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
         return Ok(());
     }
     let (client, _) = until_interrupted(Client::connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     client.disconnect().await?;
     out.disconnected()?;

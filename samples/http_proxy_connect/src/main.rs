@@ -38,7 +38,7 @@ async fn main() -> Result<(), Failure> {
         args.connection.options_through(&ProxyScheme::HTTP, auth).map_err(ArgsError::exit_on_usage)?;
     out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     client.disconnect().await?;
     out.disconnected()?;

@@ -9,7 +9,7 @@ use std::io::{self, Write};
 
 use clap::Parser;
 use common::args::{ConnectionArgs, OutputArgs, Pkcs11Args};
-use common::{Client, Failure, until_interrupted};
+use common::{Client, Error, Failure, until_interrupted};
 
 /// Connects by mutual TLS with a private key that stays on a PKCS#11 token, and disconnects.
 #[derive(Parser)]
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Failure> {
 
     // Without a place to connect to the flags ask for --list.
     let Some(connection) = &args.connection else {
-        write!(io::stdout(), "{}", pkcs11.listing()?)?;
+        write!(io::stdout(), "{}", pkcs11.listing()?).map_err(Error::Output)?;
         return Ok(());
     };
 
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Failure> {
     let options = connection.options(auth)?;
     out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     client.disconnect().await?;
     out.disconnected()?;

@@ -11,7 +11,7 @@ use clap::Parser;
 use common::args::{
     ArgsError, MutualTlsArgs, OutputArgs, PatientConnectionArgs, PublishArgs, SessionArgs, SessionName,
 };
-use common::{Failure, Progress, Publisher, QoS, until_interrupted};
+use common::{Failure, Progress, Publisher, QoS, until_interrupted, until_interrupted_twice};
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages, and whatever others publish.
 #[derive(Parser)]
@@ -44,7 +44,7 @@ async fn main() -> Result<(), Failure> {
     let filter = messages.filter().to_owned();
     out.watch(&options);
     let (client, events) = until_interrupted(args.connection.connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     let mut publisher = Publisher::new(messages, &client, events);
     let progress = Progress::new(io::stderr());
@@ -63,11 +63,11 @@ async fn main() -> Result<(), Failure> {
     }));
     let outcome = session.await;
 
-    // Waits for acknowledgements, unless Ctrl-C comes again.
-    let ended = until_interrupted(publisher.disconnect(|traffic| out.traffic(traffic))).await;
+    // Waits for acknowledgements, unless Ctrl-C comes a second time.
+    let ended = until_interrupted_twice(publisher.disconnect(|traffic| out.traffic(traffic))).await;
     if ended.is_ok() {
         out.disconnected()?;
     }
-    // Where there is no other end, Ctrl-C is no failure.
+    // Ctrl-C is a failure only if messages that --count asks for are missing.
     publisher.outcome(outcome, ended)
 }

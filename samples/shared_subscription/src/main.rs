@@ -9,7 +9,7 @@ use std::io;
 
 use clap::Parser;
 use common::args::{MutualTlsArgs, OutputArgs, PatientConnectionArgs, SharedArgs};
-use common::{Failure, Messages, QoS, until_interrupted};
+use common::{Failure, Messages, QoS, until_interrupted, until_interrupted_twice};
 
 /// Publishes to a topic over mutual TLS with one client, and receives with two that share the subscription.
 #[derive(Parser)]
@@ -37,11 +37,11 @@ async fn main() -> Result<(), Failure> {
     let [first, second, third] = args.connection.options_of_each(auth)?;
     out.watch(&first);
     let (publisher, _) = until_interrupted(args.connection.connect(first)).await?;
-    out.connected(&publisher)?;
+    out.connected(&publisher);
     let (one, mut events_of_one) = until_interrupted(args.connection.connect(second)).await?;
-    out.connected(&one)?;
+    out.connected(&one);
     let (two, mut events_of_two) = until_interrupted(args.connection.connect(third)).await?;
-    out.connected(&two)?;
+    out.connected(&two);
 
     let mut messages = args.shared.messages();
     let session = until_interrupted(async {
@@ -70,10 +70,15 @@ async fn main() -> Result<(), Failure> {
     });
     let outcome = session.await;
 
-    for client in [publisher, one, two] {
-        until_interrupted(client.clone().disconnect()).await?;
-        out.of(&client)?.disconnected()?;
+    let [first, second, third] = [&publisher, &one, &two].map(|client| client.clone().disconnect());
+    let ended = until_interrupted_twice(async { tokio::try_join!(first, second, third) }).await;
+    if ended.is_ok() {
+        for client in [&publisher, &one, &two] {
+            out.of(client)?.disconnected()?;
+        }
     }
-    // Where there is no other end, Ctrl-C is no failure.
-    messages.outcome(outcome)
+    // Ctrl-C is a failure only if messages that --count asks for are missing.
+    messages.outcome(outcome)?;
+    ended?;
+    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
+use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 use serde_json::Value;
 use testkit::{Mosquitto, Outcome, Running, Sample, Signal, policy, readme};
@@ -86,6 +88,30 @@ fn ctrl_c_ends_all_three_with_a_disconnect() {
     let connections = sandbox.connections();
     assert_eq!(connections.len(), 3);
     assert!(connections.iter().all(|connection| connection.clean_disconnect));
+}
+
+#[test]
+fn ctrl_c_after_the_last_message_is_success() {
+    let sandbox = Sandbox::start().unwrap();
+    // Its UNSUBSCRIBE is under way for 600 ms.
+    let slow = Options { one_way_delay: Duration::from_millis(300) };
+    let relay = Relay::start(sandbox.mqtt_port(), slow).unwrap();
+    let sample = Sample::new(BINARY).to_port(&sandbox, relay.port()).device(sandbox.device());
+    let mut running = Running::new(sample.args(["--count", "1"]).spawn());
+    running.until("Received on");
+    running.signal(Signal::Interrupt);
+    let outcome = running.outcome().succeeded();
+    assert_eq!(outcome.stdout.matches("Disconnected\n").count(), 3, "{outcome:#?}");
+}
+
+#[test]
+fn a_standard_output_that_fails_ends_all_three_with_a_disconnect() {
+    let sandbox = Sandbox::start().unwrap();
+    let full = Sample::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, BINARY]);
+    let outcome = full.mqtt(&sandbox).device(sandbox.device()).run();
+    outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
+    let connections = sandbox.connections();
+    assert_eq!(connections.iter().filter(|connection| connection.clean_disconnect).count(), 3);
 }
 
 #[test]

@@ -36,7 +36,7 @@ async fn main() -> Result<(), Failure> {
     let options = args.connection.options(auth)?;
     out.watch(&options);
     let (client, _) = until_interrupted(Client::connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     client.disconnect().await?;
     out.disconnected()?;

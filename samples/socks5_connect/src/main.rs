@@ -40,7 +40,7 @@ async fn main() -> Result<(), Failure> {
         args.connection.options_through(&ProxyScheme::SOCKS5, auth).map_err(ArgsError::exit_on_usage)?;
     out.watch(&options);
     let (client, mut events) = until_interrupted(Client::connect(options)).await?;
-    out.connected(&client)?;
+    out.connected(&client);
 
     let session = until_interrupted(async {
         client.subscribe(TOPIC, QoS::AtLeastOnce).await?;

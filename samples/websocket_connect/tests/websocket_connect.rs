@@ -2,14 +2,39 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
+use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
-use testkit::{Mosquitto, Sample, policy, readme};
+use testkit::{Mosquitto, Running, Sample, Signal, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_websocket_connect");
 
 fn websocket_connect(sandbox: &Sandbox) -> Sample {
     Sample::new(BINARY).https(sandbox).args(["--signing-region", sandbox.region()])
+}
+
+#[test]
+fn ctrl_c_while_it_disconnects_is_success() {
+    let sandbox = Sandbox::start().unwrap();
+    // Its DISCONNECT is under way for 300 ms.
+    let slow = Options { one_way_delay: Duration::from_millis(300) };
+    let relay = Relay::start(sandbox.https_port(), slow).unwrap();
+    let sample = Sample::new(BINARY).to_port(&sandbox, relay.port()).credentials(sandbox.credentials());
+    let mut running = Running::new(sample.args(["--signing-region", sandbox.region()]).spawn());
+    running.until("Connected to");
+    running.signal(Signal::Interrupt);
+    assert!(running.outcome().succeeded().stdout.ends_with("Disconnected\n"));
+}
+
+#[test]
+fn a_standard_output_that_fails_is_named_after_a_disconnect() {
+    let sandbox = Sandbox::start().unwrap();
+    let full = Sample::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, BINARY]);
+    let full = full.https(&sandbox).credentials(sandbox.credentials());
+    let outcome = full.args(["--signing-region", sandbox.region()]).run();
+    outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
+    assert!(sandbox.connections()[0].clean_disconnect);
 }
 
 #[test]

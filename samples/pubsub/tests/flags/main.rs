@@ -1,5 +1,6 @@
 //! What the flags of messages, sessions and the will do, as the broker and other clients see it.
 
+mod ending;
 mod messages;
 mod others;
 mod progress;

@@ -145,7 +145,7 @@ fn cargo_xtask_run_hands_its_input_on() {
 
 #[test]
 fn cargo_xtask_run_ends_with_its_sandbox() {
-    // What it runs has been built by the test above, or is built now.
+    // Builds what it runs, where `cargo xtask test` has not.
     readme::xtask(&["run", "pubsub", "--", "--help"]).succeeded();
     for (signal, code) in [(Signal::Terminate, Some(0)), (Signal::Kill, None)] {
         let mut command = readme::cargo();

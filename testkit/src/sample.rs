@@ -35,6 +35,16 @@ impl Sample {
         Self { command, home }
     }
 
+    /// As [`new`](Self::new), with a standard output that takes nothing, like a file on a disk that is full.
+    ///
+    /// # Panics
+    ///
+    /// When no home folder can be made.
+    #[must_use]
+    pub fn on_full_disk(binary: &str) -> Self {
+        Self::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, binary])
+    }
+
     /// Adds flags.
     #[must_use]
     pub fn args<A: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = A>) -> Self {

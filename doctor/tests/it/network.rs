@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use sandbox::Sandbox;
 use testkit::Sample;
 
-use crate::report::{Report, device, doctor, signed, with_clock};
+use crate::report::{BINARY, Report, device, doctor, signed, with_clock};
 
 fn closed_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
@@ -150,4 +150,10 @@ fn names_that_are_worth_a_word() {
     Report::of(sample.credentials(sandbox.credentials()).env("AWS_REGION", "us-east-1"), &sandbox)
         .has_failed(&["TCP"])
         .says("endpoint", &["region eu-west-1", "AWS_REGION is us-east-1"]);
+}
+
+#[test]
+fn a_standard_output_that_fails_is_named() {
+    let outcome = Sample::on_full_disk(BINARY).args(["--endpoint", "localhost", "--port", "1"]).run();
+    outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
 }

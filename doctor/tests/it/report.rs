@@ -5,7 +5,7 @@ use std::fs;
 use sandbox::{Device, Sandbox};
 use testkit::{Outcome, Sample};
 
-const BINARY: &str = env!("CARGO_BIN_EXE_doctor");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_doctor");
 
 /// All checks, in order.
 pub(crate) const CHECKS: [&str; 18] = [

@@ -107,8 +107,7 @@ fn ctrl_c_after_the_last_message_is_success() {
 #[test]
 fn a_standard_output_that_fails_ends_all_three_with_a_disconnect() {
     let sandbox = Sandbox::start().unwrap();
-    let full = Sample::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, BINARY]);
-    let outcome = full.mqtt(&sandbox).device(sandbox.device()).run();
+    let outcome = Sample::on_full_disk(BINARY).mqtt(&sandbox).device(sandbox.device()).run();
     outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
     let connections = sandbox.connections();
     assert_eq!(connections.iter().filter(|connection| connection.clean_disconnect).count(), 3);

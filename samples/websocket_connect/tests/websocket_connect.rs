@@ -30,8 +30,7 @@ fn ctrl_c_while_it_disconnects_is_success() {
 #[test]
 fn a_standard_output_that_fails_is_named_after_a_disconnect() {
     let sandbox = Sandbox::start().unwrap();
-    let full = Sample::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, BINARY]);
-    let full = full.https(&sandbox).credentials(sandbox.credentials());
+    let full = Sample::on_full_disk(BINARY).https(&sandbox).credentials(sandbox.credentials());
     let outcome = full.args(["--signing-region", sandbox.region()]).run();
     outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
     assert!(sandbox.connections()[0].clean_disconnect);

@@ -68,8 +68,7 @@ fn a_standard_output_that_fails_is_named_and_the_will_is_not_published() {
     Outcome::of_child(child, "pubsub").failed(1, &["cannot write to the standard output: Broken pipe"]);
 
     // A full disk does not take the first line either.
-    let full = Sample::new("sh").args(["-c", r#"exec "$0" "$@" >/dev/full"#, BINARY]);
-    let outcome = full.mqtt(&sandbox).device(sandbox.device()).args(flags).run();
+    let outcome = Sample::on_full_disk(BINARY).mqtt(&sandbox).device(sandbox.device()).args(flags).run();
     outcome.failed(1, &["cannot write to the standard output: No space left on device"]);
 
     sandbox.publish("test/will", b"the end").unwrap();

@@ -277,6 +277,7 @@ mod tests {
             (&["--proxy", "ftp://u:hunter2@a"][..], "invalid value for '--proxy <URL>': the scheme ftp://"),
             (&["--proxy", "http://u:hunter2@"], "names no host"),
             (&["--proxy-host", "http://u:hunter2@a"], "neither a host name nor"),
+            (&["--proxy-host", "fe80::1%lo"], "an IPv6 address with a zone ID is not supported"),
             (&["--proxy", "a", "--no-proxy"], "cannot be used with"),
             (&["--proxy", "a", "--proxy-host", "b"], "cannot be used with"),
             (&["--proxy-port", "1"], "--proxy-host"),

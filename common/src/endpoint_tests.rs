@@ -111,7 +111,7 @@ async fn suffix_of_sdk(region: &str, dual_stack: bool) -> String {
 
     let params = Params::builder().region(region.to_owned()).use_dual_stack(dual_stack).build().unwrap();
     let endpoint = ResolveEndpoint::resolve_endpoint(&DefaultResolver::new(), &params).await.unwrap();
-    let (_, suffix) = endpoint.url().split_once(&format!(".{region}.")).expect(endpoint.url());
+    let (_, suffix) = endpoint.url().split_once(&format!(".{region}.")).expect("the region is in the name");
     suffix.to_owned()
 }
 

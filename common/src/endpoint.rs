@@ -28,6 +28,32 @@ pub struct InvalidEndpoint(String);
 const MAX_NAME: usize = 253;
 const MAX_LABEL: usize = 63;
 
+/// The DNS suffixes of the AWS partitions, those of dual-stack endpoints included, as in the partition data of the AWS
+/// SDKs (`endpoint_lib.rs` of aws-sdk-sts, a copy of botocore's `partitions.json`). GovCloud has those of `aws`.
+const AWS_SUFFIXES: [&str; 14] = [
+    // aws, aws-us-gov
+    ".amazonaws.com",
+    ".api.aws",
+    // aws-cn
+    ".amazonaws.com.cn",
+    ".api.amazonwebservices.com.cn",
+    // aws-eusc
+    ".amazonaws.eu",
+    ".api.amazonwebservices.eu",
+    // aws-iso, aws-iso-b, aws-iso-e, aws-iso-f
+    ".c2s.ic.gov",
+    ".api.aws.ic.gov",
+    ".sc2s.sgov.gov",
+    ".api.aws.scloud",
+    ".cloud.adc-e.uk",
+    ".api.cloud-aws.adc-e.uk",
+    ".csp.hci.ic.gov",
+    ".api.aws.hci.ic.gov",
+];
+
+/// Those that had endpoints while AWS still took certificates from Symantec.
+const LEGACY_SUFFIXES: [&str; 2] = [".amazonaws.com", ".amazonaws.com.cn"];
+
 impl Endpoint {
     /// Reads a host name, an IPv4 address, or an IPv6 address with or without its brackets.
     ///
@@ -36,6 +62,11 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Self, InvalidEndpoint> {
         let text = text.trim();
         refuse_url(text)?;
+        if has_zone_id(text) {
+            return Err(InvalidEndpoint(format!(
+                "\"{text}\" has a zone ID, which is not supported: give a name, or an address that is valid without one"
+            )));
+        }
         if let Some(address) = ipv6(text)? {
             return Ok(Self { host: address.to_string(), port: None });
         }
@@ -94,10 +125,17 @@ impl Endpoint {
     /// The AWS region in an AWS IoT Core endpoint's name.
     ///
     /// Known forms: `<prefix>-ats.iot.<region>.amazonaws.com` and the legacy one without `-ats`, the FIPS
-    /// service `iot-fips`, a VPC endpoint (`….vpce.amazonaws.com`), and each in China (`.amazonaws.com.cn`).
+    /// service `iot-fips`, the dual-stack suffix `api.aws`, a VPC endpoint (`….vpce.amazonaws.com`), and each with the
+    /// suffix of another partition, such as `amazonaws.com.cn` or `amazonaws.eu`.
     #[must_use]
     pub fn region(&self) -> Option<&str> {
         self.aws_labels().map(|(_, region)| region)
+    }
+
+    /// Whether AWS owns the name, of AWS IoT Core or of another service.
+    #[must_use]
+    pub fn is_aws(&self) -> bool {
+        self.before(&AWS_SUFFIXES).is_some()
     }
 
     /// Whether this is an AWS endpoint whose certificate comes from the legacy Symantec CA, for which many
@@ -105,7 +143,8 @@ impl Endpoint {
     #[must_use]
     pub fn is_legacy(&self) -> bool {
         self.aws_labels().is_some_and(|(prefix, _)| {
-            !prefix.ends_with("-ats")
+            self.before(&LEGACY_SUFFIXES).is_some()
+                && !prefix.ends_with("-ats")
                 && !prefix.contains('.')
                 && prefix != "data"
                 && !self.host.contains(".vpce.")
@@ -114,11 +153,16 @@ impl Endpoint {
 
     /// The prefix and the region of an AWS endpoint.
     fn aws_labels(&self) -> Option<(&str, &str)> {
-        let name = self.host.strip_suffix(".cn").unwrap_or(&self.host).strip_suffix(".amazonaws.com")?;
+        let name = self.before(&AWS_SUFFIXES)?;
         let name = name.strip_suffix(".vpce").unwrap_or(name);
         let (name, region) = name.rsplit_once('.')?;
         let prefix = name.strip_suffix(".iot").or_else(|| name.strip_suffix(".iot-fips"))?;
         region::is_name(region).then_some((prefix, region))
+    }
+
+    /// The name without the one of `suffixes` that it ends in.
+    fn before(&self, suffixes: &[&str]) -> Option<&str> {
+        suffixes.iter().find_map(|suffix| self.host.strip_suffix(suffix))
     }
 }
 
@@ -163,6 +207,13 @@ fn refuse_url(text: &str) -> Result<(), InvalidEndpoint> {
         return refuse("the endpoint holds a user name: give the host alone".to_owned());
     }
     Ok(())
+}
+
+/// Whether the text is an IPv6 address with a zone ID, as in `fe80::1%eth0` (RFC 4007 §11), with or without brackets and
+/// a port. TLS has no way to verify a server by one.
+pub(crate) fn has_zone_id(text: &str) -> bool {
+    let text = text.strip_prefix('[').unwrap_or(text);
+    text.split_once('%').is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// The address if the text is one, with or without brackets; an error if brackets hold something else.

@@ -41,6 +41,11 @@ fn refusals_say_what_to_write() {
         ("a$b", "'$'"),
         ("1.2.3", "looks like an IP address"),
         ("-a.example", "not a host name"),
+        ("fe80::1%lo", "\"fe80::1%lo\" has a zone ID, which is not supported: give a name"),
+        ("FE80::1%25eth0", "has a zone ID"),
+        ("[fe80::1%lo]", "has a zone ID"),
+        ("[fe80::1%lo]:8883", "has a zone ID"),
+        ("a%lo", "'%'"),
     ] {
         let refusal = Endpoint::parse(text).expect_err(text).to_string();
         assert!(refusal.contains(word), "{text:?} gives {refusal:?}");
@@ -68,6 +73,48 @@ fn knows_aws_endpoints() {
     }
 }
 
+/// The AWS SDK knows the partitions, too: its endpoints of another service have the same suffixes.
+#[tokio::test]
+async fn the_region_is_read_in_every_partition() {
+    for region in [
+        "eu-west-1",
+        "us-gov-west-1",
+        "cn-northwest-1",
+        "eusc-de-east-1",
+        "us-iso-east-1",
+        "us-isob-east-1",
+        "eu-isoe-west-1",
+        "us-isof-south-1",
+    ] {
+        for dual_stack in [false, true] {
+            let suffix = suffix_of_sdk(region, dual_stack).await;
+            for (name, is_legacy) in [
+                ("a1-ats.iot", false),
+                ("a1-ats.iot-fips", false),
+                ("data-ats.iot-fips", false),
+                ("a1.iot", ["amazonaws.com", "amazonaws.com.cn"].contains(&&*suffix)),
+            ] {
+                let text = format!("{name}.{region}.{suffix}");
+                let endpoint = Endpoint::parse(&text).expect(&text);
+                assert_eq!((endpoint.region(), endpoint.is_legacy()), (Some(region), is_legacy), "{text}");
+            }
+            assert!(Endpoint::parse(&format!("sts.{region}.{suffix}")).unwrap().is_aws(), "{suffix}");
+            let other = Endpoint::parse(&format!("a1-ats.iot.{region}.x{suffix}")).unwrap();
+            assert!(other.region().is_none() && !other.is_aws(), "{other}");
+        }
+    }
+}
+
+/// What follows the region in the name of an endpoint of AWS STS.
+async fn suffix_of_sdk(region: &str, dual_stack: bool) -> String {
+    use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+
+    let params = Params::builder().region(region.to_owned()).use_dual_stack(dual_stack).build().unwrap();
+    let endpoint = ResolveEndpoint::resolve_endpoint(&DefaultResolver::new(), &params).await.unwrap();
+    let (_, suffix) = endpoint.url().split_once(&format!(".{region}.")).expect("the region is in the name");
+    suffix.to_owned()
+}
+
 #[test]
 fn a_port_may_follow_where_that_is_wanted() {
     for (text, host, port) in [
@@ -83,6 +130,10 @@ fn a_port_may_follow_where_that_is_wanted() {
     for bad in ["", ":8443", "a.example:", "a.example:0", "a.example:65536", "https://a.example:443", "a:b:1"]
     {
         assert!(Endpoint::parse_with_port(bad).is_err(), "{bad}");
+    }
+    for zoned in ["[fe80::1%lo]:8443", "fe80::1%lo", "[fe80::1%lo]"] {
+        let refusal = Endpoint::parse_with_port(zoned).expect_err(zoned).to_string();
+        assert!(refusal.contains("has a zone ID"), "{refusal}");
     }
 }
 
@@ -126,6 +177,8 @@ fn property_endpoint() {
         b".vpce",
         b".amazonaws.com",
         b".cn",
+        b".api.aws",
+        b"fe80::1%",
         "\u{e9}".as_bytes(),
         "\u{1f980}".as_bytes(),
         "\u{130}".as_bytes(),

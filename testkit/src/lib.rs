@@ -7,6 +7,7 @@ mod capture;
 mod free_port;
 mod mosquitto;
 mod observer;
+pub mod official;
 mod openssl;
 mod outcome;
 pub mod peer;

@@ -101,6 +101,19 @@ impl Outcome {
         self
     }
 
+    /// Requires that stderr is one warning, which has all `words`.
+    ///
+    /// # Panics
+    ///
+    /// When it is not so.
+    #[track_caller]
+    pub fn warned_once(&self, words: &[&str]) {
+        assert_eq!(self.stderr.lines().count(), 1, "one warning: {self:#?}");
+        for word in words.iter().chain(&["WARN"]) {
+            assert!(self.stderr.contains(word), "no {word:?} on stderr: {self:#?}");
+        }
+    }
+
     /// Requires a failure with `code`, one message for people that has all `words`, and no panic.
     ///
     /// # Panics

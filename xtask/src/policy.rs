@@ -82,12 +82,16 @@ fn is_region(text: &str) -> bool {
         && number.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The first part of an ARN after `arn:` (IAM user guide, "Amazon Resource Names").
+/// The first part of an ARN after `arn:` (IAM user guide, "Amazon Resource Names"), by the partition data of the AWS SDKs.
 fn partition(region: &str) -> &'static str {
     match region {
         _ if region.starts_with("cn-") => "aws-cn",
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ if region.starts_with("eusc-") => "aws-eusc",
+        _ if region.starts_with("us-iso-") => "aws-iso",
+        _ if region.starts_with("us-isob-") => "aws-iso-b",
+        _ if region.starts_with("eu-isoe-") => "aws-iso-e",
+        _ if region.starts_with("us-isof-") => "aws-iso-f",
         _ => "aws",
     }
 }
@@ -104,6 +108,15 @@ mod tests {
         assert_eq!(fill("eu-west-1"), "arn:aws:iot:eu-west-1:123456789012:client/test-*");
         assert_eq!(fill("cn-north-1"), "arn:aws-cn:iot:cn-north-1:123456789012:client/test-*");
         assert_eq!(fill("us-gov-west-1"), "arn:aws-us-gov:iot:us-gov-west-1:123456789012:client/test-*");
+        for (region, partition) in [
+            ("eusc-de-east-1", "aws-eusc"),
+            ("us-iso-east-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-south-1", "aws-iso-f"),
+        ] {
+            assert!(fill(region).starts_with(&format!("arn:{partition}:iot:{region}:")), "{region}");
+        }
     }
 
     #[test]

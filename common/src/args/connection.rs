@@ -91,21 +91,28 @@ impl ConnectionArgs {
         self.options_over(self.route()?, auth)
     }
 
-    /// As [`options`](Self::options), with a proxy of one of `schemes` on the way to the endpoint.
+    /// As [`options`](Self::options), for a program that is about proxies of `schemes`: the log warns where there is none
+    /// on the way to the endpoint, or where the environment names one of another kind.
     ///
     /// # Errors
     ///
-    /// Wrong usage where there is none or another one, and those of [`options`](Self::options).
+    /// Wrong usage where a flag names a proxy of another kind, and those of [`options`](Self::options).
     pub fn options_through(&self, schemes: &[ProxyScheme], auth: Auth) -> Result<ClientOptions, ArgsError> {
         let route = self.route()?;
         let choice = route.choose(self.endpoint.host())?;
-        if !choice.proxy.is_some_and(|proxy| schemes.contains(&proxy.scheme())) {
-            let wanted: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-            let wanted = wanted.join(" or ");
-            let found = choice.why.map_or_else(String::new, |why| format!(", and there is {why}"));
-            return Err(
-                usage(format!("a proxy is needed, {wanted} by --proxy or the environment{found}")).into()
-            );
+        let wanted: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
+        let wanted = wanted.join(" or ");
+        let why = choice.why.unwrap_or_default();
+        match choice.proxy {
+            Some(proxy) if schemes.contains(&proxy.scheme()) => {}
+            Some(_) if choice.is_from_environment => {
+                log::warn!("the proxy is {why}; {wanted} was expected");
+            }
+            Some(_) => return Err(usage(format!("the proxy is {why}; {wanted} was expected")).into()),
+            None => log::warn!(
+                "no proxy is in use, the connection is direct ({why}); --proxy or the environment can name one with \
+                 {wanted}"
+            ),
         }
         Ok(self.options_over(route, auth)?)
     }

@@ -148,6 +148,10 @@ impl ProxyArgs {
         }
         match variable(USER.variable).filter(|value| !value.is_empty()).map(OsString::into_string) {
             None => Ok(None),
+            Some(Ok(user)) if user.ends_with('\r') => Err(Error::Settings(format!(
+                "{} ends in a carriage return, as the lines of a file with Windows line ends do",
+                USER.variable
+            ))),
             Some(Ok(user)) => Ok(Some((user.into(), GivenIn::Environment))),
             Some(Err(_)) => Err(Error::Settings(format!("{} is not UTF-8", USER.variable))),
         }
@@ -238,6 +242,7 @@ mod tests {
             (&["--proxy", "socks5h://a"][..], &environment[..], "Some(Proxy(socks5h://a:1080))"),
             (&["--no-proxy"], &environment, "None"),
             (&["--no_proxy"], &environment, "None"),
+            (&["--no-proxy"], &[("HTTPS_PROXY", "\"ftp://p\"\r"), ("AWS_IOT_PROXY_USER", "bob\r")], "None"),
             (&[], &environment, "Some(Proxy(http://env:1080))"),
             (&["--proxy-host", "a"], &environment, "Some(Proxy(http://a:8080))"),
             (&["--proxy_host", "::1", "--proxy_port", "3128"], &[], "Some(Proxy(http://[::1]:3128))"),
@@ -272,6 +277,7 @@ mod tests {
             (&["--proxy", "ftp://u:hunter2@a"][..], "invalid value for '--proxy <URL>': the scheme ftp://"),
             (&["--proxy", "http://u:hunter2@"], "names no host"),
             (&["--proxy-host", "http://u:hunter2@a"], "neither a host name nor"),
+            (&["--proxy-host", "fe80::1%lo"], "an IPv6 address with a zone ID is not supported"),
             (&["--proxy", "a", "--no-proxy"], "cannot be used with"),
             (&["--proxy", "a", "--proxy-host", "b"], "cannot be used with"),
             (&["--proxy-port", "1"], "--proxy-host"),
@@ -290,6 +296,9 @@ mod tests {
         let no_colon = [("HTTPS_PROXY", "a"), ("AWS_IOT_PROXY_USER", "hunter2")];
         let error = proxies(&[], &no_colon).unwrap_err();
         assert_eq!(error, "AWS_IOT_PROXY_USER does not hold USER:PASSWORD: it has no colon");
+        let windows = [("HTTPS_PROXY", "socks5h://a"), ("AWS_IOT_PROXY_USER", "bob:hunter2\r")];
+        let error = proxies(&[], &windows).unwrap_err();
+        assert!(error.starts_with("AWS_IOT_PROXY_USER ends in a carriage return"), "{error}");
     }
 
     #[test]

@@ -88,6 +88,13 @@ mod tests {
         let aws = "a1b2c3-ats.iot.eu-west-1.amazonaws.com";
         assert_eq!(signing_region(aws, None, Some("us-east-2")).as_deref(), Ok("eu-west-1"));
         assert_eq!(signing_region(aws, Some("eu-west-1"), None).as_deref(), Ok("eu-west-1"));
+        for (other, region) in [
+            ("a1b2c3-ats.iot.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1"),
+            ("a1b2c3-ats.iot.eu-west-1.api.aws", "eu-west-1"),
+        ] {
+            assert_eq!(signing_region(other, None, Some("us-east-2")).as_deref(), Ok(region));
+            assert!(signing_region(other, Some("us-east-1"), None).unwrap_err().contains("contradicts"));
+        }
         assert_eq!(signing_region("localhost", Some("us-east-1"), None).as_deref(), Ok("us-east-1"));
         assert_eq!(signing_region("localhost", None, Some("us-gov-west-1")).as_deref(), Ok("us-gov-west-1"));
         let error = signing_region(aws, Some("us-east-1"), None).unwrap_err();

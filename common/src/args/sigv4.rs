@@ -11,7 +11,7 @@ use crate::transport::Auth;
 #[command(next_help_heading = "Signature")]
 pub struct SigV4Args {
     /// Where the credentials come from [default: what the flags below belong to, else default-chain].
-    #[arg(long, value_name = "SOURCE", alias = "credential_source")]
+    #[arg(long, value_name = "SOURCE", alias = "credential_source", ignore_case = true)]
     pub credential_source: Option<SourceName>,
 
     /// The signing region.

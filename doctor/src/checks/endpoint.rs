@@ -30,8 +30,7 @@ pub(crate) fn check(case: &Case) -> Check {
             "use the one that ends in -ats: `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints it",
         );
     }
-    let is_aws = host.ends_with(".amazonaws.com") || host.ends_with(".amazonaws.com.cn");
-    if (is_aws && region.is_none()) || OTHER_SERVICES.iter().any(|name| host.contains(name)) {
+    if (case.endpoint.is_aws() && region.is_none()) || OTHER_SERVICES.iter().any(|name| host.contains(name)) {
         check = check.warn(
             "the name is one of AWS's, and not one that AWS IoT Core gives to devices",
             "use what `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints",

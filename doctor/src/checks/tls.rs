@@ -28,10 +28,10 @@ pub(crate) async fn check(case: &Case) -> [Check; 3] {
         // No server minds that nothing is offered.
         None => None,
     };
-    // Legacy endpoints have another CA, and China may.
+    // Legacy endpoints have another CA, and other partitions may.
     let is_aws = case.endpoint.region().is_some()
         && !case.endpoint.is_legacy()
-        && !case.host().ends_with(".amazonaws.com.cn");
+        && [".amazonaws.com", ".api.aws"].iter().any(|suffix| case.host().ends_with(suffix));
     let identity = match &case.auth {
         Some(Auth::MutualTls(identity)) => Some(identity),
         _ => None,

@@ -139,6 +139,7 @@ fn names_that_are_worth_a_word() {
             "a1b2c3.credentials.iot.eu-west-1.amazonaws.com",
             ["not one that AWS IoT Core", "describe-endpoint"],
         ),
+        ("iot.eusc-de-east-1.amazonaws.eu", ["not one that AWS IoT Core", "describe-endpoint"]),
         ("127.0.0.1", ["SNI", "describe-endpoint"]),
     ] {
         let sample = doctor().args(["--endpoint", endpoint, "--proxy", &proxy]).device(sandbox.device());

@@ -33,7 +33,7 @@ async fn main() -> Result<(), Failure> {
     // the tunnel.
     let auth = args.mutual_tls.auth()?;
 
-    // The proxy of --proxy, --proxy-host or the environment. Any sample takes one; this one does not go without.
+    // The proxy of --proxy, --proxy-host or the environment. Any sample takes one; this one warns where there is none.
     let options =
         args.connection.options_through(&ProxyScheme::HTTP, auth).map_err(ArgsError::exit_on_usage)?;
     out.watch(&options);

@@ -71,21 +71,68 @@ fn the_official_flags_and_the_environment_work() {
 }
 
 #[test]
-fn without_an_http_proxy_it_does_not_run() {
+fn without_a_proxy_it_connects_directly_with_one_warning() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = || http_proxy_connect(&sandbox).args(["--client-id", "test-1"]);
+    let url = &sandbox.proxies().http;
+    for (sample, words) in [
+        (sample(), ["HTTPS_PROXY and ALL_PROXY are not set", "http:// or https://"]),
+        (sample().args(["--no-proxy"]).env("HTTPS_PROXY", url), ["as --no-proxy says", "--proxy"]),
+        (
+            sample().env("HTTPS_PROXY", url).env("NO_PROXY", "localhost"),
+            ["\"localhost\" in NO_PROXY", "--proxy"],
+        ),
+    ] {
+        let outcome = sample.run().succeeded();
+        let expected = format!("Connected to localhost:{} as test-1\nDisconnected\n", sandbox.mqtt_port());
+        assert_eq!(outcome.stdout, expected);
+        outcome.warned_once(&[&["no proxy is in use"], &words[..]].concat());
+    }
+    assert_eq!(sandbox.proxied().len(), 0);
+}
+
+#[test]
+fn a_proxy_of_another_kind_is_used_where_the_environment_names_it() {
     let sandbox = Sandbox::start().unwrap();
     let sample = || http_proxy_connect(&sandbox);
-    sample().run().failed(2, &["a proxy is needed", "http://", "--proxy", "HTTPS_PROXY"]);
-    sample().args(["--no-proxy"]).run().failed(2, &["a proxy is needed", "--no-proxy"]);
-    let socks = sample().args(["--proxy", &sandbox.proxies().socks5]).run();
-    socks.failed(2, &["http:// or https://", "socks5h://127.0.0.1"]);
-    let url = &sandbox.proxies().http_auth;
-    let exempt = sample().env("HTTPS_PROXY", url).env("NO_PROXY", "localhost").run();
-    exempt.failed(2, &["localhost", "NO_PROXY"]);
-    // Never a direct connection, whatever stands there.
-    let broken = sample().env("HTTPS_PROXY", "ftp://user:hunter2@x").run();
-    assert!(!broken.stderr.contains("hunter2"));
-    broken.failed(1, &["HTTPS_PROXY", "ftp://"]);
+    let url = &sandbox.proxies().socks5;
+    let outcome = sample().env("ALL_PROXY", url).run().succeeded();
+    outcome.warned_once(&[url, "as ALL_PROXY says", "http:// or https:// was expected"]);
+    assert_eq!(sandbox.proxied().len(), 1);
+    let flag = sample().args(["--proxy", url]).run();
+    flag.failed(2, &["http:// or https:// was expected", "socks5h://127.0.0.1", "as --proxy says"]);
+}
+
+#[test]
+fn a_variable_that_names_no_proxy_never_leads_to_a_direct_connection() {
+    let sandbox = Sandbox::start().unwrap();
+    for (value, words) in [
+        ("ftp://user:hunter2@x", "ftp://"),
+        ("http://user:hunter2@127.0.0.1:1\r", "carriage return"),
+        ("\"http://user:hunter2@127.0.0.1:1\"", "quotes around it"),
+    ] {
+        let outcome = http_proxy_connect(&sandbox).env("HTTPS_PROXY", value).run();
+        assert!(!outcome.stderr.contains("hunter2"), "{outcome:#?}");
+        outcome.failed(1, &["HTTPS_PROXY does not name a proxy", words]);
+    }
     assert_eq!(sandbox.connections().len(), 0);
+}
+
+#[test]
+fn each_entry_of_no_proxy_that_matches_nothing_is_warned_of() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = http_proxy_connect(&sandbox).env("HTTPS_PROXY", &sandbox.proxies().http);
+    let outcome = sample.env("no_proxy", "localhost;127.0.0.1,'localhost',localhost\r").run().succeeded();
+    let lines: Vec<_> = outcome.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{outcome:#?}");
+    for (line, words) in lines.iter().zip([
+        "the entry \"localhost;127.0.0.1\" of no_proxy matches nothing: only commas and blanks",
+        "the entry \"'localhost'\" of no_proxy matches nothing: the quotes",
+        "the entry \"localhost\\r\" of no_proxy matches nothing: a carriage return",
+    ]) {
+        assert!(line.contains("WARN") && line.contains(words), "{line}");
+    }
+    assert_eq!(sandbox.proxied().len(), 1);
 }
 
 #[test]

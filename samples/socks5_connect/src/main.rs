@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
     // Authentication: a client certificate, or with --websocket AWS credentials, which sign the upgrade.
     let auth = args.auth.auth(&args.connection.endpoint).map_err(ArgsError::exit_on_usage)?;
 
-    // The proxy of --proxy or the environment. Any sample takes one; this one does not go without.
+    // The proxy of --proxy or the environment. Any sample takes one; this one warns where there is none.
     let options =
         args.connection.options_through(&ProxyScheme::SOCKS5, auth).map_err(ArgsError::exit_on_usage)?;
     out.watch(&options);

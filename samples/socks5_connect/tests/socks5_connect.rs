@@ -144,11 +144,33 @@ fn the_flags_of_the_official_sample_work() {
 }
 
 #[test]
+fn without_a_proxy_it_connects_directly_with_one_warning() {
+    let sandbox = Sandbox::start().unwrap();
+    for (sample, port) in
+        [(device(&sandbox), sandbox.mqtt_port()), (websocket(&sandbox), sandbox.https_port())]
+    {
+        let outcome = sample.args(["--client-id", "test-1"]).run().succeeded();
+        assert_eq!(outcome.stdout, output(port));
+        outcome.warned_once(&["no proxy is in use", "HTTPS_PROXY and ALL_PROXY", "socks5:// or socks5h://"]);
+    }
+    let off = device(&sandbox).env("HTTPS_PROXY", &sandbox.proxies().socks5).args(["--no-proxy"]);
+    off.run().succeeded().warned_once(&["no proxy is in use", "as --no-proxy says"]);
+    assert_eq!(sandbox.proxied().len(), 0);
+}
+
+#[test]
+fn a_proxy_of_another_kind_in_the_environment_is_used_with_a_warning() {
+    let sandbox = Sandbox::start().unwrap();
+    let url = &sandbox.proxies().http;
+    let outcome = device(&sandbox).env("HTTPS_PROXY", url).run().succeeded();
+    outcome.warned_once(&[url, "as HTTPS_PROXY says", "socks5:// or socks5h:// was expected"]);
+    assert_eq!(sandbox.proxied().len(), 1);
+}
+
+#[test]
 fn what_does_not_fit_together() {
     let sandbox = Sandbox::start().unwrap();
     let socks = || device(&sandbox).args(["--proxy", &sandbox.proxies().socks5]);
-    device(&sandbox).run().failed(2, &["a proxy is needed", "socks5:// or socks5h://", "HTTPS_PROXY"]);
-    device(&sandbox).args(["--no-proxy"]).run().failed(2, &["a proxy is needed", "--no-proxy"]);
     let http = device(&sandbox).args(["--proxy", &sandbox.proxies().http]).run();
     http.failed(2, &["socks5:// or socks5h://", "http://127.0.0.1"]);
     socks().args(["--region", "us-east-1"]).run().failed(2, &["--region means nothing without --websocket"]);

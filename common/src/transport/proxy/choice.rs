@@ -56,7 +56,8 @@ impl Proxies {
     /// What `HTTPS_PROXY`, `ALL_PROXY` and `NO_PROXY` say, as curl reads them
     /// (<https://curl.se/docs/manpage.html#ENVIRONMENT>): lower case first, an empty variable is none.
     ///
-    /// `variable` looks a variable up, so that a test need not have any.
+    /// `variable` looks a variable up, so that a test need not have any. The log warns of the entries of `NO_PROXY` that
+    /// match nothing.
     ///
     /// # Errors
     /// [`Error::Settings`] for a `NO_PROXY` that is not UTF-8. A proxy that cannot be parsed is an error when a
@@ -72,7 +73,13 @@ impl Proxies {
         });
         let no_proxy = match first(&NO_PROXY_VARIABLES) {
             None => None,
-            Some((name, Ok(list))) => Some((name, NoProxy::parse(&list))),
+            Some((name, Ok(list))) => {
+                let list = NoProxy::parse(&list);
+                for complaint in list.complaints(name) {
+                    log::warn!("{complaint}");
+                }
+                Some((name, list))
+            }
             Some((name, Err(_))) => return Err(Error::Settings(format!("{name} is not UTF-8"))),
         };
         Ok(Self(Rule::Environment { proxy, no_proxy }))
@@ -211,6 +218,8 @@ mod tests {
             ("https_proxy", " "),
             ("ALL_PROXY", "http://bob:hunter2"),
             ("all_proxy", "//p:1"),
+            ("HTTPS_PROXY", "http://bob:hunter2@p:1\r"),
+            ("ALL_PROXY", "\"http://bob:hunter2@p:1\""),
         ] {
             let error = chosen(&[(name, value)]).expect_err(value);
             assert!(error.starts_with(&format!("{name} does not name a proxy: ")), "{error}");

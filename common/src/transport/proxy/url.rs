@@ -6,7 +6,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
 use super::{Proxy, ProxyCredentials, ProxyScheme};
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, has_zone_id};
 
 /// Text that names no proxy. The message says what is wrong; of the text it shows a scheme at most, as all the rest
 /// may be, or hold, the password.
@@ -25,12 +25,23 @@ const MAX_SOCKS_FIELD: usize = 255;
 
 const NO_HOST: &str = "it names no host";
 
+/// Quotation marks that a shell removes, and other readers of a variable, such as Docker's `--env-file`, leave in it;
+/// the last four are those of word processors.
+pub(super) const QUOTES: [char; 7] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\u{2018}', '\u{2019}'];
+
 /// How long a scheme may be to be shown in a message.
 const MAX_SCHEME: usize = 16;
 
 pub(super) fn parse(text: &str) -> Result<Proxy, InvalidProxy> {
     if text.is_empty() {
         return invalid("it is empty");
+    }
+    if text.ends_with('\r') {
+        return invalid("it ends in a carriage return, as the lines of a file with Windows line ends do");
+    }
+    // No scheme begins with one, and no host or port ends in one (RFC 3986 §3).
+    if text.starts_with(QUOTES) || text.ends_with(QUOTES) {
+        return invalid("the quotes around it are part of the value: leave them out");
     }
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return invalid("it holds a space or a control character; within a password a space is written %20");
@@ -141,6 +152,11 @@ fn parse_port(text: &str) -> Result<u16, InvalidProxy> {
 
 /// A name or an address as it stands in a URL: an IPv6 address in brackets, which a caller may leave out.
 pub(crate) fn parse_host(text: &str) -> Result<String, InvalidProxy> {
+    if has_zone_id(text) {
+        return invalid(
+            "an IPv6 address with a zone ID is not supported: give a name, or an address that is valid without one",
+        );
+    }
     // An IPv4 address in brackets, or a name, would pass for what is inside.
     let bracketed = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
     if bracketed.is_some_and(|inside| inside.parse::<Ipv6Addr>().is_err()) {

@@ -39,6 +39,7 @@ fn users_and_passwords() {
         ("socks5h://b%40b:p%40%3a%2F%25%20w@a", "b@b", "p@:/% w"),
         ("http://corp%5Cbob:%C3%A9@[::1]:1", "corp\\bob", "é"),
         ("socks5://bob:%00%0a@a", "bob", "\0\n"),
+        ("http://bob:\"a'b\"@a", "bob", "\"a'b\""),
     ] {
         let found = parts(text).1;
         assert_eq!(found, Some((user.to_owned(), password.to_owned())), "{text}");
@@ -55,6 +56,12 @@ fn what_is_wrong_is_said_and_the_password_is_not() {
         (" ", "holds a space"),
         ("http://bob:hunter2 @a", "written %20"),
         ("http://bob:hunter2\n@a", "control character"),
+        ("http://bob:hunter2\r@a", "control character"),
+        ("http://bob:hunter2@a\r", "ends in a carriage return"),
+        ("\"http://bob:hunter2@a:1\"", "quotes around it"),
+        ("'http://bob:hunter2@a:1'", "quotes around it"),
+        ("http://bob:hunter2@a:1\"", "quotes around it"),
+        ("\u{201c}http://bob:hunter2@a:1\u{201d}", "quotes around it"),
         ("http://", "names no host"),
         ("http:///", "names no host"),
         ("//a:1", "names no host"),
@@ -90,7 +97,8 @@ fn what_is_wrong_is_said_and_the_password_is_not() {
         ("http://[::1]:", "not a port"),
         ("http://[a]", "not an IPv6 address"),
         ("http://[127.0.0.1]", "not an IPv6 address"),
-        ("http://[fe80::1%25eth0]", "not an IPv6 address"),
+        ("http://[fe80::1%25eth0]", "an IPv6 address with a zone ID is not supported"),
+        ("http://[fe80::1%eth0]:1080", "an IPv6 address with a zone ID is not supported"),
         ("http://1.2.3", "neither a host name nor"),
         ("http://a..b", "neither a host name nor"),
         ("http://bob:hunter2@hunter2!", "neither a host name nor"),

@@ -78,6 +78,32 @@ fn wrong_and_empty_passwords() {
 }
 
 #[test]
+fn an_empty_password_opens_files_that_the_null_string_protects() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/files");
+    for protection in ["3des", "rc2", "aes", "no-mac"] {
+        let file = files.join(format!("null-password-{protection}.p12"));
+        let identity = Identity::from_pkcs12_file(&file, &"".into());
+        assert_eq!(certificates(&identity.unwrap_or_else(|error| panic!("{protection}: {error:?}"))), 1);
+        let (problem, _) = refused(Identity::from_pkcs12_file(&file, &"wrong".into()));
+        assert!(problem.contains("is wrong"), "{protection}: {problem}");
+    }
+}
+
+#[test]
+fn a_password_beyond_u_ffff_opens_what_openssl_writes() {
+    let folder = Folder::new(KINDS[1]);
+    let wrong = format!("the password of the PKCS#12 file {} is wrong", name(&folder.path("device.p12")));
+    for flags in ["", "-legacy", "-legacy -descert", "-keypbe NONE -certpbe NONE", "-nomac -legacy", "-nomac"]
+    {
+        folder.export(&format!("{flags} -passout pass:pä🔑ss"));
+        let identity = folder.open("pä🔑ss").unwrap_or_else(|error| panic!("{flags}: {error:?}"));
+        assert_eq!(certificates(&identity), 1);
+        let (problem, _) = refused(folder.open("pä🗝ss"));
+        assert!(problem.starts_with(&wrong), "{flags}: {problem}");
+    }
+}
+
+#[test]
 fn bytes_behind_the_end_are_ignored_as_openssl_does() {
     let folder = Folder::new(KINDS[1]);
     folder.export("");

@@ -4,6 +4,7 @@ mod chain;
 mod legacy;
 mod pem_key;
 mod pkcs12;
+mod pkcs12_password;
 mod pkcs8_key;
 mod windows_store;
 

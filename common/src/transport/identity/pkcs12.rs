@@ -12,7 +12,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{chain, problem};
+use super::{chain, pkcs12_password, problem};
 use crate::error::{Cause, Error};
 use crate::transport::pem::{self, Foreign, PemFile, Wanted};
 use crate::transport::tls;
@@ -36,8 +36,7 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
     if has_scrypt_without_cost(content) {
         return Err(refuse(path, "is damaged: scrypt has no cost", None, None));
     }
-    let archive = Pkcs12Archive::from_pkcs12(content, password.expose_secret())
-        .map_err(|error| unreadable(error, has_mac, password, path))?;
+    let archive = open(content, password).map_err(|error| unreadable(error, has_mac, password, path))?;
     let key = only_key(&archive.keys, path)?;
     let signing_key = tls::provider()
         .key_provider
@@ -60,6 +59,17 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
 /// Recognises a PKCS#12 file.
 pub(crate) fn is_pkcs12(content: &[u8]) -> bool {
     has_mac(content).is_ok()
+}
+
+/// Opens the file with the password as the library encodes it, and else in the other way that is in use.
+fn open(content: &[u8], password: &SecretString) -> Result<Pkcs12Archive, Pkcs12Error> {
+    let password = password.expose_secret();
+    Pkcs12Archive::from_pkcs12(content, password).or_else(|error| {
+        match pkcs12_password::without_protection(content, password) {
+            Some(clear) if !has_scrypt_without_cost(&clear) => Pkcs12Archive::from_pkcs12(&clear, password),
+            Some(_) | None => Err(error),
+        }
+    })
 }
 
 /// Whether the file has a checksum that depends on the password; an error if it is no PKCS#12 file (RFC 7292 §4:
@@ -135,6 +145,10 @@ fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: 
         // Without a MAC it may be what a wrong password leaves.
         Pkcs12Error::DerError(error) if has_mac && is_ber(error) => in_ber(path),
         Pkcs12Error::MacError(_) => wrong_password(path, password, ""),
+        // The library cannot encode the password.
+        Pkcs12Error::DerError(_) if pkcs12_password::is_beyond_bmp(password.expose_secret()) => {
+            wrong_password(path, password, "")
+        }
         // The library refuses what would take minutes.
         error @ Pkcs12Error::InvalidParameters => refuse(
             path,

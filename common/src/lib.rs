@@ -28,6 +28,7 @@ pub mod custom_auth;
 mod endpoint;
 mod error;
 mod failure;
+mod file;
 mod hint;
 mod interrupt;
 mod logging;

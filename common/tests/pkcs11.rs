@@ -131,6 +131,23 @@ fn a_pin_that_has_become_wrong_is_tried_once() {
     });
 }
 
+#[test]
+fn the_certificate_of_the_key_is_found_behind_its_ca() {
+    on_a_token("the_certificate_of_the_key_is_found_behind_its_ca", |sandbox, hsm| async move {
+        let certificate = hsm.add_device(&sandbox, KeyKind::P256, "second", "02");
+        let read = |path: &Path| fs::read_to_string(path).unwrap();
+        let mut options = Pkcs11Options::new(SoftHsm::library());
+        options.key.label = Some("second".to_owned());
+        options.certificate = Some(hsm.file("chain.pem", &(read(sandbox.ca_file()) + &read(&certificate))));
+        let pin = || Ok(Some(SecretString::from(SoftHsm::PIN)));
+        let identity = Identity::from_pkcs11(&options, pin).unwrap();
+        connects(&sandbox, &identity).await;
+        options.key.label = Some("device".to_owned());
+        let error = Identity::from_pkcs11(&options, pin).unwrap_err().to_string();
+        assert!(error.contains("does not belong to the client certificate"), "{error}");
+    });
+}
+
 /// How often C_Login was called through the spy.
 fn logins(hsm: &SoftHsm) -> usize {
     let log = fs::read_to_string(hsm.config().with_file_name("spy.log")).unwrap();

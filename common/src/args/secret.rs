@@ -3,14 +3,13 @@
 //! A flag's value shows in process lists and stays in the shell's history; the other two do not.
 
 use std::env;
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use secrecy::SecretString;
 
 use crate::error::Error;
-use crate::interrupt;
+use crate::{file, interrupt};
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
 const MAX_FILE: u64 = 64 * 1024;
@@ -104,18 +103,13 @@ impl Secret {
     }
 
     fn read(&self, path: &Path) -> Result<SecretString, Error> {
-        let mut content = Vec::new();
-        File::open(path)
-            .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
-            .map_err(|source| Error::File { what: self.what, path: path.to_owned(), source })?;
-        // A device file, or a pipe, may have no end.
-        if content.len() as u64 > MAX_FILE {
+        let Some(content) = file::read(self.what, path, MAX_FILE)? else {
             let path = path.display();
             return Err(Error::Settings(format!("the {} in {path} is larger than 64 KiB", self.what)));
-        }
-        match String::from_utf8(content) {
-            // Editors and `echo` end the last line; on Windows some begin with a byte order mark.
-            Ok(text) => Ok(text.trim_start_matches('\u{feff}').trim_end_matches(['\r', '\n']).into()),
+        };
+        match String::from_utf8(file::decode(content)) {
+            // Editors and `echo` end the last line.
+            Ok(text) => Ok(text.trim_end_matches(['\r', '\n']).into()),
             Err(_) => Err(Error::Settings(format!("the {} in {} is not UTF-8", self.what, path.display()))),
         }
     }
@@ -153,6 +147,9 @@ mod tests {
             let found = SECRET.find(None, Some(file.path())).unwrap().unwrap();
             assert_eq!(found.expose_secret(), expected);
         }
+        let utf16: Vec<u8> = "\u{feff}päss\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        fs::write(file.path(), utf16).unwrap();
+        assert_eq!(SECRET.find(None, Some(file.path())).unwrap().unwrap().expose_secret(), "päss");
         fs::write(file.path(), b"\xff").unwrap();
         assert!(SECRET.find(None, Some(file.path())).unwrap_err().to_string().contains("not UTF-8"));
         fs::write(file.path(), vec![b'x'; 64 * 1024 + 1]).unwrap();

@@ -1,6 +1,7 @@
 //! Files come from anywhere: whatever is changed in one, the outcome is an identity or an error, never a panic.
 
 use std::fs;
+use std::path::Path;
 
 use common::Identity;
 
@@ -30,6 +31,16 @@ fn of_pkcs12() {
             fs::write(folder.path("damaged"), content).unwrap();
             let _ = Identity::from_pkcs12_file(&folder.path("damaged"), &"x".into());
         }
+    }
+}
+
+#[test]
+fn of_pkcs12_that_the_null_string_protects() {
+    let folder = Folder::new(KINDS[1]);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/files/null-password-no-mac.p12");
+    for content in damaged(&fs::read(file).unwrap()) {
+        fs::write(folder.path("damaged"), content).unwrap();
+        let _ = Identity::from_pkcs12_file(&folder.path("damaged"), &"".into());
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod damage;
 mod encrypted_keys;
+mod pem;
 mod pkcs12;
 
 use std::path::{Path, PathBuf};

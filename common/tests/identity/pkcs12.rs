@@ -19,7 +19,7 @@ impl Folder {
     }
 
     /// Signs a certificate for `name`, with a key of its own, by `issuer`; writes `<name>.key` and `<name>.pem`.
-    fn issue(&self, name: &str, issuer: &str) {
+    pub(crate) fn issue(&self, name: &str, issuer: &str) {
         self.openssl(&format!("req {} -nodes -keyout {name}.key -out {name}.csr -subj /CN={name}", KINDS[1]));
         self.openssl(&format!(
             "x509 -req -in {name}.csr -CA {issuer}.pem -CAkey {issuer}.key -CAcreateserial -days 1 -out {name}.pem"
@@ -75,6 +75,92 @@ fn wrong_and_empty_passwords() {
         folder.export(flags);
         folder.open("").unwrap_or_else(|error| panic!("{flags}: {error:?}"));
     }
+}
+
+#[test]
+fn an_empty_password_opens_files_that_the_null_string_protects() {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/files");
+    for protection in ["3des", "rc2", "aes", "no-mac"] {
+        let file = files.join(format!("null-password-{protection}.p12"));
+        let identity = Identity::from_pkcs12_file(&file, &"".into());
+        assert_eq!(certificates(&identity.unwrap_or_else(|error| panic!("{protection}: {error:?}"))), 1);
+        let (problem, _) = refused(Identity::from_pkcs12_file(&file, &"wrong".into()));
+        assert!(problem.contains("is wrong"), "{protection}: {problem}");
+    }
+}
+
+#[test]
+fn a_password_beyond_u_ffff_opens_what_openssl_writes() {
+    let folder = Folder::new(KINDS[1]);
+    let wrong = format!("the password of the PKCS#12 file {} is wrong", name(&folder.path("device.p12")));
+    for flags in ["", "-legacy", "-legacy -descert", "-keypbe NONE -certpbe NONE", "-nomac -legacy", "-nomac"]
+    {
+        folder.export(&format!("{flags} -passout pass:pä🔑ss"));
+        let identity = folder.open("pä🔑ss").unwrap_or_else(|error| panic!("{flags}: {error:?}"));
+        assert_eq!(certificates(&identity), 1);
+        let (problem, _) = refused(folder.open("pä🗝ss"));
+        assert!(problem.starts_with(&wrong), "{flags}: {problem}");
+    }
+}
+
+#[test]
+fn bytes_behind_the_end_are_ignored_as_openssl_does() {
+    let folder = Folder::new(KINDS[1]);
+    folder.export("");
+    let mut content = std::fs::read(folder.path("device.p12")).unwrap();
+    content.extend(b"\r\nmore");
+    std::fs::write(folder.path("device.p12"), content).unwrap();
+    assert_eq!(certificates(&folder.open(PASSWORD).unwrap()), 1);
+}
+
+/// The parts of BER that DER has not.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Ber {
+    IndefiniteFile,
+    IndefiniteContents,
+    StringInPieces,
+}
+
+/// A file of OpenSSL's, whose outer lengths are of two bytes each, with such a part.
+fn in_ber(der: &[u8], form: Ber) -> Vec<u8> {
+    let constructed = |tag: u8, content: &[u8], is_indefinite: bool| {
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        match is_indefinite {
+            true => [&[tag, 0x80], content, &[0, 0]].concat(),
+            false => [&[tag, 0x82], &length[..], content].concat(),
+        }
+    };
+    let string_end = 30 + (usize::from(der[28]) << 8 | usize::from(der[29]));
+    let string = match form {
+        Ber::StringInPieces => constructed(0x24, &der[26..string_end], false),
+        _ => der[26..string_end].to_vec(),
+    };
+    let indefinite = form == Ber::IndefiniteContents;
+    let contents = [&der[11..22], &constructed(0xa0, &string, indefinite)].concat();
+    let body = [&der[4..7], &constructed(0x30, &contents, indefinite), &der[string_end..]].concat();
+    constructed(0x30, &body, form == Ber::IndefiniteFile)
+}
+
+#[test]
+fn ber_is_named_wherever_it_is_and_the_hint_rewrites_it() {
+    let folder = Folder::new(KINDS[1]);
+    folder.export("");
+    let der = std::fs::read(folder.path("device.p12")).unwrap();
+    let file = name(&folder.path("device.p12"));
+    let problem = format!("the PKCS#12 file {file} is in BER form, and only DER is supported");
+    for form in [Ber::IndefiniteFile, Ber::IndefiniteContents, Ber::StringInPieces] {
+        std::fs::write(folder.path("device.p12"), in_ber(&der, form)).unwrap();
+        let (found, hint) = refused(folder.open(PASSWORD));
+        assert_eq!(found, problem, "{form:?}");
+        assert!(hint.contains(&format!("openssl pkcs12 -in {file} -nodes | ")), "{hint}");
+        let (first, second) = hint.split_once(" | openssl ").unwrap();
+        folder.follow(first, "-passin pass:secret -out plain.pem");
+        folder.openssl(&format!("{second} -in plain.pem -passout pass:secret"));
+        let rewritten = folder.path("device.p12.new");
+        assert_eq!(certificates(&Identity::from_pkcs12_file(&rewritten, &PASSWORD.into()).unwrap()), 1);
+    }
+    let inside = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/identity/files/ber-inside.p12");
+    assert!(refused(Identity::from_pkcs12_file(&inside, &PASSWORD.into())).0.contains("is in BER form"));
 }
 
 #[test]
@@ -143,6 +229,8 @@ fn other_files_are_named() {
     std::fs::write(folder.path("cut-off"), cut_off).unwrap();
     std::fs::write(folder.path("empty"), "").unwrap();
     std::fs::write(folder.path("ber"), [0x30, 0x80, 2, 1, 3]).unwrap();
+    std::fs::write(folder.path("jks"), [0xfe, 0xed, 0xfe, 0xed, 0, 0, 0, 2]).unwrap();
+    folder.openssl("base64 -in device.p12 -out base64");
     for (file, words, hint) in [
         (
             "cert.pem",
@@ -155,6 +243,8 @@ fn other_files_are_named() {
         ("cut-off", "is not a PKCS#12 file, or is cut off", ""),
         ("empty", "is empty", ""),
         ("ber", "is in BER form", "openssl pkcs12 -in"),
+        ("jks", "is a Java keystore (JKS)", "keytool -importkeystore -srckeystore"),
+        ("base64", "is base64", "decode it: base64 -d"),
     ] {
         let refused = refused(Identity::from_pkcs12_file(&folder.path(file), &PASSWORD.into()));
         assert!(refused.0.contains(words), "{file}: {refused:?}");

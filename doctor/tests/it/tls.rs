@@ -62,6 +62,27 @@ fn a_wrong_ca_file_and_none() {
 }
 
 #[test]
+fn a_trust_variable_that_names_nothing_is_warned_of() {
+    let sandbox = Sandbox::start().unwrap();
+    let port = sandbox.mqtt_port().to_string();
+    let by_system = || {
+        let sample = doctor().args(["--endpoint", "localhost", "--port", &port]);
+        with_clock(sample.device(sandbox.device()), &sandbox)
+    };
+    let named = by_system().env("SSL_CERT_FILE", sandbox.ca_file()).env("SSL_CERT_DIR", "/nowhere/certs");
+    Report::of(named, &sandbox).works_with_warnings_of(&["trust"]).says(
+        "trust",
+        &["1 root of SSL_CERT_FILE", "SSL_CERT_DIR: cannot read the directory /nowhere/certs", "change:"],
+    );
+    let report = Report::of(by_system().env("SSL_CERT_FILE", "/nowhere/ca.pem"), &sandbox)
+        .has_failed(&["server certificate"])
+        .says("trust", &["of Mozilla's bundle", "SSL_CERT_FILE: cannot read the CA file /nowhere/ca.pem"]);
+    assert_eq!(report.sign("trust"), "warn");
+    Report::of(device(&sandbox).env("SSL_CERT_FILE", "/nowhere/ca.pem"), &sandbox)
+        .works_with_warnings_of(&[]);
+}
+
+#[test]
 fn a_server_that_does_not_speak_tls() {
     let sandbox = Sandbox::start().unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();

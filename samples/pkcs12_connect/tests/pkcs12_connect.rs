@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use sandbox::{Principal, Sandbox};
-use testkit::{ProtectedKey, Sample, policy, readme};
+use testkit::{ProtectedKey, Running, Sample, policy, readme};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pkcs12_connect");
 
@@ -22,11 +23,16 @@ fn connects_with_the_password_from_anywhere() {
     let sandbox = Sandbox::start().unwrap();
     let protected = ProtectedKey::of(sandbox.device());
     let password_file = protected.password_file().display().to_string();
+    // Windows PowerShell writes UTF-16 with a byte order mark.
+    let utf16 = protected.password_file().with_file_name("utf16");
+    let text = format!("\u{feff}{}\r\n", ProtectedKey::PASSWORD);
+    fs::write(&utf16, text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()).unwrap();
     let expected = format!("Connected to localhost:{} as test-1\nDisconnected\n", sandbox.mqtt_port());
     let sample = || pkcs12_connect(&sandbox, &protected.pkcs12_file()).args(["--client-id", "test-1"]);
     for outcome in [
         sample().args(["--pkcs12-password", ProtectedKey::PASSWORD]).run(),
         sample().args(["--pkcs12-password-file", &password_file]).run(),
+        sample().args(["--pkcs12-password-file".as_ref(), utf16.as_os_str()]).run(),
         sample().env("AWS_IOT_PKCS12_PASSWORD", ProtectedKey::PASSWORD).run(),
         sample().answer("device.p12: ", ProtectedKey::PASSWORD),
         // Another implementation's file.
@@ -74,6 +80,42 @@ fn other_files_are_named() {
     run(Path::new("missing.p12")).failed(1, &["cannot read the PKCS#12 file missing.p12", "hint:"]);
     let stranger = sandbox.issue_unregistered_device("stranger").unwrap();
     run(&ProtectedKey::of(&stranger).pkcs12_file()).failed(1, &["rejected the client certificate", "hint:"]);
+}
+
+#[test]
+fn a_trust_variable_that_names_no_file_is_warned_of() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    let sample = || with_password(&sandbox, &protected).env("SSL_CERT_FILE", "/nowhere/ca.pem");
+    assert_eq!(sample().run().succeeded().stderr, "", "--ca-file goes before it");
+    let port = sandbox.mqtt_port().to_string();
+    let by_system = Sample::new(BINARY)
+        .args(["--endpoint", "localhost", "--port", &port])
+        .args(["--pkcs12-file".as_ref(), protected.pkcs12_file().as_path()])
+        .env("AWS_IOT_PKCS12_PASSWORD", ProtectedKey::PASSWORD);
+    by_system.env("SSL_CERT_FILE", "/nowhere/ca.pem").run().failed(
+        1,
+        &[
+            "WARN",
+            "SSL_CERT_FILE: cannot read the CA file /nowhere/ca.pem",
+            "Mozilla's bundle",
+            "UnknownIssuer",
+        ],
+    );
+}
+
+#[test]
+#[cfg(unix)]
+fn a_named_pipe_without_a_writer_is_named_and_still_read() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    let pipe = protected.pkcs12_file().with_file_name("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let sample = pkcs12_connect(&sandbox, &pipe).args(["--pkcs12-password", ProtectedKey::PASSWORD]);
+    let mut running = Running::new(sample.spawn());
+    running.hears(&format!("waiting for the PKCS#12 file: {} is a pipe or a device", pipe.display()));
+    fs::write(&pipe, fs::read(protected.pkcs12_file()).unwrap()).unwrap();
+    running.outcome().succeeded();
 }
 
 #[test]

@@ -90,7 +90,8 @@ impl PolicyStore {
         let (mut documents, mut policies) = (Vec::new(), Vec::new());
         for file in &files {
             let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let document = self.fill(&text);
+            // Editors of Windows begin a file with a byte order mark, which is no JSON.
+            let document = self.fill(text.trim_start_matches('\u{feff}'));
             let policy =
                 Policy::parse(&document).with_context(|| format!("{} is no valid policy", file.display()))?;
             documents.push(document);
@@ -193,6 +194,14 @@ mod tests {
         let long = DOCUMENT.replace("client/*", &"x".repeat(2048));
         let error = store.replace(Principal::Iam, &[long]).unwrap_err();
         assert!(format!("{error:#}").contains("AWS IoT allows 2048"), "{error:#}");
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_a_policy_is_skipped() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("policy.json"), format!("\u{feff}{DOCUMENT}")).unwrap();
+        let documents = store().attach_directory(directory.path()).unwrap();
+        assert!(documents[0].starts_with('{'), "{documents:?}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivateSec1KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::pem_key::{Provider, Refusal, is_key};
-use super::section::Section;
+use crate::transport::pem::section::Section;
 
 pub(super) struct EncryptedKey {
     form: Form,

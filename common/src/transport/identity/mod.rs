@@ -4,13 +4,11 @@ mod chain;
 mod legacy;
 mod pem_key;
 mod pkcs12;
+mod pkcs12_password;
 mod pkcs8_key;
-mod section;
 mod windows_store;
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -20,10 +18,13 @@ use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 
 use self::pem_key::PemKey;
+pub(crate) use self::pkcs12::is_pkcs12;
 pub(crate) use self::windows_store::StorePath;
+use super::pem::PemFile;
 use super::tls;
 use crate::certificate::Certificate;
 use crate::error::{Cause, Error};
+use crate::file;
 
 /// What the user calls the two files.
 const CERTIFICATE: &str = "client certificate";
@@ -41,8 +42,8 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// Reads a certificate, with its chain behind it if it has one, and its private key in PKCS#8, PKCS#1 or SEC1
-    /// form, from two PEM files. They may be the same file.
+    /// Reads a certificate, with its chain if it has one, and its private key in PKCS#8, PKCS#1 or SEC1 form, from two
+    /// PEM files. They may be the same file. The certificate need not be the first of its file: it is the key's.
     ///
     /// # Errors
     /// [`Error::File`] when a file cannot be read; [`Error::Identity`], saying what is in the file instead, when it
@@ -63,11 +64,16 @@ impl Identity {
         key: &Path,
         password: impl FnOnce() -> Result<SecretString, Error>,
     ) -> Result<Self, Error> {
-        let certificate_pem = read(CERTIFICATE, certificate)?;
-        let key_pem = read(KEY, key)?;
-        if !section::exists(&certificate_pem, "CERTIFICATE-----")
-            && section::exists(&certificate_pem, "PRIVATE KEY-----")
-            && section::exists(&key_pem, "CERTIFICATE-----")
+        let certificate_file = PemFile::new(certificate, read(CERTIFICATE, certificate)?);
+        // A pipe can be read once.
+        let other_file = match certificate == key {
+            true => None,
+            false => Some(PemFile::new(key, read(KEY, key)?)),
+        };
+        let key_file = other_file.as_ref().unwrap_or(&certificate_file);
+        if !certificate_file.has("CERTIFICATE")
+            && certificate_file.has("PRIVATE KEY")
+            && key_file.has("CERTIFICATE")
         {
             return Err(problem(
                 format!("{} holds a key and {} a certificate", certificate.display(), key.display()),
@@ -75,8 +81,8 @@ impl Identity {
                 None,
             ));
         }
-        let chain = chain::parse(&certificate_pem, certificate)?;
-        let private_key = match PemKey::parse(&key_pem, key)? {
+        let certificates = chain::parse(&certificate_file)?;
+        let private_key = match PemKey::parse(key_file)? {
             PemKey::Plain(private_key) => private_key,
             PemKey::Encrypted(encrypted) => encrypted.decrypt(&password()?, key)?,
         };
@@ -85,7 +91,7 @@ impl Identity {
             .key_provider
             .load_private_key(private_key)
             .map_err(|error| unusable(error, certificate, key))?;
-        let pair = CertifiedKey::new(chain, signing_key);
+        let pair = CertifiedKey::new(chain::led_by(&*signing_key, certificates), signing_key);
         belong_together(&pair).map_err(|error| unusable(error, certificate, key))?;
         Ok(Self::new(pair))
     }
@@ -132,12 +138,15 @@ impl Identity {
         Self { key: Arc::new(key), blocks: true }
     }
 
-    /// The certificates of a PEM file, for a key that is elsewhere.
+    /// The certificates of a PEM file, for a key that is elsewhere: the chain as the file has it, and then the chains
+    /// that its other certificates lead, since the key's need not come first.
     ///
     /// # Errors
     /// [`Error::File`] and [`Error::Identity`], as [`from_pem_files`](Self::from_pem_files).
-    pub(crate) fn read_chain(certificate: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
-        chain::parse(&read(CERTIFICATE, certificate)?, certificate)
+    pub(crate) fn read_chains(certificate: &Path) -> Result<Vec<Vec<CertificateDer<'static>>>, Error> {
+        let chain = chain::parse(&PemFile::new(certificate, read(CERTIFICATE, certificate)?))?;
+        let others: Vec<_> = (1..chain.len()).map(|leaf| chain::upwards(&chain, leaf)).collect();
+        Ok([vec![chain], others].concat())
     }
 
     /// The certificate, with its chain behind it. The private key belongs to it: that was seen when they were read.
@@ -162,20 +171,14 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Reads no more than could be right: a device file, or a pipe, may have no end.
 fn read(what: &'static str, path: &Path) -> Result<Vec<u8>, Error> {
-    let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_FILE + 1).read_to_end(&mut content))
-        .map_err(|source| Error::File { what, path: path.to_owned(), source })?;
-    if content.len() as u64 > MAX_FILE {
-        return Err(problem(
+    file::read(what, path, MAX_FILE)?.ok_or_else(|| {
+        problem(
             format!("the {what} {} is larger than 1 MiB", path.display()),
             Some("keys and certificates take a few thousand bytes: is it the right file?".to_owned()),
             None,
-        ));
-    }
-    Ok(content)
+        )
+    })
 }
 
 /// rustls reads X.509 v3 only. AWS IoT Core takes v1 too, which is what `openssl x509 -req` makes where it is told

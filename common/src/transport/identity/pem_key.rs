@@ -9,9 +9,14 @@ use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::{Error as PemError, PemObject};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{KEY, legacy, pkcs8_key, problem, section};
+use super::{KEY, legacy, pkcs8_key, problem};
 use crate::error::Error;
-use crate::transport::pem;
+use crate::transport::pem::{self, Foreign, PemFile, Wanted, section};
+
+const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";
+
+/// The labels of keys that can be used.
+const LABELS: [&str; 4] = ["PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY", ENCRYPTED];
 
 /// The first private key of a file.
 pub(super) enum PemKey {
@@ -50,18 +55,19 @@ pub(super) enum Provider {
 impl PemKey {
     /// # Errors
     /// [`Error::Identity`], saying what the file holds instead, or that its encryption is not supported.
-    pub(super) fn parse(pem: &[u8], path: &Path) -> Result<Self, Error> {
-        let text = String::from_utf8_lossy(pem);
-        let Some(section) = section::first(&text, "PRIVATE KEY-----") else {
-            return parse_plain(pem, path).map(Self::Plain);
+    pub(super) fn parse(file: &PemFile<'_>) -> Result<Self, Error> {
+        let path = file.path;
+        let mut keys = section::all(&file.text).filter(|section| section.label.ends_with("PRIVATE KEY"));
+        let Some(section) = keys.find(|section| LABELS.contains(&section.label)) else {
+            return parse_plain(file).map(Self::Plain);
         };
         let content = || section.content().map_err(|error| refuse(path, pem::complaint(&error), None));
-        let encrypted = if section.label == "ENCRYPTED PRIVATE KEY" {
+        let encrypted = if section.label == ENCRYPTED {
             pkcs8_key::parse(&content()?).map(EncryptedKey::Pkcs8)
         } else if let Some(form) = legacy::Form::of(&section) {
             legacy::EncryptedKey::parse(&section, form, content()?).map(EncryptedKey::Legacy)
         } else {
-            return parse_plain(pem, path).map(Self::Plain);
+            return parse_plain(file).map(Self::Plain);
         };
         encrypted.map(Self::Encrypted).map_err(|refusal| refusal.about(path))
     }
@@ -135,33 +141,41 @@ pub(super) fn is_key(der: &[u8]) -> bool {
     })
 }
 
-fn parse_plain(pem: &[u8], path: &Path) -> Result<PrivateKeyDer<'static>, Error> {
-    match PrivateKeyDer::from_pem_slice(pem) {
-        Ok(key) => Ok(key),
-        Err(PemError::NoItemsFound) => Err(match pem::foreign_format(pem) {
-            Some(format) if format.contains("DER") => refuse(
-                path,
-                format,
-                Some(format!("convert it: openssl pkey -inform DER -in {0} -out {0}.pem", path.display())),
-            ),
-            Some(format) => refuse(path, format, None),
-            None if section::exists(pem, "PUBLIC KEY-----") => refuse(
-                path,
-                "holds the public key",
-                Some("AWS IoT names the private one <id>-private.pem.key".to_owned()),
-            ),
-            None if section::exists(pem, "CERTIFICATE-----") => {
-                refuse(path, "holds a certificate, not a key", None)
-            }
-            None => refuse(
-                path,
-                "holds no private key",
-                Some("it must hold a -----BEGIN … PRIVATE KEY----- section".to_owned()),
-            ),
-        }),
-        // The reader's error quotes the file: it must not be passed on.
-        Err(error) => Err(refuse(path, pem::complaint(&error), None)),
+fn parse_plain(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
+    let path = file.path;
+    let error = match PrivateKeyDer::from_pem_slice(file.text.as_bytes()) {
+        Ok(key) => return Ok(key),
+        Err(error) => error,
+    };
+    if let Some(Foreign { is, hint }) = file.foreign_format(Wanted::Key) {
+        return Err(refuse(path, is, hint));
     }
+    if !matches!(error, PemError::NoItemsFound) {
+        // The reader's error quotes the file: it must not be passed on.
+        return Err(refuse(path, pem::complaint(&error), None));
+    }
+    let other = section::all(&file.text).find(|section| section.label.ends_with("PRIVATE KEY"));
+    Err(match other {
+        Some(section) if section.label == "OPENSSH PRIVATE KEY" => {
+            let hint = format!("convert it in place: ssh-keygen -p -m PKCS8 -f {}", path.display());
+            refuse(path, "is in the form of OpenSSH", Some(hint))
+        }
+        Some(section) => {
+            let label = section.label.escape_default();
+            refuse(path, &format!("holds a key of a kind that is not supported: {label}"), None)
+        }
+        None if file.has("PUBLIC KEY") => refuse(
+            path,
+            "holds the public key",
+            Some("AWS IoT names the private one <id>-private.pem.key".to_owned()),
+        ),
+        None if file.has("CERTIFICATE") => refuse(path, "holds a certificate, not a key", None),
+        None => refuse(
+            path,
+            "holds no private key",
+            Some("it must hold a -----BEGIN … PRIVATE KEY----- section".to_owned()),
+        ),
+    })
 }
 
 fn refuse(path: &Path, what_is_wrong: &str, hint: Option<String>) -> Error {

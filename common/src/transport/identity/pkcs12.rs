@@ -11,11 +11,11 @@ use pkcs8::pkcs5::pbes2::{self, ScryptParams};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
-use x509_parser::certificate::X509Certificate;
 
-use super::problem;
+use super::{chain, pkcs12_password, problem};
 use crate::error::{Cause, Error};
-use crate::transport::{pem, tls};
+use crate::transport::pem::{self, Foreign, PemFile, Wanted};
+use crate::transport::tls;
 
 /// What the user calls it.
 pub(super) const FILE: &str = "PKCS#12 file";
@@ -25,12 +25,18 @@ pub(super) const FILE: &str = "PKCS#12 file";
 /// # Errors
 /// [`Error::Identity`], saying what is wrong with the password or the file.
 pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Result<CertifiedKey, Error> {
-    let has_mac = has_mac(content).map_err(|_| foreign(content, path))?;
+    // As for OpenSSL, bytes behind the end of the file's one value are no part of it.
+    let own = pem::first_value(content).filter(|own| is_pkcs12(own) && own.len() < content.len());
+    if let Some(own) = &own {
+        let behind = content.len() - own.len();
+        log::warn!("{behind} bytes behind the end of the {FILE} {} are not read", path.display());
+    }
+    let content = own.as_deref().unwrap_or(content);
+    let has_mac = has_mac(content).map_err(|error| foreign(content, error, path))?;
     if has_scrypt_without_cost(content) {
         return Err(refuse(path, "is damaged: scrypt has no cost", None, None));
     }
-    let archive = Pkcs12Archive::from_pkcs12(content, password.expose_secret())
-        .map_err(|error| unreadable(error, has_mac, password, path))?;
+    let archive = open(content, password).map_err(|error| unreadable(error, has_mac, password, path))?;
     let key = only_key(&archive.keys, path)?;
     let signing_key = tls::provider()
         .key_provider
@@ -48,6 +54,22 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
         return Err(refuse(path, what, Some("export the certificate together with its key"), None));
     }
     Ok(CertifiedKey::new(chain, signing_key))
+}
+
+/// Recognises a PKCS#12 file.
+pub(crate) fn is_pkcs12(content: &[u8]) -> bool {
+    has_mac(content).is_ok()
+}
+
+/// Opens the file with the password as the library encodes it, and else in the other way that is in use.
+fn open(content: &[u8], password: &SecretString) -> Result<Pkcs12Archive, Pkcs12Error> {
+    let password = password.expose_secret();
+    Pkcs12Archive::from_pkcs12(content, password).or_else(|error| {
+        match pkcs12_password::without_protection(content, password) {
+            Some(clear) if !has_scrypt_without_cost(&clear) => Pkcs12Archive::from_pkcs12(&clear, password),
+            Some(_) | None => Err(error),
+        }
+    })
 }
 
 /// Whether the file has a checksum that depends on the password; an error if it is no PKCS#12 file (RFC 7292 §4:
@@ -78,21 +100,36 @@ fn has_scrypt_without_cost(content: &[u8]) -> bool {
 }
 
 /// What is there instead of a PKCS#12 file.
-fn foreign(content: &[u8], path: &Path) -> Error {
-    if content.windows(11).any(|window| window == b"-----BEGIN ") {
+fn foreign(content: &[u8], error: der::Error, path: &Path) -> Error {
+    if content.starts_with(&[0x30]) && is_ber(error) {
+        return in_ber(path);
+    }
+    let file = PemFile::new(path, content.to_vec());
+    if let Some(Foreign { is, hint }) = file.foreign_format(Wanted::Pkcs12) {
+        return refuse(path, is, hint.as_deref(), None);
+    }
+    if file.text.contains("-----BEGIN ") {
         let hint = "make one of a certificate and its key: openssl pkcs12 -export -in device.pem.crt \
                     -inkey private.pem.key -out device.p12";
         return refuse(path, "is PEM, not PKCS#12", Some(hint), None);
     }
-    if content.starts_with(&[0x30, 0x80]) {
-        // An indefinite length (ITU-T X.690 §8.1.3.6), which some older exporters write.
-        let hint = rewrite(path, "");
-        return refuse(path, "is in BER form, and only DER is supported", Some(&hint), None);
-    }
-    match pem::foreign_format(content) {
-        Some(format) if !format.contains("DER") => refuse(path, format, None, None),
-        _ => refuse(path, "is not a PKCS#12 file, or is cut off", None, None),
-    }
+    refuse(path, "is not a PKCS#12 file, or is cut off", None, None)
+}
+
+/// Recognises BER by the error: an indefinite length (ITU-T X.690 §8.1.3.6), or a string in pieces (§8.7.3), which
+/// DER forbids. Browsers and Java write both.
+fn is_ber(error: der::Error) -> bool {
+    const OCTET_STRING_IN_PIECES: u8 = 0x24;
+    matches!(
+        error.kind(),
+        ErrorKind::IndefiniteLength
+            | ErrorKind::Noncanonical { .. }
+            | ErrorKind::TagUnknown { byte: OCTET_STRING_IN_PIECES }
+    )
+}
+
+fn in_ber(path: &Path) -> Error {
+    refuse(path, "is in BER form, and only DER is supported", Some(&rewrite(path, "")), None)
 }
 
 fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: &Path) -> Error {
@@ -105,7 +142,13 @@ fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: 
         Pkcs12Error::DerError(error) if matches!(error.kind(), ErrorKind::OidUnknown { .. }) => {
             unsupported(Some(error.into()))
         }
+        // Without a MAC it may be what a wrong password leaves.
+        Pkcs12Error::DerError(error) if has_mac && is_ber(error) => in_ber(path),
         Pkcs12Error::MacError(_) => wrong_password(path, password, ""),
+        // The library cannot encode the password.
+        Pkcs12Error::DerError(_) if pkcs12_password::is_beyond_bmp(password.expose_secret()) => {
+            wrong_password(path, password, "")
+        }
         // The library refuses what would take minutes.
         error @ Pkcs12Error::InvalidParameters => refuse(
             path,
@@ -152,37 +195,21 @@ fn only_key<'a>(keys: &'a [PrivateKeyBag], path: &Path) -> Result<&'a PrivateKey
     }
 }
 
-/// The key's certificate and its issuers, each followed by its own; empty if there is no certificate for the key.
-///
-/// A file has them in any order, and TLS wants this one (RFC 5246 §7.4.2). A root stays in: just-in-time provisioning
-/// asks for the CA's certificate beside the device's
-/// (<https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>).
+/// The key's certificate and its issuers; empty if there is no certificate for the key.
 fn chain(
     bags: &[CertificateBag],
     key: &PrivateKeyBag,
     signing_key: &Arc<dyn SigningKey>,
 ) -> Vec<CertificateDer<'static>> {
     let Some(own) = signing_key.public_key() else { return Vec::new() };
-    let certificates: Vec<(&CertificateBag, X509Certificate<'_>)> = bags
-        .iter()
-        .filter_map(|bag| Some((bag, x509_parser::parse_x509_certificate(bag.cert.as_der()).ok()?.1)))
-        .collect();
     let mut leaves: Vec<_> =
-        certificates.iter().filter(|(_, certificate)| certificate.public_key().raw == own.as_ref()).collect();
+        (0..bags.len()).filter(|&at| chain::belongs_to(bags[at].cert.as_der(), &own)).collect();
     // A renewed certificate may have the key of the old one; the file then says which of them belongs to it.
     let id = key.local_key_id.as_ref().map(|id| id.0.as_slice());
-    leaves.sort_by_key(|(bag, _)| bag.local_key_id.as_deref() != id);
-
-    let mut chain = Vec::new();
-    let mut next = leaves.first().copied();
-    while let Some((bag, certificate)) = next {
-        chain.push(CertificateDer::from(bag.cert.as_der().to_vec()));
-        next = certificates.iter().find(|(issuer, names)| {
-            names.subject().as_raw() == certificate.issuer().as_raw()
-                && !chain.iter().any(|link| link.as_ref() == issuer.cert.as_der())
-        });
-    }
-    chain
+    leaves.sort_by_key(|&at| bags[at].local_key_id.as_deref() != id);
+    let certificates: Vec<_> =
+        bags.iter().map(|bag| CertificateDer::from(bag.cert.as_der().to_vec())).collect();
+    leaves.first().map_or_else(Vec::new, |&leaf| chain::upwards(&certificates, leaf))
 }
 
 /// Writes the file anew with the algorithms of today.

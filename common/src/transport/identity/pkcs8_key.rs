@@ -11,7 +11,7 @@ use super::pem_key::{Provider, Refusal, is_key};
 
 /// As for PKCS#12; a build without optimization takes seconds for so many. OpenSSL's own keys take 2048, and a file may
 /// say 2^32, which takes hours.
-const MAX_ITERATIONS: u32 = 1_000_000;
+pub(super) const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// Bytes that scrypt may go through; OpenSSL's own keys take 16 MiB.
 const MAX_SCRYPT_WORK: u64 = 1 << 30;

@@ -79,15 +79,17 @@ impl Identity {
         pin: impl FnOnce() -> Result<Option<SecretString>, Error>,
     ) -> Result<Self, Error> {
         // What is wrong with a file is better told before a PIN is asked for.
-        let chain = options.certificate.as_deref().map(Identity::read_chain).transpose()?;
+        let chains = options.certificate.as_deref().map(Identity::read_chains).transpose()?;
         let module = Module::load(&options.module)?;
         let token = module.token(&options.token)?;
         let takes_pin = token.info.login_required() && !token.info.protected_authentication_path();
         let pin = if takes_pin { pin()? } else { None };
         let session = module.open(&token, pin.as_ref())?;
         let key = find_key(&session, &token, &options.key, pin.is_some())?;
-        let candidates = match chain {
-            Some(chain) => vec![chain],
+        let is_file = chains.is_some();
+        let is_chain = chains.as_ref().is_some_and(|chains| chains.len() > 1);
+        let candidates = match chains {
+            Some(chains) => chains,
             None => certificates_of(&session, &token, &key.name)?,
         };
         // Asked one by one: of a whole list cryptoki logs an error for each that it does not know.
@@ -102,9 +104,15 @@ impl Identity {
         for chain in candidates {
             let signing_key = match chain.first().map(PublicKey::of) {
                 Some(Some(other)) if !key.is_of_kind(other) => None,
+                // A CA may have a key of any kind.
+                Some(None) if is_chain => None,
                 _ => signing_key(&token_key, &chain, can)?,
             };
             found.extend(signing_key.map(|key| CertifiedKey::new(chain, Arc::new(key))));
+            // A file may hold the certificate twice; of a token's, several that fit are a question to the user.
+            if is_file && !found.is_empty() {
+                break;
+            }
         }
         match (found.pop(), found.len()) {
             (Some(identity), 0) => Ok(Identity::on_a_device(identity)),

@@ -41,7 +41,7 @@ impl Fixture {
 
     /// Sends all that may be sent, without a broker.
     fn send(&mut self) {
-        while let Some(mut entry) = self.outbox.next(100) {
+        while let Some(mut entry) = self.outbox.next(100).unwrap() {
             entry.sent = true;
             self.outbox.in_flight.insert(self.outbox.next_id, entry);
             self.outbox.next_id += 1;
@@ -87,7 +87,7 @@ fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
     fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
     fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
     fixture.outbox.connection_lost(&closed()).unwrap();
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
     assert_eq!(fixture.waiting(), expected);
 }
@@ -99,7 +99,7 @@ fn a_session_that_is_still_there_needs_no_subscriptions() {
     fixture.push(subscribe("t"));
     fixture.send();
     fixture.outbox.connection_lost(&closed()).unwrap();
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert_eq!(fixture.waiting(), ["publish to a", "subscribe to t"]);
 }
 
@@ -107,7 +107,7 @@ fn a_session_that_is_still_there_needs_no_subscriptions() {
 fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
     let mut fixture = Fixture::subscribed("s");
     for session_present in [false, false, true] {
-        fixture.outbox.connected(session_present, 0);
+        fixture.outbox.connected(session_present, BrokerLimits::default());
         assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
         fixture.send();
         fixture.outbox.connection_lost(&closed()).unwrap();
@@ -153,7 +153,7 @@ fn the_action_that_ends_three_connections_in_a_row_is_refused() {
     fixture.push(publish("bad"));
     fixture.push(publish("good"));
     for _ in 0..3 {
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         fixture.outbox.connection_lost(&closed()).unwrap();
     }
@@ -172,7 +172,7 @@ fn the_action_that_ends_connections_takes_no_other_with_it() {
     let mut connections = 0;
     while !fixture.outbox.is_empty() {
         connections += 1;
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         loop {
             fixture.send();
             let in_flight = &fixture.outbox.in_flight;
@@ -213,10 +213,10 @@ fn a_network_that_fails_is_nobodys_fault() {
     let mut fixture = Fixture::new();
     fixture.push(publish("a"));
     for _ in 0..10 {
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         let maintenance = ReasonCode::new(0x98, MqttVersion::V5);
         fixture.outbox.connection_lost(&lost(Some(maintenance), None)).unwrap();
@@ -230,7 +230,7 @@ fn an_acknowledgement_between_two_closes_clears_the_suspect() {
     fixture.push(publish("slow"));
     for round in 0..10 {
         fixture.push(publish("quick"));
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         fixture.send();
         let quick = fixture.outbox.next_id - 1;
         fixture.outbox.settle(quick, Ok(())).unwrap();
@@ -242,7 +242,7 @@ fn an_acknowledgement_between_two_closes_clears_the_suspect() {
 #[test]
 fn a_refused_renewal_is_the_applications_business() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
     let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
     let error = fixture.outbox.settle(1, Err(refused)).unwrap_err();
@@ -252,34 +252,34 @@ fn a_refused_renewal_is_the_applications_business() {
 #[test]
 fn a_renewal_that_was_refused_when_the_connection_ended_is_not_forgotten() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
     let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
     fixture.outbox.answers.push(Box::pin(async { (1, Err(refused)) }));
     assert!(fixture.outbox.connection_lost(&closed()).unwrap_err().is_permanent());
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert_eq!(fixture.waiting(), ["subscribe to s"]);
 }
 
 #[test]
 fn a_renewal_is_not_made_for_an_application_that_has_unsubscribed() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
     fixture.send();
     fixture.outbox.settle(2, Ok(())).unwrap();
     fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert!(fixture.outbox.is_empty());
 
     // The answers may be seen in another order than they came in.
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
     fixture.send();
     fixture.outbox.settle(2, Ok(())).unwrap();
     fixture.outbox.settle(1, Ok(())).unwrap();
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     assert!(fixture.outbox.is_empty());
 }
 
@@ -288,7 +288,7 @@ fn a_renewal_before_the_action_that_ends_the_connection_does_not_hide_it() {
     let mut fixture = Fixture::subscribed("s");
     fixture.push(publish("bad"));
     for _ in 0..3 {
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         let renewal = fixture.outbox.next_id;
         fixture.send();
         fixture.outbox.settle(renewal, Ok(())).unwrap();
@@ -307,7 +307,7 @@ fn a_renewal_that_ends_every_connection_ends_the_client() {
     fixture.send();
     fixture.outbox.settle(1, Ok(())).unwrap();
     for round in 1..=Suspect::CLOSES_OF_RENEWAL {
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         let good = fixture.outbox.next_id;
         fixture.send();
         fixture.outbox.settle(good, Ok(())).unwrap();

@@ -26,6 +26,7 @@ use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, refusal, tls};
 use crate::error::{AuthKind, Cause, Error};
+use crate::not_mqtt::NotMqtt;
 use crate::printable::one_line;
 
 /// The subprotocol of MQTT (MQTT 5 §6).
@@ -174,8 +175,8 @@ fn payload(message: Result<Message, WsError>) -> Option<io::Result<Bytes>> {
     match message {
         Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
         // MQTT 5 §6 [MQTT-6.0.0-1].
-        Ok(Message::Text(_)) => {
-            Some(Err(io::Error::new(io::ErrorKind::InvalidData, "the server sent a WebSocket text message")))
+        Ok(Message::Text(text)) => {
+            Some(Err(io::Error::new(io::ErrorKind::InvalidData, NotMqtt::text_message(&text))))
         }
         Ok(Message::Close(Some(close))) => Some(Err(closed(&close))),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,

@@ -44,7 +44,7 @@ const SHOWN: usize = 80;
 impl NotMqtt {
     /// Whether `beginning` is the part of a line that the next bytes may complete.
     pub(crate) fn is_partial(beginning: &[u8]) -> bool {
-        beginning.len() < LONGEST_LINE && !beginning.contains(&b'\n') && is_printable(beginning)
+        beginning.len() < LONGEST_LINE && !beginning.contains(&b'\n') && begins_as_text(beginning)
     }
 
     /// Names who speaks like this; `None` if it may be MQTT.
@@ -60,9 +60,8 @@ impl NotMqtt {
         if matches!(beginning, [0x15 | 0x16, 3, 0..=4, ..]) {
             return Some(Self::Tls);
         }
-        // Fewer may be the header of an MQTT packet.
-        if line.len() > 2 && is_printable(line) {
-            let line = one_line(str::from_utf8(line).ok()?);
+        if line.len() >= TEXT && begins_as_text(line) {
+            let line = one_line(&String::from_utf8_lossy(line));
             return shortened(line, SHOWN).map(|line| Self::Text { line });
         }
         let byte = *beginning.first()?;
@@ -74,8 +73,12 @@ impl NotMqtt {
     }
 }
 
-fn is_printable(bytes: &[u8]) -> bool {
-    bytes.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\t' | b'\r'))
+/// How many printable characters make a text: no packet of MQTT begins with so many, as a length or a number of two bytes
+/// follows its first byte.
+const TEXT: usize = 3;
+
+fn begins_as_text(bytes: &[u8]) -> bool {
+    bytes.iter().take(TEXT).all(|byte| matches!(byte, b' '..=b'~'))
 }
 
 /// Whether an MQTT packet may begin with this byte: a type, and the flags that it may have (MQTT 5.0 §2.1.3).
@@ -104,7 +107,7 @@ mod tests {
             (b"\x15\x03\x01\x00\x02\x02\x28", "a TLS server answers inside TLS"),
             (b"220 mail.example ESMTP\r\n250", "the answer is \"220 mail.example ESMTP\""),
             (b"SSH-2.0-OpenSSH", "the answer is \"SSH-2.0-OpenSSH\""),
-            (b"-ERR\tno\r\n", "the answer is \"-ERR\\tno\""),
+            (b"-ERR\tn\xc3\xb6\x1b[2J\xff\r\n", "the answer is \"-ERR\\tnö\\u{1b}[2J\u{fffd}\""),
             (b"\x00\x00\x12\x04", "the answer begins with the byte 0x00, which begins no CONNACK"),
             (b"H\x80", "the answer begins with the byte 0x48, which begins no CONNACK"),
         ] {

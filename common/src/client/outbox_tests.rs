@@ -1,3 +1,5 @@
+use std::panic::AssertUnwindSafe;
+
 use tokio::sync::oneshot;
 
 use super::*;
@@ -442,4 +444,41 @@ fn properties_take_room() {
         fixture.push(Action::Publish(Arc::new(message.clone())));
         assert_eq!(fixture.answers.last_mut().unwrap().try_recv().is_ok(), refused);
     }
+}
+
+#[tokio::test]
+async fn the_panic_of_the_message_stores_thread_goes_on_in_the_driver() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Fixture::with(|options| options.persistence = Some(directory.path().to_owned()));
+    let outbox = Outbox::open(Arc::clone(&options.outbox.options)).await.unwrap();
+    let mut fixture = Fixture { outbox, answers: Vec::new() };
+    let disk = fixture.outbox.disk.as_ref().unwrap();
+    disk.store.append(vec![(1, Arc::new(Message::new("a", "")))], |_| panic!("in the store"));
+    fixture.push(publish("b"));
+    let panic = AssertUnwindSafe(fixture.outbox.progress()).catch_unwind().await.unwrap_err();
+    let expected = "the message store's thread has panicked: in the store";
+    assert_eq!(panics::message(&*panic), expected);
+    let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::Store { .. }), "{refused:?}");
+    fixture.outbox.close().await;
+}
+
+#[test]
+fn a_message_beyond_the_brokers_limits_fails_and_those_around_it_are_sent() {
+    let mut fixture = Fixture::new();
+    for topic in ["a", "a topic with more bytes than the limit", "b"] {
+        fixture.push(publish(topic));
+    }
+    let limits = BrokerLimits { maximum_packet_size: Some(20), ..BrokerLimits::default() };
+    fixture.outbox.connected(false, limits);
+    fixture.send();
+    assert_eq!(fixture.outbox.in_flight.len(), 2);
+    let refused = fixture.answers[1].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::BeyondLimit { .. }), "{refused:?}");
+    // The limits are those of one connection.
+    fixture.outbox.connection_lost(&closed()).unwrap();
+    fixture.push(publish("a topic with more bytes than the limit"));
+    fixture.outbox.connected(false, BrokerLimits::default());
+    fixture.send();
+    assert_eq!(fixture.outbox.in_flight.len(), 3);
 }

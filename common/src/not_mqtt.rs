@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn packets_of_mqtt_are_no_strangers() {
+    fn an_mqtt_packet_is_taken_for_no_other_protocol() {
         for packet in [&b"\x32\x06\x00\x01t\x00\x01x"[..], b"\x40\x02\x00\x01", b"\xe0\x00", b"\xd0\x00"] {
             assert_eq!(NotMqtt::identify(packet), None);
         }

@@ -114,7 +114,7 @@ impl Connection {
                 Some(format!("the broker was silent for {} s", patience.as_secs_f32()).into())
             }
             LinkEnd::Violation(violation) => return Error::Protocol { target, source: violation.into() },
-            LinkEnd::Stranger(answer) => return Error::NotMqtt { target, answer },
+            LinkEnd::NotMqtt(answer) => return Error::NotMqtt { target, answer },
             LinkEnd::Panicked(panic) => return Error::Panicked { part: LINK, panic },
         };
         Error::Disconnected { target, code: None, reason_string: None, source }
@@ -175,7 +175,7 @@ fn refusal(
             Err(error) => map_read_error(error, &target),
         },
         LinkEnd::Violation(violation) => Error::Protocol { target, source: violation.into() },
-        LinkEnd::Stranger(answer) => Error::NotMqtt { target, answer },
+        LinkEnd::NotMqtt(answer) => Error::NotMqtt { target, answer },
         LinkEnd::Local(error) => Error::Link(error),
         LinkEnd::Panicked(panic) => Error::Panicked { part: LINK, panic },
         // No PINGREQ goes out before CONNACK.

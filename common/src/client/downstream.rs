@@ -51,7 +51,7 @@ pub(super) async fn downstream(
     let mut incoming = BytesMut::new();
     loop {
         if connack.is_some() && decoder.buffer().first().is_some_and(|&first| first != CONNACK) {
-            return stranger(&mut broker, decoder.buffer()).await;
+            return not_mqtt(&mut broker, decoder.buffer()).await;
         }
         let violation = loop {
             let packet = match decoder.next_packet() {
@@ -147,14 +147,14 @@ pub(super) async fn downstream(
 
 /// The end of a link whose peer has begun with something else than a CONNACK. A line of text names its protocol once it is
 /// complete.
-async fn stranger(broker: &mut ReadHalf<Stream>, beginning: &mut BytesMut) -> LinkEnd {
+async fn not_mqtt(broker: &mut ReadHalf<Stream>, beginning: &mut BytesMut) -> LinkEnd {
     let line = async {
         while NotMqtt::is_partial(beginning) && matches!(broker.read_buf(beginning).await, Ok(1..)) {}
     };
     // A timeout only makes the answer a shorter one.
     let _ = timeout(FIRST_LINE_TIMEOUT, line).await;
     match NotMqtt::identify(beginning) {
-        Some(answer) => LinkEnd::Stranger(answer),
+        Some(answer) => LinkEnd::NotMqtt(answer),
         None => LinkEnd::Violation(match Kind::of(beginning[0]) {
             Kind::Connack => Violation::Malformed(Kind::Connack, Malformed::Flags(beginning[0] & 0x0f)),
             kind => Violation::BeforeConnack(kind),

@@ -147,11 +147,11 @@ impl Driver {
                 }
             }
             Exit::GaveUp(error) => {
+                self.emit(Event::Stopped { error: Some(error) });
                 // Their callers hear why; not all of them listen.
                 if let Err(undelivered) = self.undelivered() {
                     log::warn!("{undelivered}");
                 }
-                self.emit(Event::Stopped { error: Some(error) });
             }
         }
     }

@@ -95,9 +95,9 @@ fn properties_size(message: &Message) -> usize {
 /// So many bytes with their length in front (MQTT 5.0 §1.5.5).
 fn with_length(bytes: usize) -> usize {
     let length = match bytes {
-        ..0x80 => 1,
-        ..0x4000 => 2,
-        ..0x20_0000 => 3,
+        0..0x80 => 1,
+        0x80..0x4000 => 2,
+        0x4000..0x20_0000 => 3,
         _ => 4,
     };
     length + bytes

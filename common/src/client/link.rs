@@ -112,7 +112,7 @@ pub(super) enum LinkEnd {
     /// The broker sent what no broker may send.
     Violation(Violation),
     /// The peer is no MQTT broker.
-    Stranger(NotMqtt),
+    NotMqtt(NotMqtt),
     /// The link's own socket failed.
     Local(io::Error),
     /// The broker has not answered a PINGREQ within this time, or taken a byte.

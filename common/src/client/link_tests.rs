@@ -496,7 +496,7 @@ async fn the_first_byte_that_is_no_connack_ends_the_link() {
         assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
         drop(paho);
         match timeout(LIMIT, link.end).await.expect("in time").unwrap() {
-            LinkEnd::Stranger(stranger) => assert_eq!(stranger.to_string(), shown),
+            LinkEnd::NotMqtt(answer) => assert_eq!(answer.to_string(), shown),
             other => panic!("{other:?}"),
         }
     }

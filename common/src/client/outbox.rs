@@ -172,7 +172,7 @@ impl Outbox {
     /// Waits until the message store has something to say, and acts on it.
     pub(super) async fn stored(&mut self) {
         match outcome(&mut self.disk).await {
-            Some((sequence, outcome)) => survive(self.is_stored(sequence, outcome)),
+            Some((sequence, outcome)) => resume_panic(self.is_stored(sequence, outcome)),
             None => pending().await,
         }
     }
@@ -375,7 +375,7 @@ impl Outbox {
                 settled.and(self.settle_answered())
             }
             Some((sequence, outcome)) = outcome(disk) => {
-                survive(self.is_stored(sequence, outcome));
+                resume_panic(self.is_stored(sequence, outcome));
                 Ok(())
             }
             else => pending().await,
@@ -535,7 +535,7 @@ impl Outbox {
 }
 
 /// Lets a panic of the message store's thread go on in the caller: the client does not outlive its store.
-fn survive(stored: Result<(), String>) {
+fn resume_panic(stored: Result<(), String>) {
     if let Err(panic) = stored {
         resume_unwind(Box::new(format!("the message store's thread has panicked: {panic}")));
     }

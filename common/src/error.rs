@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Operation, ReasonCode};
+use crate::client::{BrokerLimit, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
+use crate::not_mqtt::NotMqtt;
 use crate::outgoing::LineError;
 use crate::transport::ProxyProblem;
 pub use crate::transport::refusal::UpgradeRefusal;
@@ -183,6 +184,24 @@ pub enum Error {
         auth: AuthKind,
     },
 
+    /// The server that answered does not speak MQTT.
+    #[error("{target} does not speak MQTT: {answer}")]
+    NotMqtt {
+        /// `host:port` of the broker.
+        target: String,
+        /// What it said in place of a CONNACK.
+        answer: NotMqtt,
+    },
+
+    /// The broker sent what the protocol does not allow.
+    #[error("{target} broke the MQTT protocol")]
+    Protocol {
+        /// `host:port` of the broker.
+        target: String,
+        /// What is malformed, or came at the wrong time.
+        source: Cause,
+    },
+
     /// The deadline of a connection attempt passed.
     #[error("no connection to {target}{} within {} s: waiting for {waiting_for}{}", through(proxy), after.as_secs_f32(), reason(seen))]
     ConnectTimeout {
@@ -222,6 +241,17 @@ pub enum Error {
         code: ReasonCode,
         /// The acknowledgement's Reason String.
         reason_string: Option<String>,
+    },
+
+    /// The broker's CONNACK rules the operation out. It was not sent.
+    #[error("cannot {operation}: {target} {limit}")]
+    BeyondLimit {
+        /// `host:port` of the broker.
+        target: String,
+        /// What was asked.
+        operation: Operation,
+        /// What is beyond which limit.
+        limit: Box<BrokerLimit>,
     },
 
     /// The broker closed the connection in answer to an operation, more than once.
@@ -321,6 +351,15 @@ pub enum Error {
     #[error("the MQTT library failed")]
     Mqtt(#[source] Cause),
 
+    /// A panic: a defect of this crate, or of one that it uses.
+    #[error("internal failure of the {part}: {panic}")]
+    Panicked {
+        /// What has panicked.
+        part: &'static str,
+        /// The panic's message.
+        panic: String,
+    },
+
     /// What is to be published cannot be read.
     #[error(transparent)]
     Input(#[from] LineError),
@@ -415,6 +454,10 @@ impl Error {
             Error::ConnectTimeout { waiting_for, .. } => *waiting_for,
             Error::ConnectRefused { .. }
             | Error::ClosedBeforeConnack { .. }
+            | Error::NotMqtt { .. }
+            | Error::Protocol { .. }
+            | Error::BeyondLimit { .. }
+            | Error::Panicked { .. }
             | Error::Disconnected { .. }
             | Error::OperationRefused { .. }
             | Error::OperationClosesConnection { .. }
@@ -458,7 +501,10 @@ impl Error {
                 code.refuses_for_good()
             }
             Error::Disconnected { code, .. } => code.is_some_and(ReasonCode::is_permanent),
-            Error::TakenOver { .. } | Error::OperationClosesConnection { .. } => true,
+            Error::TakenOver { .. }
+            | Error::OperationClosesConnection { .. }
+            | Error::BeyondLimit { .. }
+            | Error::Panicked { .. } => true,
             _ => false,
         }
     }

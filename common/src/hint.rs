@@ -59,6 +59,17 @@ impl Error {
                 Some(format!("{}, and the certificate must be active", connect_policy(client_id, auth)))
             }
             Error::ClosedBeforeConnack { client_id, auth, .. } => Some(connect_policy(client_id, auth)),
+            Error::NotMqtt { .. } => Some(
+                "check the port, the endpoint and ALPN: AWS IoT Core takes client certificates on 8883, and on 443 only \
+                 with ALPN, which a proxy that opens TLS takes away"
+                    .to_owned(),
+            ),
+            Error::Panicked { .. } => Some(
+                "this is a defect: report it, with the log that RUST_LOG=debug gives".to_owned(),
+            ),
+            Error::ConnectRefused { code, .. } if code.is_unknown_version() => {
+                Some("the broker speaks MQTT 3.1.1 only: --mqtt-version 3.1.1".to_owned())
+            }
             Error::ConnectTimeout { waiting_for: Layer::Dns | Layer::Tcp, proxy: Some(_), .. } => {
                 Some("check the proxy's host and port, and the way to it".to_owned())
             }

@@ -32,7 +32,9 @@ mod file;
 mod hint;
 mod interrupt;
 mod logging;
+mod not_mqtt;
 mod outgoing;
+mod panics;
 mod printable;
 mod progress;
 #[cfg(test)]
@@ -44,8 +46,8 @@ mod transport;
 
 pub use certificate::Certificate;
 pub use client::{
-    Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits, Quotas,
-    SessionPolicy, Status, WhenFull, Will,
+    BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
+    Quotas, SessionPolicy, Status, WhenFull, Will,
 };
 pub use clock::{NoServerClock, ServerClock};
 pub use credentials::{
@@ -57,6 +59,7 @@ pub use endpoint::{Endpoint, InvalidEndpoint};
 pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
+pub use not_mqtt::NotMqtt;
 pub use outgoing::{LineError, Messages, Publisher, Traffic};
 pub use printable::one_line;
 pub use progress::Progress;

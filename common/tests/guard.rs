@@ -4,25 +4,24 @@
 // Descriptors and threads are counted in /proc.
 #![cfg(target_os = "linux")]
 
+#[allow(dead_code, reason = "each of the test files uses its part")]
+#[path = "support/odd_broker.rs"]
+mod odd_broker;
 mod support;
 
 use std::fs;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Error, Event, Identity, Message, QoS, Roots};
+use common::{Client, Error, Event, Message, QoS};
 use sandbox::{Sandbox, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::server::TlsStream;
 
+use odd_broker::{CONNACK, OddBroker};
 use support::{connect, device, device_on, eventually};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
@@ -46,56 +45,6 @@ async fn no_leak_since((descriptors, threads): (usize, usize)) {
     })
     .await;
 }
-
-/// A TLS server that lets a test answer MQTT as no proper broker does.
-struct OddBroker {
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    folder: tempfile::TempDir,
-}
-
-impl OddBroker {
-    async fn start() -> Self {
-        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("cert.pem"), signed.cert.pem()).unwrap();
-        fs::write(folder.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(signed.signing_key.serialize_der()));
-        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(vec![signed.cert.der().clone()], key)
-            .unwrap();
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), folder }
-    }
-
-    fn options(&self) -> ClientOptions {
-        let certificate = self.folder.path().join("cert.pem");
-        let identity = Identity::from_pem_files(&certificate, &self.folder.path().join("key.pem")).unwrap();
-        let port = self.listener.local_addr().unwrap().port();
-        let endpoint = Endpoint::parse("localhost").unwrap().with_port(port);
-        let auth = Auth::MutualTls(identity);
-        let mut options =
-            ClientOptions::new(endpoint, auth, Roots::from_file(certificate), "test-1").unwrap();
-        options.reconnect_minimum = Duration::from_millis(1);
-        options.reconnect_maximum = Duration::from_millis(1);
-        options.connect_interval = Duration::ZERO;
-        options
-    }
-
-    /// A connection whose CONNECT has been read.
-    async fn connect(&self) -> TlsStream<TcpStream> {
-        let (stream, _) = self.listener.accept().await.unwrap();
-        let mut stream = self.acceptor.accept(stream).await.unwrap();
-        assert_ne!(stream.read(&mut [0; 1024]).await.unwrap(), 0);
-        stream
-    }
-}
-
-/// CONNACK of MQTT 5, accepted, without properties.
-const CONNACK: [u8; 5] = [0x20, 3, 0, 0, 0];
 
 #[tokio::test]
 #[expect(clippy::await_holding_lock, reason = "the runtime has one thread, and the lock is for other tests")]

@@ -17,7 +17,7 @@ use super::guard::Guard;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
-use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
+use super::{ClientOptions, MqttVersion, SessionPolicy, properties};
 use crate::error::{Error, Layer};
 use crate::timeline::{BrokerLimits, Detail, Timeline};
 use crate::transport::map_read_error;
@@ -31,8 +31,8 @@ pub(super) struct Connection {
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
-    /// How many topics the broker remembers by number.
-    pub(super) topic_aliases: u16,
+    /// What the broker takes.
+    pub(super) limits: BrokerLimits,
 }
 
 /// Whether the broker shall forget an earlier session (MQTT 5 Clean Start).
@@ -104,16 +104,18 @@ impl Connection {
                 Some("it was closed without a close_notify".into())
             }
             LinkEnd::BrokerClosed | LinkEnd::Truncated => None,
+            LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
             LinkEnd::Transport(error) => match map_read_error(error, &target) {
                 rejected @ Error::CertificateRejected { .. } => return rejected,
                 other => Some(other.into()),
             },
-            LinkEnd::Violation(violation) => Some(violation.into()),
             LinkEnd::Local(error) => Some(error.into()),
             LinkEnd::Silence(patience) => {
                 Some(format!("the broker was silent for {} s", patience.as_secs_f32()).into())
             }
-            LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
+            LinkEnd::Violation(violation) => return Error::Protocol { target, source: violation.into() },
+            LinkEnd::NotMqtt(answer) => return Error::NotMqtt { target, answer },
+            LinkEnd::Panicked(panic) => return Error::Panicked { part: LINK, panic },
         };
         Error::Disconnected { target, code: None, reason_string: None, source }
     }
@@ -133,55 +135,58 @@ async fn attempt(
 ) -> Result<(Connection, Key), Error> {
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
-    let (link, key, gate) = Link::open(options.mqtt_version, events.clone()).await.map_err(Error::Link)?;
+    let (link, key, gate) =
+        Link::open(options.mqtt_version, session, events.clone()).await.map_err(Error::Link)?;
     let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
-    let (connack, seen) = oneshot::channel();
+    let (sender, connack) = oneshot::channel();
     let pulse = Pulse::new(options.keep_alive);
-    let mut link = RunningLink::start(|stop| link.run(stream, pulse, connack, stop));
-    let (guard, response) = match Guard::connect(create, connect, socket).await {
-        Ok(connected) => connected,
-        Err(error) => return Err(refusal(options, seen, &mut link, error).await),
+    let mut link = RunningLink::start(|stop| link.run(stream, pulse, sender, stop));
+    let connected = Guard::connect(create, connect, socket).await;
+    let (guard, connack) = match (connected, connack.await) {
+        (Ok(guard), Ok(connack)) => (guard, connack),
+        (outcome, connack) => return Err(refusal(options, connack.ok(), link.end().await, outcome.err())),
     };
-    let session_present = response.connect_response().is_some_and(|connack| connack.session_present);
-    let announced = response.properties();
-    let topic_aliases = announced.get_val(paho::PropertyCode::TopicAliasMaximum).unwrap_or(0);
-    let window = announced
-        .get_int(paho::PropertyCode::ReceiveMaximum)
-        .and_then(|maximum| usize::try_from(maximum).ok())
-        .map_or(options.window(), |maximum| maximum.clamp(1, options.window()));
-    let limits = BrokerLimits::of(announced);
+    let Connack { session_present, limits, .. } = connack;
+    let window =
+        limits.receive_maximum.map_or(options.window(), |maximum| options.window().min(maximum.into()));
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
-    Ok((Connection { link, guard, gate, session_present, window, topic_aliases }, key))
+    Ok((Connection { link, guard, gate, session_present, window, limits }, key))
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
-async fn refusal(
+fn refusal(
     options: &ClientOptions,
-    connack: oneshot::Receiver<Connack>,
-    link: &mut RunningLink,
-    error: paho::Error,
+    connack: Option<Connack>,
+    end: LinkEnd,
+    error: Option<paho::Error>,
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
     let auth = options.dialer.auth_kind();
-    let end = link.end().await;
-    // The link has ended, so the CONNACK is there or never comes.
-    if let Some(Connack { code, reason_string, .. }) = connack.await.ok().filter(|connack| connack.code != 0)
-    {
-        let code = ReasonCode::new(code, options.mqtt_version);
+    if let Some(Connack { refusal: Some(code), reason_string, .. }) = connack {
         return Error::ConnectRefused { target, client_id, code, reason_string, auth };
     }
     match end {
         LinkEnd::BrokerClosed | LinkEnd::Truncated => Error::ClosedBeforeConnack { target, client_id, auth },
-        LinkEnd::Transport(error) => map_read_error(error, &target),
-        LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
+        LinkEnd::Transport(error) => match error.downcast() {
+            Ok(answer) => Error::NotMqtt { target, answer },
+            Err(error) => map_read_error(error, &target),
+        },
+        LinkEnd::Violation(violation) => Error::Protocol { target, source: violation.into() },
+        LinkEnd::NotMqtt(answer) => Error::NotMqtt { target, answer },
         LinkEnd::Local(error) => Error::Link(error),
+        LinkEnd::Panicked(panic) => Error::Panicked { part: LINK, panic },
         // No PINGREQ goes out before CONNACK.
-        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => Error::Mqtt(Box::new(error)),
+        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => {
+            Error::Mqtt(error.unwrap_or(paho::Error::Failure).into())
+        }
     }
 }
+
+/// The link, as errors name it.
+const LINK: &str = "private link to the MQTT library";
 
 fn create_options(options: &ClientOptions) -> paho::CreateOptions {
     let version = match options.mqtt_version {
@@ -308,7 +313,7 @@ impl RunningLink {
                 (&mut self.task).await
             }
         };
-        // The task is never aborted, and a panic would be a bug in the link, which holds none.
+        // The task is never aborted, and makes an end of a panic by itself.
         end.unwrap_or(LinkEnd::Stopped)
     }
 }

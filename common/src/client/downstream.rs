@@ -2,49 +2,79 @@
 
 use std::io;
 use std::pin::pin;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
 
 use super::MqttVersion;
+use super::answers::{self, Unanswered};
 use super::connack::Connack;
+use super::connection::Session;
+use super::fields::Malformed;
 use super::frames::{Decoder, Kind, MAXIMUM_PACKET_SIZE, PINGRESP_PACKET, Violation};
 use super::link::{LinkEnd, READ_SIZE};
 use super::publish::Publish;
 use super::pulse::Pulse;
 use super::receipt::Inbox;
+use crate::not_mqtt::NotMqtt;
 use crate::transport::Stream;
 
-/// Carries packets until one side ends. paho's PINGREQs, which `pinged` tells of, are answered here: paho would take
-/// the link for dead otherwise.
+/// What the link knows of its connection, for both directions.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) version: MqttVersion,
+    /// What CONNECT asked for.
+    pub(super) session: Session,
+    pub(super) pulse: Pulse,
+    /// paho has sent a PINGREQ.
+    pub(super) pinged: Notify,
+    pub(super) unanswered: Unanswered,
+}
+
+/// Carries packets until one side ends. paho gets none that it could not read: what is malformed ends the connection.
+/// paho's PINGREQs are answered here: paho would take the link for dead otherwise.
 pub(super) async fn downstream(
     mut broker: ReadHalf<Stream>,
     paho: &mut WriteHalf<TcpStream>,
-    version: MqttVersion,
     mut inbox: Inbox,
-    pulse: &Pulse,
-    pinged: &Notify,
+    exchange: &Exchange,
     connack: oneshot::Sender<Connack>,
 ) -> LinkEnd {
+    let Exchange { version, pulse, pinged, .. } = exchange;
     let mut connack = Some(connack);
     let mut decoder = Decoder::new(MAXIMUM_PACKET_SIZE as usize);
     // For paho, which has to wake up for each write.
     let mut incoming = BytesMut::new();
     loop {
+        if connack.is_some() && decoder.buffer().first().is_some_and(|&first| first != CONNACK) {
+            return not_mqtt(&mut broker, decoder.buffer()).await;
+        }
         let violation = loop {
             let packet = match decoder.next_packet() {
                 Ok(Some(packet)) => packet,
                 Ok(None) => break None,
                 Err(violation) => break Some(violation),
             };
-            match packet.kind() {
-                Kind::Publish if connack.is_some() => break Some(Violation::BeforeConnack),
+            let kind = packet.kind();
+            let malformed = |malformed| Some(Violation::Malformed(kind, malformed));
+            if connack.is_some() != (kind == Kind::Connack) {
+                break Some(match connack {
+                    Some(_) => Violation::BeforeConnack(kind),
+                    None => Violation::Unexpected(kind),
+                });
+            }
+            if kind != Kind::Publish && packet.flags() != 0 {
+                break malformed(Malformed::Flags(packet.flags()));
+            }
+            match kind {
                 Kind::Publish => {
-                    let publish = match Publish::parse(packet.flags(), packet.body(), version) {
+                    let publish = match Publish::parse(packet.flags(), packet.body(), *version) {
                         Ok(publish) => publish,
-                        Err(malformed) => break Some(Violation::Publish(malformed)),
+                        Err(problem) => break malformed(problem),
                     };
                     if !inbox.is_ready() {
                         pulse.pause();
@@ -54,25 +84,36 @@ pub(super) async fn downstream(
                         pulse.resume();
                     }
                     inbox.put(publish);
-                    continue;
                 }
-                Kind::Pingresp => {
-                    pulse.ponged();
-                    continue;
+                Kind::Pingresp => pulse.ponged(),
+                Kind::Puback | Kind::Suback | Kind::Unsuback => {
+                    let answer = answers::parse(kind, packet.body(), *version);
+                    let known = answer.and_then(|packet_id| exchange.unanswered.answered(packet_id, kind));
+                    if let Err(problem) = known {
+                        break malformed(problem);
+                    }
+                    pulse.answered();
+                    incoming.extend_from_slice(&packet.bytes);
                 }
-                Kind::Puback | Kind::Suback => pulse.answered(),
                 Kind::Connack => {
-                    if let Some((sender, seen)) = connack.take().zip(Connack::parse(packet.body())) {
-                        if seen.code == 0 {
-                            pulse.begin(seen.server_keep_alive);
-                        }
+                    let seen = match Connack::parse(packet.body(), *version, exchange.session) {
+                        Ok(seen) => seen,
+                        Err(problem) => break malformed(problem),
+                    };
+                    if seen.refusal.is_none() {
+                        pulse.begin(seen.server_keep_alive());
+                    }
+                    incoming.extend_from_slice(&seen.for_paho(*version));
+                    if let Some(connack) = connack.take() {
                         // The receiver is gone only when the attempt has been given up.
-                        let _ = sender.send(seen);
+                        let _ = connack.send(seen);
                     }
                 }
-                _ => {}
+                Kind::Disconnect if *version == MqttVersion::V5 => {
+                    incoming.extend_from_slice(&answers::disconnect(&packet));
+                }
+                _ => break Some(Violation::Unexpected(kind)),
             }
-            incoming.extend_from_slice(&packet.bytes);
         };
         if let Err(error) = paho.write_all_buf(&mut incoming).await {
             return LinkEnd::Local(error);
@@ -81,18 +122,51 @@ pub(super) async fn downstream(
             return LinkEnd::Violation(violation);
         }
         decoder.buffer().reserve(READ_SIZE);
-        tokio::select! {
-            () = pinged.notified() => incoming.extend_from_slice(&PINGRESP_PACKET),
+        let end = tokio::select! {
+            () = pinged.notified() => {
+                incoming.extend_from_slice(&PINGRESP_PACKET);
+                continue;
+            }
             read = broker.read_buf(decoder.buffer()) => match read {
-                Ok(0) => return LinkEnd::BrokerClosed,
-                Ok(_) => pulse.received(),
+                Ok(0) => LinkEnd::BrokerClosed,
+                Ok(_) => {
+                    pulse.received();
+                    continue;
+                }
                 // Many servers close without a close_notify (RFC 8446 §6.1).
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return LinkEnd::Truncated,
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => LinkEnd::Truncated,
                 Err(error) => return LinkEnd::Transport(error),
             },
+        };
+        if connack.is_some() && !decoder.buffer().is_empty() {
+            return LinkEnd::Violation(Violation::CutOff);
         }
+        return end;
     }
 }
+
+/// The end of a link whose peer has begun with something else than a CONNACK. A line of text names its protocol once it is
+/// complete.
+async fn not_mqtt(broker: &mut ReadHalf<Stream>, beginning: &mut BytesMut) -> LinkEnd {
+    let line = async {
+        while NotMqtt::is_partial(beginning) && matches!(broker.read_buf(beginning).await, Ok(1..)) {}
+    };
+    // A timeout only makes the answer a shorter one.
+    let _ = timeout(FIRST_LINE_TIMEOUT, line).await;
+    match NotMqtt::identify(beginning) {
+        Some(answer) => LinkEnd::NotMqtt(answer),
+        None => LinkEnd::Violation(match Kind::of(beginning[0]) {
+            Kind::Connack => Violation::Malformed(Kind::Connack, Malformed::Flags(beginning[0] & 0x0f)),
+            kind => Violation::BeforeConnack(kind),
+        }),
+    }
+}
+
+/// How long the first line of a server that does not speak MQTT may take after its first byte.
+const FIRST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The first byte of a CONNACK (MQTT 5.0 §3.2.1).
+const CONNACK: u8 = 0x20;
 
 /// Waits until the application has been told of the connection, and has taken enough.
 async fn wait_for(

@@ -1,10 +1,12 @@
 //! The task behind a [`Client`](super::Client): connects, serves commands, reconnects.
 
 use std::future::pending;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -19,6 +21,7 @@ use super::takeovers::Takeovers;
 use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
 use crate::failure::WithHint;
+use crate::panics;
 
 pub(super) struct Driver {
     options: Arc<ClientOptions>,
@@ -59,7 +62,8 @@ impl Shared {
 pub(super) enum Start {
     /// By one attempt, whose outcome somebody waits for. Who is told of a connection lets its messages through, so that
     /// none goes to an application that has stopped waiting.
-    Once(oneshot::Sender<Result<Key, Error>>),
+    /// `None` once there is an outcome.
+    Once(Option<oneshot::Sender<Result<Key, Error>>>),
     /// By as many attempts as it takes.
     Persistently,
 }
@@ -113,17 +117,23 @@ impl Driver {
         driver
     }
 
-    /// Runs until the application is done or nothing will ever heal.
-    pub(super) async fn run(mut self, start: Start) {
-        let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
-        let exit = match self.begin(start, &mut backoff).await {
-            Some(Ok(connection)) => self.keep_up(connection, &mut backoff).await,
-            Some(Err(exit)) => exit,
-            None => return,
+    /// Runs until the application is done or nothing will ever heal. A panic below does not heal either, and is told like
+    /// any other end.
+    pub(super) async fn run(mut self, mut start: Start) {
+        // The replies to the callers outlive the panic: they are dropped with `self`, once the reason is known.
+        let exit = match AssertUnwindSafe(self.live(&mut start)).catch_unwind().await {
+            Ok(Some(exit)) => exit,
+            Ok(None) => return,
+            Err(panic) => Exit::GaveUp(Arc::new(panics::error("client", &*panic))),
         };
+        if let Exit::GaveUp(error) = &exit {
+            // Set here only, before the waiting callers learn of the end by losing their replies.
+            let _ = self.shared.gave_up.set(Arc::clone(error));
+        }
         self.status.connected = false;
-        self.report();
-        self.outbox.close().await;
+        if let Err(panic) = AssertUnwindSafe(self.close()).catch_unwind().await {
+            log::error!("{}", panics::error("client", &*panic));
+        }
         match exit {
             Exit::Left => {
                 let outcome = self.undelivered();
@@ -137,25 +147,48 @@ impl Driver {
                 }
             }
             Exit::GaveUp(error) => {
+                self.emit(Event::Stopped { error: Some(error) });
                 // Their callers hear why; not all of them listen.
                 if let Err(undelivered) = self.undelivered() {
                     log::warn!("{undelivered}");
                 }
-                // Set here only, before the waiting callers learn of the end by losing their replies.
-                let _ = self.shared.gave_up.set(Arc::clone(&error));
-                self.emit(Event::Stopped { error: Some(error) });
             }
         }
     }
 
-    /// Makes the first connection; `None` if there is to be no client.
-    async fn begin(&mut self, start: Start, backoff: &mut Backoff) -> Option<Result<Connection, Exit>> {
-        let Start::Once(mut connected) = start else { return Some(self.connect(backoff).await) };
-        let outcome = tokio::select! {
-            outcome = self.attempt() => outcome,
-            // The caller has stopped waiting.
-            () = connected.closed() => Err(Left),
+    /// Makes known that there is no connection, and closes the message store.
+    async fn close(&mut self) {
+        self.report();
+        self.outbox.close().await;
+    }
+
+    /// Connects and serves connections; `None` if there was to be no client.
+    async fn live(&mut self, start: &mut Start) -> Option<Exit> {
+        let mut backoff = Backoff::new(self.options.reconnect_minimum, self.options.reconnect_maximum);
+        let connection = match start {
+            Start::Once(connected) => self.connect_once(connected).await?,
+            Start::Persistently => match self.connect(&mut backoff).await {
+                Ok(connection) => connection,
+                Err(exit) => return Some(exit),
+            },
         };
+        Some(self.keep_up(connection, &mut backoff).await)
+    }
+
+    /// Makes the first connection, and tells `connected` of it; `None` if there is to be no client.
+    async fn connect_once(
+        &mut self,
+        connected: &mut Option<oneshot::Sender<Result<Key, Error>>>,
+    ) -> Option<Connection> {
+        let outcome = {
+            let waiting = connected.as_mut()?;
+            tokio::select! {
+                outcome = self.attempt() => outcome,
+                // The caller has stopped waiting.
+                () = waiting.closed() => Err(Left),
+            }
+        };
+        let connected = connected.take()?;
         let error = match outcome {
             Ok(Ok((connection, _))) if connected.is_closed() => {
                 connection.disconnect(&self.options, Self::GOODBYE).await;
@@ -164,7 +197,7 @@ impl Driver {
             Ok(Ok((connection, key))) => {
                 // Who stops waiting now has dropped the client, too.
                 let _ = connected.send(Ok(key));
-                return Some(Ok(connection));
+                return Some(connection);
             }
             Ok(Err(error)) => Some(error),
             Err(Left) => None,
@@ -282,7 +315,7 @@ impl Driver {
             Ok((connection, _)) => {
                 let session_present = connection.session_present;
                 timeline.connected();
-                self.outbox.connected(session_present, connection.topic_aliases);
+                self.outbox.connected(session_present, connection.limits);
                 self.status.connected = true;
                 self.status.connections += 1;
                 self.report();
@@ -348,7 +381,9 @@ impl Driver {
     /// Sends what is asked for and hands on what arrives, until the connection ends.
     async fn serve(&mut self, connection: &Connection) -> Ended {
         loop {
-            self.outbox.send(connection.client(), connection.window);
+            if let Err(error) = self.outbox.send(connection.client(), connection.window) {
+                return Ended::Refused(error);
+            }
             self.report();
             let until = match &self.leaving {
                 Some(_) if self.outbox.is_empty() => return Ended::Left,

@@ -1,4 +1,6 @@
-//! Just enough of the MQTT wire format to tell packets apart.
+//! Packets within a byte stream.
+
+use std::fmt;
 
 use bytes::{Bytes, BytesMut};
 
@@ -19,20 +21,58 @@ pub(super) struct Packet {
     header: usize,
 }
 
-/// The packets that the link looks at (MQTT 5.0 §2.1.2).
+/// The types of packets (MQTT 5.0 §2.1.2), as far as brokers or this client send them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Connack,
     Publish,
     Puback,
-    /// SUBSCRIBE or UNSUBSCRIBE.
-    Subscription,
-    /// SUBACK or UNSUBACK.
+    Subscribe,
     Suback,
+    Unsubscribe,
+    Unsuback,
     Pingreq,
     Pingresp,
     Disconnect,
-    Other,
+    /// One that has no place in a connection of this client's, or in any: its number.
+    Other(u8),
+}
+
+impl Kind {
+    /// The type that a packet's first byte tells.
+    pub(super) fn of(first: u8) -> Self {
+        match first >> 4 {
+            2 => Kind::Connack,
+            3 => Kind::Publish,
+            4 => Kind::Puback,
+            8 => Kind::Subscribe,
+            9 => Kind::Suback,
+            10 => Kind::Unsubscribe,
+            11 => Kind::Unsuback,
+            12 => Kind::Pingreq,
+            13 => Kind::Pingresp,
+            14 => Kind::Disconnect,
+            number => Kind::Other(number),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Kind::Connack => "CONNACK",
+            Kind::Publish => "PUBLISH",
+            Kind::Puback => "PUBACK",
+            Kind::Subscribe => "SUBSCRIBE",
+            Kind::Suback => "SUBACK",
+            Kind::Unsubscribe => "UNSUBSCRIBE",
+            Kind::Unsuback => "UNSUBACK",
+            Kind::Pingreq => "PINGREQ",
+            Kind::Pingresp => "PINGRESP",
+            Kind::Disconnect => "DISCONNECT",
+            Kind::Other(number) => return write!(f, "packet of type {number}"),
+        })
+    }
 }
 
 /// What no broker may send.
@@ -42,10 +82,14 @@ pub(super) enum Violation {
     Length,
     #[error("the broker sent a packet of {0} bytes, and the client takes at most {MAXIMUM_PACKET_SIZE}")]
     TooLong(usize),
-    #[error("the broker sent a PUBLISH before its CONNACK (MQTT 5.0 §3.2)")]
-    BeforeConnack,
-    #[error("the broker sent a PUBLISH that {0}")]
-    Publish(#[from] Malformed),
+    #[error("the broker sent a {0} before its CONNACK (MQTT 5.0 §3.2)")]
+    BeforeConnack(Kind),
+    #[error("the broker sent a {0}, for which there is no reason")]
+    Unexpected(Kind),
+    #[error("the broker closed the connection within its CONNACK")]
+    CutOff,
+    #[error("the broker's {0} {1}")]
+    Malformed(Kind, Malformed),
 }
 
 impl Decoder {
@@ -80,17 +124,7 @@ impl Decoder {
 
 impl Packet {
     pub(super) fn kind(&self) -> Kind {
-        match self.bytes[0] >> 4 {
-            2 => Kind::Connack,
-            3 => Kind::Publish,
-            4 => Kind::Puback,
-            8 | 10 => Kind::Subscription,
-            9 | 11 => Kind::Suback,
-            12 => Kind::Pingreq,
-            13 => Kind::Pingresp,
-            14 => Kind::Disconnect,
-            _ => Kind::Other,
-        }
+        Kind::of(self.bytes[0])
     }
 
     /// The flags of the fixed header (MQTT 5.0 §2.1.3).
@@ -153,14 +187,14 @@ mod tests {
             (Kind::Publish, publish_packet(0x30, "a/b", None, &[7; 20_000])),
             (Kind::Publish, publish_packet(0x32, "t", Some(0x0102), b"")),
             (Kind::Puback, vec![0x40, 2, 1, 2]),
-            (Kind::Subscription, vec![0x82, 6, 0, 1, 0, 1, b't', 1]),
-            (Kind::Subscription, vec![0xa2, 5, 0, 1, 0, 1, b't']),
+            (Kind::Subscribe, vec![0x82, 6, 0, 1, 0, 1, b't', 1]),
+            (Kind::Unsubscribe, vec![0xa2, 5, 0, 1, 0, 1, b't']),
             (Kind::Suback, vec![0x90, 3, 0, 1, 1]),
-            (Kind::Suback, vec![0xb0, 2, 0, 1]),
+            (Kind::Unsuback, vec![0xb0, 2, 0, 1]),
             (Kind::Pingreq, PINGREQ_PACKET.to_vec()),
             (Kind::Pingresp, PINGRESP_PACKET.to_vec()),
             (Kind::Disconnect, vec![0xe0, 0]),
-            (Kind::Other, vec![0xf0, 0]),
+            (Kind::Other(15), vec![0xf0, 0]),
         ];
         let bytes = stream.iter().flat_map(|(_, bytes)| bytes).copied().collect::<Vec<_>>();
         for chunk in [1, 2, 3, 5, 7, 64, 1000, 100_000] {

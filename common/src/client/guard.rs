@@ -12,6 +12,7 @@
 //! - its writes never fail: see [`super::link`];
 //! - `automatic_reconnect` and `delete_oldest_messages` stay off: both touch freed or uninitialised memory.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 use std::sync::mpsc;
 use std::thread;
@@ -21,6 +22,7 @@ use paho_mqtt as paho;
 
 use super::link::LinkSocket;
 use crate::error::Error;
+use crate::panics;
 
 /// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -45,7 +47,7 @@ impl Guard {
         create: paho::CreateOptions,
         connect: paho::ConnectOptions,
         link: LinkSocket,
-    ) -> Result<(Self, paho::ServerResponse), paho::Error> {
+    ) -> Result<Self, paho::Error> {
         keep_paho_running();
         let mut client = paho::AsyncClient::new(create)?;
         let events = client.get_event_stream(None);
@@ -53,7 +55,7 @@ impl Guard {
         let mut guard = Self { client: Some(client), events, link, pending: Some(token.clone()) };
         let outcome = token.await;
         guard.pending = None;
-        Ok((guard, outcome?))
+        outcome.map(|_| guard)
     }
 
     /// The next thing that happened to the connection.
@@ -114,7 +116,12 @@ fn dispose(disposal: Disposal) {
     let disposer = DISPOSER.get_or_init(|| {
         let (sender, receiver) = mpsc::channel::<Disposal>();
         let spawned = thread::Builder::new().name("paho-disposer".to_owned()).spawn(move || {
-            receiver.into_iter().for_each(Disposal::run);
+            for disposal in receiver {
+                // The next one has to be disposed of all the same.
+                if let Err(panic) = catch_unwind(AssertUnwindSafe(|| disposal.run())) {
+                    log::error!("{}", panics::error("disposal of an MQTT client", &*panic));
+                }
+            }
         });
         if let Err(error) = spawned {
             log::error!("cannot start the thread that disposes of MQTT clients: {error}");

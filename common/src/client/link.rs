@@ -9,11 +9,13 @@
 use std::convert::Infallible;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use socket2::{SockRef, Socket};
 use tokio::io::{AsyncWriteExt, copy, sink, split};
 use tokio::join;
@@ -22,14 +24,18 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use super::MqttVersion;
+use super::answers::Unanswered;
 use super::connack::Connack;
-use super::downstream::downstream;
+use super::connection::Session;
+use super::downstream::{Exchange, downstream};
 use super::events::EventSender;
 use super::frames::Violation;
 use super::peer;
 use super::pulse::Pulse;
 use super::receipt::{self, Acknowledged, Gate, Inbox, Key};
 use super::upstream::upstream;
+use crate::not_mqtt::NotMqtt;
+use crate::panics;
 use crate::transport::Stream;
 
 /// A port on 127.0.0.1 for one connection of paho's.
@@ -39,6 +45,7 @@ pub(super) struct Link {
     pub(super) address: SocketAddr,
     socket: LinkSocket,
     version: MqttVersion,
+    session: Session,
     inbox: Inbox,
     acknowledged: Acknowledged,
 }
@@ -64,12 +71,19 @@ impl LinkSocket {
         }
     }
 
+    /// Ends the link's direction, upon which paho closes the connection.
+    fn end(&self) {
+        if let Some(socket) = self.0.get() {
+            // It may be closed already.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
+    }
+
     /// Ends the link's direction and reads until paho has closed its own, on a thread that may wait.
     pub(super) fn close(&self, limit: Duration) {
+        self.end();
         let Some(mut socket) = self.0.get() else { return };
         let deadline = Instant::now() + limit;
-        // It may be closed already.
-        let _ = socket.shutdown(Shutdown::Write);
         let mut buffer = [0; READ_SIZE];
         while Instant::now() < deadline {
             match socket.read(&mut buffer) {
@@ -97,12 +111,16 @@ pub(super) enum LinkEnd {
     Transport(io::Error),
     /// The broker sent what no broker may send.
     Violation(Violation),
+    /// The peer is no MQTT broker.
+    NotMqtt(NotMqtt),
     /// The link's own socket failed.
     Local(io::Error),
     /// The broker has not answered a PINGREQ within this time, or taken a byte.
     Silence(Duration),
     /// The client needs it no more.
     Stopped,
+    /// The link has panicked, with this message.
+    Panicked(String),
 }
 
 impl Link {
@@ -115,13 +133,18 @@ impl Link {
     /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
     const DRAIN: Duration = Duration::from_secs(30);
 
-    /// Opens a port, for a connection whose messages go among `events` once the key has been turned.
-    pub(super) async fn open(version: MqttVersion, events: EventSender) -> io::Result<(Self, Key, Gate)> {
+    /// Opens a port, for a connection that asks for `session`, and whose messages go among `events` once the key has been
+    /// turned.
+    pub(super) async fn open(
+        version: MqttVersion,
+        session: Session,
+        events: EventSender,
+    ) -> io::Result<(Self, Key, Gate)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
         let (inbox, key, gate, acknowledged) = receipt::inbox(events);
         let socket = LinkSocket::default();
-        Ok((Self { listener, address, socket, version, inbox, acknowledged }, key, gate))
+        Ok((Self { listener, address, socket, version, session, inbox, acknowledged }, key, gate))
     }
 
     /// A hold on the socket that the link will have once paho has connected.
@@ -135,9 +158,26 @@ impl Link {
     }
 
     /// Waits for paho and carries bytes between it and `broker` until one side ends, or `pulse` finds that the
-    /// broker has died. The CONNACK, once seen, goes to `connack`: paho keeps its code but drops its Reason String.
-    /// When the other end of `stop` is dropped, the link ends.
+    /// broker has died. The CONNACK goes to `connack`. When the other end of `stop` is dropped, the link ends.
     pub(super) async fn run(
+        self,
+        broker: Stream,
+        pulse: Pulse,
+        connack: oneshot::Sender<Connack>,
+        stop: oneshot::Receiver<Infallible>,
+    ) -> LinkEnd {
+        let socket = self.socket();
+        match AssertUnwindSafe(self.carry(broker, pulse, connack, stop)).catch_unwind().await {
+            Ok(end) => end,
+            Err(panic) => {
+                // paho would wait for a link that has gone.
+                socket.end();
+                LinkEnd::Panicked(panics::message(&*panic))
+            }
+        }
+    }
+
+    async fn carry(
         self,
         broker: Stream,
         pulse: Pulse,
@@ -156,26 +196,14 @@ impl Link {
         drop(self.listener);
         let (from_broker, mut to_broker) = split(broker);
         let (mut from_paho, mut to_paho) = split(paho);
-        let pinged = Notify::new();
+        let (version, session) = (self.version, self.session);
+        let (pinged, unanswered) = (Notify::new(), Unanswered::default());
+        let exchange = Exchange { version, session, pulse, pinged, unanswered };
         let end = {
-            let mut downstream = pin!(downstream(
-                from_broker,
-                &mut to_paho,
-                self.version,
-                self.inbox,
-                &pulse,
-                &pinged,
-                connack
-            ));
+            let mut downstream = pin!(downstream(from_broker, &mut to_paho, self.inbox, &exchange, connack));
             let acknowledge = || self.socket.acknowledge();
-            let upstream = pin!(upstream(
-                &mut from_paho,
-                acknowledge,
-                &mut to_broker,
-                self.acknowledged,
-                &pulse,
-                &pinged
-            ));
+            let upstream =
+                pin!(upstream(&mut from_paho, acknowledge, &mut to_broker, self.acknowledged, &exchange));
             tokio::select! {
                 end = &mut downstream => end,
                 end = upstream => match end {

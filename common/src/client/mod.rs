@@ -2,6 +2,7 @@
 
 mod action;
 mod aliases;
+mod answers;
 mod backlog;
 mod backoff;
 mod connack;
@@ -14,6 +15,7 @@ mod events;
 mod fields;
 mod frames;
 mod guard;
+mod limits;
 mod link;
 #[cfg(test)]
 mod link_tests;
@@ -52,6 +54,7 @@ pub use self::delivery::Delivery;
 use self::driver::{Driver, Shared, Start};
 pub use self::event::Event;
 pub use self::events::Events;
+pub use self::limits::BrokerLimit;
 pub use self::message::{Message, QoS};
 pub use self::operation::Operation;
 pub use self::options::ClientOptions;
@@ -89,9 +92,9 @@ impl Client {
     /// Whatever [`Error`] ended the attempt, within [`ClientOptions::connect_timeout`].
     pub async fn connect(options: ClientOptions) -> Result<(Client, Events), Error> {
         let (connected, outcome) = oneshot::channel();
-        let (client, events) = Self::spawn(options, Start::Once(connected)).await?;
+        let (client, events) = Self::spawn(options, Start::Once(Some(connected))).await?;
         // Without an answer the runtime is shutting down.
-        let key = outcome.await.unwrap_or(Err(Error::Stopped { source: None }))?;
+        let key = outcome.await.unwrap_or_else(|_| Err(client.shared.stopped()))?;
         key.turn();
         Ok((client, events))
     }
@@ -127,7 +130,9 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::OperationRefused`] with the PUBACK's reason code, [`Error::OperationTimeout`] after
+    /// [`Error::OperationRefused`] with the PUBACK's reason code, [`Error::BeyondLimit`] where the broker's CONNACK rules
+    /// the message out, which then ends with this error though it has waited over connections or in
+    /// [`persistence`](ClientOptions::persistence), [`Error::OperationTimeout`] after
     /// [`ClientOptions::operation_timeout`], [`Error::OperationClosesConnection`] where the broker answers by
     /// closing the connection, [`Error::Stopped`].
     pub async fn publish(&self, message: Message) -> Result<(), Error> {

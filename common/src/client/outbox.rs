@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
 use std::mem;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,6 +22,8 @@ use super::suspect::{Suspect, blames_an_action};
 use super::waiting::{Entry, Kept, Waiting};
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
+use crate::panics;
+use crate::timeline::BrokerLimits;
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
 /// again on the next connection. paho's own memory ends with its connection.
@@ -42,6 +45,8 @@ pub(super) struct Outbox {
     /// When the quotas let the next message go.
     turn: Option<Instant>,
     aliases: Aliases,
+    /// Those of the connection that stands, or stood last.
+    limits: BrokerLimits,
     published: u64,
     dropped: u64,
     disk: Option<Disk>,
@@ -65,8 +70,13 @@ impl Outbox {
         let Some(directory) = options.persistence.clone() else { return Ok(outbox) };
         let client_id = options.client_id.clone();
         let opened = spawn_blocking(move || Store::open(&directory, &client_id)).await;
-        // It does not panic; without an answer the runtime is shutting down.
-        let (store, left) = opened.unwrap_or(Err(Error::Stopped { source: None }))?;
+        let (store, left) = opened.unwrap_or_else(|error| {
+            Err(match error.try_into_panic() {
+                Ok(panic) => panics::error("message store", &*panic),
+                // The runtime is shutting down.
+                Err(_) => Error::Stopped { source: None },
+            })
+        })?;
         for Stored { key: sequence, message } in left {
             outbox.next_sequence = sequence + 1;
             outbox.waiting.insert(Entry {
@@ -103,6 +113,7 @@ impl Outbox {
             pace: Pace::new(&options.quotas),
             turn: None,
             aliases: Aliases::default(),
+            limits: BrokerLimits::default(),
             published: 0,
             dropped: 0,
             disk: None,
@@ -161,12 +172,17 @@ impl Outbox {
     /// Waits until the message store has something to say, and acts on it.
     pub(super) async fn stored(&mut self) {
         match outcome(&mut self.disk).await {
-            Some((sequence, outcome)) => self.is_stored(sequence, outcome),
+            Some((sequence, outcome)) => resume_panic(self.is_stored(sequence, outcome)),
             None => pending().await,
         }
     }
 
-    fn is_stored(&mut self, sequence: u64, outcome: Result<(), Error>) {
+    /// Passes on what the message store says of a message.
+    ///
+    /// # Errors
+    ///
+    /// The store's thread has panicked, with this message.
+    fn is_stored(&mut self, sequence: u64, outcome: Result<(), Error>) -> Result<(), String> {
         match outcome {
             Ok(()) => {
                 // It may have been dropped meanwhile, to make room.
@@ -174,11 +190,14 @@ impl Outbox {
                     entry.kept = Kept::Stored;
                     entry.reply.accept();
                 }
+                Ok(())
             }
             Err(error) => {
+                let panic = Store::panic(&error);
                 if let Some(entry) = self.waiting.remove_first(|entry| entry.sequence == sequence) {
                     entry.reply.answer(Err(error));
                 }
+                panic.map_or(Ok(()), Err)
             }
         }
     }
@@ -190,7 +209,8 @@ impl Outbox {
         // Nothing is lost if the runtime is shutting down: it waits for the thread.
         let _ = spawn_blocking(move || drop(store)).await;
         while let Some((sequence, outcome)) = outcomes.recv().await {
-            self.is_stored(sequence, outcome);
+            // Whoever closes the store does without it.
+            let _ = self.is_stored(sequence, outcome);
         }
     }
 
@@ -283,35 +303,58 @@ impl Outbox {
         status.dropped = self.dropped;
     }
 
-    /// Sends what waits, as far as `window` and the quotas reach.
-    pub(super) fn send(&mut self, client: &paho::AsyncClient, window: usize) {
-        while let Some(mut entry) = self.next(window) {
+    /// Sends queued actions until the in-flight window or a quota is exhausted. What the broker's limits rule out fails with
+    /// [`Error::BeyondLimit`], and the rest goes on. That holds for a stored message, too, and for one of an earlier run,
+    /// whose end is logged: no refusal of a broker's leaves a message in the store, where it would come up in each run.
+    ///
+    /// # Errors
+    ///
+    /// The limits rule out a subscription to renew, which the application counts on.
+    pub(super) fn send(&mut self, client: &paho::AsyncClient, window: usize) -> Result<(), Error> {
+        while let Some(mut entry) = self.next(window)? {
             let id = self.next_id;
             self.next_id += 1;
-            self.answers.push(send(client, &mut self.aliases, &entry.action, id));
+            let mut none = Aliases::default();
+            let aliases = if self.limits.allow_alias(&entry.action) { &mut self.aliases } else { &mut none };
+            self.answers.push(send(client, aliases, &entry.action, id));
             entry.sent = true;
             self.in_flight.insert(id, entry);
         }
+        Ok(())
     }
 
     /// Takes out what may be sent now.
-    fn next(&mut self, window: usize) -> Option<Entry> {
+    fn next(&mut self, window: usize) -> Result<Option<Entry>, Error> {
         self.turn = None;
-        while self.waiting.front()?.is_abandoned() {
-            self.waiting.pop_front();
+        loop {
+            let Some(front) = self.waiting.front() else { return Ok(None) };
+            if front.is_abandoned() {
+                self.waiting.pop_front();
+                continue;
+            }
+            let window = if self.suspect.wants_alone(front.sequence) { 1 } else { window };
+            if front.kept == Kept::Storing || self.in_flight.len() >= window {
+                return Ok(None);
+            }
+            if let Err(limit) = self.limits.check(&front.action) {
+                let (target, operation) = (self.options.dialer.target(), front.action.operation());
+                let error = Error::BeyondLimit { target, operation, limit: Box::new(limit) };
+                if front.sequence == Entry::RENEWED {
+                    return Err(error);
+                }
+                if let Some(entry) = self.waiting.pop_front() {
+                    self.finish(entry, Err(error));
+                }
+                continue;
+            }
+            if let Action::Publish(message) = &front.action
+                && let Err(turn) = self.pace.take(Instant::now(), message.size())
+            {
+                self.turn = Some(turn);
+                return Ok(None);
+            }
+            return Ok(self.waiting.pop_front());
         }
-        let front = self.waiting.front().filter(|front| front.kept != Kept::Storing)?;
-        let window = if self.suspect.wants_alone(front.sequence) { 1 } else { window };
-        if self.in_flight.len() >= window {
-            return None;
-        }
-        if let Action::Publish(message) = &front.action
-            && let Err(turn) = self.pace.take(Instant::now(), message.size())
-        {
-            self.turn = Some(turn);
-            return None;
-        }
-        self.waiting.pop_front()
     }
 
     /// When the quotas allow the next message.
@@ -332,7 +375,7 @@ impl Outbox {
                 settled.and(self.settle_answered())
             }
             Some((sequence, outcome)) = outcome(disk) => {
-                self.is_stored(sequence, outcome);
+                resume_panic(self.is_stored(sequence, outcome));
                 Ok(())
             }
             else => pending().await,
@@ -389,10 +432,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// A connection has been made, whose broker takes so many topic aliases. Without the session the subscriptions
-    /// are renewed, before anything else: what the application publishes may be what it listens for.
-    pub(super) fn connected(&mut self, session_present: bool, topic_aliases: u16) {
-        self.aliases = Aliases::new(topic_aliases.min(self.options.topic_aliases));
+    /// A connection has been made, to a broker with these limits. Without the session the subscriptions are renewed,
+    /// before anything else: what the application publishes may be what it listens for.
+    pub(super) fn connected(&mut self, session_present: bool, limits: BrokerLimits) {
+        self.limits = limits;
+        self.aliases = Aliases::new(limits.topic_alias_maximum.unwrap_or(0).min(self.options.topic_aliases));
         if session_present {
             // A renewal that was cut off is made now, unless the application has unsubscribed meanwhile.
             let subscriptions = &self.subscriptions;
@@ -487,6 +531,13 @@ impl Outbox {
             }
             Action::Unsubscribe { filter } => self.subscriptions.retain(|(known, _)| known != filter),
         }
+    }
+}
+
+/// Lets a panic of the message store's thread go on in the caller: the client does not outlive its store.
+fn resume_panic(stored: Result<(), String>) {
+    if let Err(panic) = stored {
+        resume_unwind(Box::new(format!("the message store's thread has panicked: {panic}")));
     }
 }
 

@@ -1,3 +1,5 @@
+use std::panic::AssertUnwindSafe;
+
 use tokio::sync::oneshot;
 
 use super::*;
@@ -41,7 +43,7 @@ impl Fixture {
 
     /// Sends all that may be sent, without a broker.
     fn send(&mut self) {
-        while let Some(mut entry) = self.outbox.next(100) {
+        while let Some(mut entry) = self.outbox.next(100).unwrap() {
             entry.sent = true;
             self.outbox.in_flight.insert(self.outbox.next_id, entry);
             self.outbox.next_id += 1;
@@ -87,7 +89,7 @@ fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
     fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
     fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
     fixture.outbox.connection_lost(&closed()).unwrap();
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
     assert_eq!(fixture.waiting(), expected);
 }
@@ -99,7 +101,7 @@ fn a_session_that_is_still_there_needs_no_subscriptions() {
     fixture.push(subscribe("t"));
     fixture.send();
     fixture.outbox.connection_lost(&closed()).unwrap();
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert_eq!(fixture.waiting(), ["publish to a", "subscribe to t"]);
 }
 
@@ -107,7 +109,7 @@ fn a_session_that_is_still_there_needs_no_subscriptions() {
 fn a_renewal_that_was_cut_off_is_made_on_the_next_connection_and_once() {
     let mut fixture = Fixture::subscribed("s");
     for session_present in [false, false, true] {
-        fixture.outbox.connected(session_present, 0);
+        fixture.outbox.connected(session_present, BrokerLimits::default());
         assert_eq!(fixture.waiting(), ["subscribe to s"], "{session_present}");
         fixture.send();
         fixture.outbox.connection_lost(&closed()).unwrap();
@@ -153,7 +155,7 @@ fn the_action_that_ends_three_connections_in_a_row_is_refused() {
     fixture.push(publish("bad"));
     fixture.push(publish("good"));
     for _ in 0..3 {
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         fixture.outbox.connection_lost(&closed()).unwrap();
     }
@@ -172,7 +174,7 @@ fn the_action_that_ends_connections_takes_no_other_with_it() {
     let mut connections = 0;
     while !fixture.outbox.is_empty() {
         connections += 1;
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         loop {
             fixture.send();
             let in_flight = &fixture.outbox.in_flight;
@@ -213,10 +215,10 @@ fn a_network_that_fails_is_nobodys_fault() {
     let mut fixture = Fixture::new();
     fixture.push(publish("a"));
     for _ in 0..10 {
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
-        fixture.outbox.connected(true, 0);
+        fixture.outbox.connected(true, BrokerLimits::default());
         fixture.send();
         let maintenance = ReasonCode::new(0x98, MqttVersion::V5);
         fixture.outbox.connection_lost(&lost(Some(maintenance), None)).unwrap();
@@ -230,7 +232,7 @@ fn an_acknowledgement_between_two_closes_clears_the_suspect() {
     fixture.push(publish("slow"));
     for round in 0..10 {
         fixture.push(publish("quick"));
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         fixture.send();
         let quick = fixture.outbox.next_id - 1;
         fixture.outbox.settle(quick, Ok(())).unwrap();
@@ -242,7 +244,7 @@ fn an_acknowledgement_between_two_closes_clears_the_suspect() {
 #[test]
 fn a_refused_renewal_is_the_applications_business() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
     let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
     let error = fixture.outbox.settle(1, Err(refused)).unwrap_err();
@@ -252,34 +254,34 @@ fn a_refused_renewal_is_the_applications_business() {
 #[test]
 fn a_renewal_that_was_refused_when_the_connection_ended_is_not_forgotten() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
     let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
     fixture.outbox.answers.push(Box::pin(async { (1, Err(refused)) }));
     assert!(fixture.outbox.connection_lost(&closed()).unwrap_err().is_permanent());
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert_eq!(fixture.waiting(), ["subscribe to s"]);
 }
 
 #[test]
 fn a_renewal_is_not_made_for_an_application_that_has_unsubscribed() {
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
     fixture.send();
     fixture.outbox.settle(2, Ok(())).unwrap();
     fixture.outbox.connection_lost(&lost(None, Some("reset"))).unwrap();
-    fixture.outbox.connected(true, 0);
+    fixture.outbox.connected(true, BrokerLimits::default());
     assert!(fixture.outbox.is_empty());
 
     // The answers may be seen in another order than they came in.
     let mut fixture = Fixture::subscribed("s");
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     fixture.push(Action::Unsubscribe { filter: "s".to_owned() });
     fixture.send();
     fixture.outbox.settle(2, Ok(())).unwrap();
     fixture.outbox.settle(1, Ok(())).unwrap();
-    fixture.outbox.connected(false, 0);
+    fixture.outbox.connected(false, BrokerLimits::default());
     assert!(fixture.outbox.is_empty());
 }
 
@@ -288,7 +290,7 @@ fn a_renewal_before_the_action_that_ends_the_connection_does_not_hide_it() {
     let mut fixture = Fixture::subscribed("s");
     fixture.push(publish("bad"));
     for _ in 0..3 {
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         let renewal = fixture.outbox.next_id;
         fixture.send();
         fixture.outbox.settle(renewal, Ok(())).unwrap();
@@ -307,7 +309,7 @@ fn a_renewal_that_ends_every_connection_ends_the_client() {
     fixture.send();
     fixture.outbox.settle(1, Ok(())).unwrap();
     for round in 1..=Suspect::CLOSES_OF_RENEWAL {
-        fixture.outbox.connected(false, 0);
+        fixture.outbox.connected(false, BrokerLimits::default());
         let good = fixture.outbox.next_id;
         fixture.send();
         fixture.outbox.settle(good, Ok(())).unwrap();
@@ -442,4 +444,41 @@ fn properties_take_room() {
         fixture.push(Action::Publish(Arc::new(message.clone())));
         assert_eq!(fixture.answers.last_mut().unwrap().try_recv().is_ok(), refused);
     }
+}
+
+#[tokio::test]
+async fn the_panic_of_the_message_stores_thread_goes_on_in_the_driver() {
+    let directory = tempfile::tempdir().unwrap();
+    let options = Fixture::with(|options| options.persistence = Some(directory.path().to_owned()));
+    let outbox = Outbox::open(Arc::clone(&options.outbox.options)).await.unwrap();
+    let mut fixture = Fixture { outbox, answers: Vec::new() };
+    let disk = fixture.outbox.disk.as_ref().unwrap();
+    disk.store.append(vec![(1, Arc::new(Message::new("a", "")))], |_| panic!("in the store"));
+    fixture.push(publish("b"));
+    let panic = AssertUnwindSafe(fixture.outbox.progress()).catch_unwind().await.unwrap_err();
+    let expected = "the message store's thread has panicked: in the store";
+    assert_eq!(panics::message(&*panic), expected);
+    let refused = fixture.answers[0].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::Store { .. }), "{refused:?}");
+    fixture.outbox.close().await;
+}
+
+#[test]
+fn a_message_beyond_the_brokers_limits_fails_and_those_around_it_are_sent() {
+    let mut fixture = Fixture::new();
+    for topic in ["a", "a topic with more bytes than the limit", "b"] {
+        fixture.push(publish(topic));
+    }
+    let limits = BrokerLimits { maximum_packet_size: Some(20), ..BrokerLimits::default() };
+    fixture.outbox.connected(false, limits);
+    fixture.send();
+    assert_eq!(fixture.outbox.in_flight.len(), 2);
+    let refused = fixture.answers[1].try_recv().unwrap().unwrap_err();
+    assert!(matches!(refused, Error::BeyondLimit { .. }), "{refused:?}");
+    // The limits are those of one connection.
+    fixture.outbox.connection_lost(&closed()).unwrap();
+    fixture.push(publish("a topic with more bytes than the limit"));
+    fixture.outbox.connected(false, BrokerLimits::default());
+    fixture.send();
+    assert_eq!(fixture.outbox.in_flight.len(), 3);
 }

@@ -78,6 +78,34 @@ fn build(message: &Message, topic: &str, properties: paho::Properties) -> paho::
         .finalize()
 }
 
+/// The identifiers of properties (MQTT 5.0 §2.2.2.2).
+pub(super) mod id {
+    pub(in crate::client) const PAYLOAD_FORMAT: u8 = 0x01;
+    pub(in crate::client) const MESSAGE_EXPIRY: u8 = 0x02;
+    pub(in crate::client) const CONTENT_TYPE: u8 = 0x03;
+    pub(in crate::client) const RESPONSE_TOPIC: u8 = 0x08;
+    pub(in crate::client) const CORRELATION_DATA: u8 = 0x09;
+    pub(in crate::client) const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
+    pub(in crate::client) const SESSION_EXPIRY: u8 = 0x11;
+    pub(in crate::client) const ASSIGNED_CLIENT_ID: u8 = 0x12;
+    pub(in crate::client) const SERVER_KEEP_ALIVE: u8 = 0x13;
+    pub(in crate::client) const AUTHENTICATION_METHOD: u8 = 0x15;
+    pub(in crate::client) const AUTHENTICATION_DATA: u8 = 0x16;
+    pub(in crate::client) const RESPONSE_INFORMATION: u8 = 0x1a;
+    pub(in crate::client) const SERVER_REFERENCE: u8 = 0x1c;
+    pub(in crate::client) const REASON_STRING: u8 = 0x1f;
+    pub(in crate::client) const RECEIVE_MAXIMUM: u8 = 0x21;
+    pub(in crate::client) const TOPIC_ALIAS_MAXIMUM: u8 = 0x22;
+    pub(in crate::client) const TOPIC_ALIAS: u8 = 0x23;
+    pub(in crate::client) const MAXIMUM_QOS: u8 = 0x24;
+    pub(in crate::client) const RETAIN_AVAILABLE: u8 = 0x25;
+    pub(in crate::client) const USER_PROPERTY: u8 = 0x26;
+    pub(in crate::client) const MAXIMUM_PACKET_SIZE: u8 = 0x27;
+    pub(in crate::client) const WILDCARD_AVAILABLE: u8 = 0x28;
+    pub(in crate::client) const SUBSCRIPTION_IDENTIFIERS_AVAILABLE: u8 = 0x29;
+    pub(in crate::client) const SHARED_AVAILABLE: u8 = 0x2a;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,7 +1,8 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use super::fields::{Fields, Malformed};
+use super::fields::{Fields, Malformed, Value};
+use super::properties::id;
 use super::{Message, MqttVersion, QoS};
 
 /// A PUBLISH that has arrived (MQTT 5.0 §3.3).
@@ -31,7 +32,7 @@ impl Publish {
             }
         };
         if version == MqttVersion::V5 {
-            read_properties(fields.properties()?, &mut message)?;
+            read_properties(&mut fields, &mut message)?;
         }
         if message.topic.is_empty() {
             return Err(Malformed::NoTopic);
@@ -42,34 +43,25 @@ impl Publish {
 }
 
 /// Reads the properties (MQTT 5.0 §3.3.2.3).
-fn read_properties(mut properties: Fields<'_>, message: &mut Message) -> Result<(), Malformed> {
-    while !properties.is_empty() {
-        match properties.byte()? {
-            PAYLOAD_FORMAT => drop(properties.byte()?),
-            EXPIRY => message.expiry = Some(Duration::from_secs(properties.four_bytes()?.into())),
-            CONTENT_TYPE => message.content_type = Some(properties.text()?.to_owned()),
-            RESPONSE_TOPIC => message.response_topic = Some(properties.text()?.to_owned()),
-            CORRELATION_DATA => message.correlation_data = Some(properties.binary()?.to_vec()),
-            SUBSCRIPTION_IDENTIFIER => drop(properties.variable_length()?),
-            USER_PROPERTY => {
-                let (name, value) = (properties.text()?, properties.text()?);
+fn read_properties(fields: &mut Fields<'_>, message: &mut Message) -> Result<(), Malformed> {
+    fields.properties(|id, value| {
+        match (id, value) {
+            (id::PAYLOAD_FORMAT | id::SUBSCRIPTION_IDENTIFIER, _) => {}
+            (id::MESSAGE_EXPIRY, Value::Number(seconds)) => {
+                message.expiry = Some(Duration::from_secs(seconds.into()));
+            }
+            (id::CONTENT_TYPE, Value::Text(text)) => message.content_type = Some(text.to_owned()),
+            (id::RESPONSE_TOPIC, Value::Text(topic)) => message.response_topic = Some(topic.to_owned()),
+            (id::CORRELATION_DATA, Value::Binary(data)) => message.correlation_data = Some(data.to_vec()),
+            (id::USER_PROPERTY, Value::Pair(name, value)) => {
                 message.user_properties.push((name.to_owned(), value.to_owned()));
             }
-            TOPIC_ALIAS => return Err(Malformed::TopicAlias),
-            other => return Err(Malformed::Property(other)),
+            (id::TOPIC_ALIAS, _) => return Err(Malformed::TopicAlias),
+            (other, _) => return Err(Malformed::Property(other)),
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
-
-const PAYLOAD_FORMAT: u8 = 0x01;
-const EXPIRY: u8 = 0x02;
-const CONTENT_TYPE: u8 = 0x03;
-const RESPONSE_TOPIC: u8 = 0x08;
-const CORRELATION_DATA: u8 = 0x09;
-const SUBSCRIPTION_IDENTIFIER: u8 = 0x0b;
-const TOPIC_ALIAS: u8 = 0x23;
-const USER_PROPERTY: u8 = 0x26;
 
 /// The QoS in the flags of a PUBLISH (MQTT 5.0 §3.3.1.2).
 pub(super) fn qos(flags: u8) -> u8 {
@@ -148,6 +140,8 @@ mod tests {
             (0, b"\x00\x00\x03\x23\x00\x01", Malformed::TopicAlias),
             (0, b"\x00\x01t\x03\x24\x00\x01", Malformed::Property(0x24)),
             (0, b"\x00\x01t\x04\x03\x00\x01\xff", Malformed::NotUtf8),
+            (0, b"\x00\x01t\x04\x01\x00\x01\x00", Malformed::Duplicate(1)),
+            (0, b"\x00\x01t\x02\x7e\x00", Malformed::Property(0x7e)),
             (0, b"\x00\x01t\x07\x26\x00\x01k\x00\x01\x00", Malformed::Nul),
         ] {
             assert_eq!(Publish::parse(flags, body, V5), Err(malformed), "{body:x?}");

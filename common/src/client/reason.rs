@@ -70,6 +70,11 @@ impl ReasonCode {
         }
     }
 
+    /// Whether a broker of MQTT 3.1.1 says that it does not know the version.
+    pub(crate) fn is_unknown_version(self) -> bool {
+        self.version == MqttVersion::V311 && self.code == 1
+    }
+
     /// Whether the broker says that another connection has the same client ID.
     pub(crate) fn is_takeover(self) -> bool {
         self.version == MqttVersion::V5 && self.code == 0x8e

@@ -5,26 +5,27 @@ use std::time::Duration;
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
 use tokio::time::timeout;
 
+use super::downstream::Exchange;
+use super::fields::Fields;
 use super::frames::{Decoder, Kind, PINGREQ_PACKET};
 use super::link::{LinkEnd, READ_SIZE};
 use super::publish::{puback, qos};
-use super::pulse::{Beat, Pulse};
+use super::pulse::Beat;
 use super::receipt::Acknowledged;
 use crate::transport::Stream;
 
-/// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's goes to `pinged` instead.
+/// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's is answered on this side.
 /// `acknowledge` tells paho's socket that what it sent has been read.
 pub(super) async fn upstream(
     paho: &mut ReadHalf<TcpStream>,
     acknowledge: impl Fn(),
     broker: &mut WriteHalf<Stream>,
     mut acknowledged: Acknowledged,
-    pulse: &Pulse,
-    pinged: &Notify,
+    exchange: &Exchange,
 ) -> LinkEnd {
+    let Exchange { pulse, pinged, unanswered, .. } = exchange;
     let mut decoder = Decoder::new(usize::MAX);
     // One write for all that is there: each is a TLS record and a call of the kernel's.
     let mut outgoing = BytesMut::new();
@@ -68,8 +69,13 @@ pub(super) async fn upstream(
                     pinged.notify_one();
                     continue;
                 }
-                Kind::Publish if qos(packet.flags()) > 0 => pulse.asked(),
-                Kind::Subscription => pulse.asked(),
+                Kind::Publish if qos(packet.flags()) == 0 => {}
+                kind @ (Kind::Publish | Kind::Subscribe | Kind::Unsubscribe) => {
+                    if let Some((packet_id, answer)) = request(kind, packet.body()) {
+                        unanswered.asked(packet_id, answer);
+                    }
+                    pulse.asked();
+                }
                 Kind::Disconnect => may_insert = false,
                 _ => {}
             }
@@ -83,6 +89,21 @@ pub(super) async fn upstream(
             return end;
         }
     }
+}
+
+/// The packet identifier of a request, and the kind of its answer.
+fn request(kind: Kind, body: &[u8]) -> Option<(u16, Kind)> {
+    let mut fields = Fields::new(body);
+    let answer = match kind {
+        Kind::Publish => {
+            // The topic comes first.
+            fields.binary().ok()?;
+            Kind::Puback
+        }
+        Kind::Subscribe => Kind::Suback,
+        _ => Kind::Unsuback,
+    };
+    Some((fields.two_bytes().ok()?, answer))
 }
 
 /// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `patience` for

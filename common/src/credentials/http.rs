@@ -19,13 +19,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
-use tokio::task::JoinSet;
 
 use crate::error::{Cause, Error};
 use crate::timeline::Timeline;
 use crate::transport::proxy::is_metadata;
 use crate::transport::route::connect_directly;
-use crate::transport::{Identity, ProxyProblem, Route, Stream, tls};
+use crate::transport::{Identity, ProxyProblem, Route, Stream, driving, tls};
 
 /// The largest answer that is read, in bytes. Credentials take a few thousand.
 const MAX_BODY: usize = 1024 * 1024;
@@ -190,13 +189,15 @@ async fn exchange(
         })
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io)?;
-    // Dropped, and so aborted, at the end or when the call is given up.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection);
-
-    let (parts, body) = sender.send_request(request).await.map_err(io)?.into_parts();
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(ConnectorError::io)?;
-    Ok(Response::from_parts(parts, SdkBody::from(body.to_bytes())))
+    driving(
+        Box::pin(connection),
+        Box::pin(async {
+            let (parts, body) = sender.send_request(request).await.map_err(io)?.into_parts();
+            let body = Limited::new(body, MAX_BODY).collect().await.map_err(ConnectorError::io)?;
+            Ok(Response::from_parts(parts, SdkBody::from(body.to_bytes())))
+        }),
+    )
+    .await
 }
 
 fn refuses_login(error: &Error) -> bool {

@@ -1,5 +1,3 @@
-use paho_mqtt::{Properties, PropertyCode};
-
 /// What a broker said in its CONNACK of what it takes (MQTT 5.0 §3.2.2.3); `None` where it said nothing, and then
 /// MQTT's own default holds. MQTT 3.1.1 has no such words.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,21 +15,8 @@ pub struct BrokerLimits {
     pub topic_alias_maximum: Option<u16>,
     /// Whether it keeps retained messages.
     pub retain_available: Option<bool>,
-}
-
-impl BrokerLimits {
-    pub(crate) fn of(connack: &Properties) -> Self {
-        let property = |code| connack.get(code);
-        let two_bytes = |code| property(code).and_then(|property| property.get_u16());
-        let byte = |code| property(code).and_then(|property| property.get_byte());
-        Self {
-            server_keep_alive: two_bytes(PropertyCode::ServerKeepAlive),
-            receive_maximum: two_bytes(PropertyCode::ReceiveMaximum),
-            maximum_qos: byte(PropertyCode::MaximumQos),
-            maximum_packet_size: property(PropertyCode::MaximumPacketSize)
-                .and_then(|property| property.get_u32()),
-            topic_alias_maximum: two_bytes(PropertyCode::TopicAliasMaximum),
-            retain_available: byte(PropertyCode::RetainAvailable).map(|available| available != 0),
-        }
-    }
+    /// Whether a topic filter may have wildcards.
+    pub wildcard_subscriptions: Option<bool>,
+    /// Whether subscriptions may be shared.
+    pub shared_subscriptions: Option<bool>,
 }

@@ -203,3 +203,17 @@ async fn the_error_of_a_key_is_found_below_the_handshake() {
         assert_eq!(shown.contains("hint: a hint"), permanent, "{shown}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_panics_is_an_internal_failure() {
+    let pki = Pki::new();
+    let (identity, began, _go_on) = slow_identity(&pki);
+    // The key finds nobody to tell, and panics.
+    drop(began);
+    let server = pki.server(&[&rustls::version::TLS13], true);
+    let dialer = dialer(echo(server).await, Auth::MutualTls(identity), pki.roots());
+    let error = first_byte(&dialer).await.expect_err("the key panics");
+    assert!(matches!(error, Error::Panicked { part: "TLS handshake", .. }), "{error:?}");
+    assert!(error.to_string().contains("the test listens"), "{error}");
+    assert!(error.is_permanent());
+}

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use futures_util::future::BoxFuture;
 use rustls::ClientConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
@@ -50,6 +51,19 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A connection, whatever it is made of.
 pub(crate) type Stream = Box<dyn Io>;
+
+/// Does `work`, which needs `connection` to be driven meanwhile: in one task, so that a panic of either is the caller's.
+///
+/// Both are boxed where they are made: the compiler cannot tell otherwise that they are [`Send`].
+pub(crate) async fn driving<T>(
+    connection: BoxFuture<'static, hyper::Result<()>>,
+    mut work: BoxFuture<'_, T>,
+) -> T {
+    tokio::select! {
+        done = &mut work => done,
+        _ = connection => work.await,
+    }
+}
 
 /// How long a signature holds: what AWS IoT Core accepts, whatever the request says.
 const SIGNATURE_EXPIRES: Duration = Duration::from_secs(5 * 60);

@@ -2,16 +2,15 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
-use std::thread;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::panics::on_own_thread;
 
 /// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -60,7 +59,7 @@ pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Res
         Err(_) => {
             let name = host.to_owned();
             let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            on_own_thread(lookup).await.map_err(failed)?
+            on_own_thread("resolver", move |_| lookup(), failed).await?.map_err(failed)?
         }
     };
     if addresses.is_empty() {
@@ -73,20 +72,6 @@ pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Res
         }
     }
     Ok(addresses)
-}
-
-/// Runs something that blocks and cannot be stopped. tokio's own pool for that, which `lookup_host` uses, is waited
-/// for when the runtime ends: with a resolver that does not answer, neither a deadline nor Ctrl-C would end the
-/// process.
-async fn on_own_thread<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> io::Result<T> {
-    let (sender, receiver) = oneshot::channel();
-    thread::Builder::new().name("resolver".to_owned()).spawn(move || {
-        // Nobody waits any more when the deadline has passed.
-        let _ = sender.send(work());
-    })?;
-    receiver.await.unwrap_or_else(|_| Err(io::Error::other("the resolver's thread has ended")))
 }
 
 /// Connects to whichever address answers first, and says which it was.
@@ -192,10 +177,14 @@ mod tests {
     fn a_resolver_that_hangs_does_not_keep_the_runtime() {
         let (release, hang) = std::sync::mpsc::channel::<()>();
         let (ended, end) = std::sync::mpsc::channel();
-        thread::spawn(move || {
+        std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("builds");
             runtime.block_on(async {
-                let lookup = on_own_thread(move || hang.recv().map_err(io::Error::other));
+                let lookup = on_own_thread(
+                    "test",
+                    move |_| hang.recv(),
+                    |source| Error::Resolve { host: "localhost".to_owned(), source },
+                );
                 tokio::time::timeout(Duration::from_millis(10), lookup).await.expect_err("it hangs");
             });
             drop(runtime);

@@ -3,7 +3,6 @@
 use std::error::Error as StdError;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -12,12 +11,13 @@ use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, ClientConfig, OtherError};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Identity, Roots};
 use crate::error::Error;
+use crate::panics::{Caller, on_own_thread};
 use crate::timeline::{Detail, PeerCertificate};
 
 /// The one cryptography provider, always named: a process-wide default could be anyone's.
@@ -108,25 +108,21 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let turn = turn.lock_owned().await;
-    let (mut sender, receiver) = oneshot::channel();
     let runtime = Handle::current();
     let (host, thread_target) = (host.to_owned(), target.to_owned());
-    let handshake = move || {
-        let outcome = runtime.block_on(async {
+    let handshake = move |caller: Caller| {
+        let _turn = turn;
+        runtime.block_on(async {
             tokio::select! {
                 outcome = shake_hands(config, &host, stream, &thread_target) => Some(outcome),
-                () = sender.closed() => None,
+                () = caller.gone() => None,
             }
-        });
-        if let Some(outcome) = outcome {
-            // Nobody waits any more when the deadline has passed meanwhile.
-            let _ = sender.send(outcome);
-        }
-        drop(turn);
+        })
     };
     let failed = |error: io::Error| Error::Tls { target: target.to_owned(), source: error.into() };
-    thread::Builder::new().name("TLS handshake".to_owned()).spawn(handshake).map_err(failed)?;
-    receiver.await.unwrap_or_else(|_| Err(failed(io::Error::other("the handshake's thread has ended"))))
+    let outcome = on_own_thread("TLS handshake", handshake, failed).await?;
+    // Its caller, this one, is still there.
+    outcome.unwrap_or_else(|| Err(failed(io::Error::other("the handshake was given up"))))
 }
 
 /// What came of a handshake, for the timeline.

@@ -13,9 +13,9 @@ use http::header::{
 };
 use http::{Request, StatusCode};
 use http_body_util::Empty;
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinSet;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -24,8 +24,9 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
-use super::{Io, Stream, refusal, tls};
-use crate::error::{AuthKind, Cause, Error};
+use super::{Io, Stream, driving, refusal, tls};
+use crate::error::{AuthKind, Error};
+use crate::not_mqtt::NotMqtt;
 use crate::printable::one_line;
 
 /// The subprotocol of MQTT (MQTT 5 §6).
@@ -51,7 +52,6 @@ pub(crate) async fn upgrade(
     target: &str,
     auth: AuthKind,
 ) -> Result<Stream, Error> {
-    let failed = |source: Cause| Error::WebSocket { target: target.to_owned(), source };
     let key = generate_key();
     let request = Request::get(path)
         .header(HOST, host_header)
@@ -61,23 +61,32 @@ pub(crate) async fn upgrade(
         .header(SEC_WEBSOCKET_KEY, &key)
         .header(SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL)
         .body(Empty::<Bytes>::new())
-        .map_err(|error| failed(error.into()))?;
+        .map_err(|error| Error::WebSocket { target: target.to_owned(), source: error.into() })?;
 
-    let (mut sender, connection) =
+    let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| http_error(error, target))?;
-    // Aborts the connection when this function is dropped before it is done.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection.with_upgrades());
+    let answer = Box::pin(switched(sender, request, key, target, auth));
+    let upgraded = driving(Box::pin(connection.with_upgrades()), answer).await?;
+    Ok(frames(TokioIo::new(upgraded)).await)
+}
 
+/// Sends the request, and gives what is behind an answer that switches protocols.
+async fn switched(
+    mut sender: SendRequest<Empty<Bytes>>,
+    request: Request<Empty<Bytes>>,
+    key: String,
+    target: &str,
+    auth: AuthKind,
+) -> Result<Upgraded, Error> {
     let mut response = sender.send_request(request).await.map_err(|error| http_error(error, target))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let body = refusal::read_body(&mut response).await;
         let refusal = refusal::read(response.status(), response.headers(), &body);
         return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal), auth });
     }
-    check_answer(response.headers(), &key).map_err(|problem| failed(problem.into()))?;
-    let upgraded = hyper::upgrade::on(response).await.map_err(|error| http_error(error, target))?;
-    Ok(frames(TokioIo::new(upgraded)).await)
+    check_answer(response.headers(), &key)
+        .map_err(|problem| Error::WebSocket { target: target.to_owned(), source: problem.into() })?;
+    hyper::upgrade::on(response).await.map_err(|error| http_error(error, target))
 }
 
 /// The failure of an HTTP exchange. Over TLS 1.3 a refused client certificate shows here, at the first read.
@@ -174,8 +183,8 @@ fn payload(message: Result<Message, WsError>) -> Option<io::Result<Bytes>> {
     match message {
         Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
         // MQTT 5 §6 [MQTT-6.0.0-1].
-        Ok(Message::Text(_)) => {
-            Some(Err(io::Error::new(io::ErrorKind::InvalidData, "the server sent a WebSocket text message")))
+        Ok(Message::Text(text)) => {
+            Some(Err(io::Error::new(io::ErrorKind::InvalidData, NotMqtt::text_message(&text))))
         }
         Ok(Message::Close(Some(close))) => Some(Err(closed(&close))),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,

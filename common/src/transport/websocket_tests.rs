@@ -422,3 +422,37 @@ async fn property_websocket_frames() {
         assert!(!shown.contains(char::is_control), "{shown:?}");
     }
 }
+
+/// A stream that panics when it is read.
+struct Panicking;
+
+impl tokio::io::AsyncRead for Panicking {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        panic!("below the upgrade");
+    }
+}
+
+impl tokio::io::AsyncWrite for Panicking {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+#[should_panic(expected = "below the upgrade")]
+async fn a_panic_below_the_upgrade_is_the_callers() {
+    let auth = AuthKind::Credentials { cognito_identity: None };
+    let _ = upgrade(Box::new(Panicking), "a.example", "/mqtt", TARGET, auth).await;
+}

@@ -102,13 +102,15 @@ fn accepted(client_id: &str, asked: Duration, steps: &[Step]) -> Check {
 
 fn describe(limits: &BrokerLimits) -> Vec<String> {
     let number = |what: &str, value: Option<u32>| value.map(|value| format!("{what} {value}"));
-    let retain = limits.retain_available.map(|available| format!("retained messages: {available}"));
+    let available = |what: &str, value: Option<bool>| value.map(|value| format!("{what}: {value}"));
     [
         number("receive maximum", limits.receive_maximum.map(u32::from)),
         number("maximum QoS", limits.maximum_qos.map(u32::from)),
         number("maximum packet size", limits.maximum_packet_size),
         number("topic aliases", limits.topic_alias_maximum.map(u32::from)),
-        retain,
+        available("retained messages", limits.retain_available),
+        available("wildcard subscriptions", limits.wildcard_subscriptions),
+        available("shared subscriptions", limits.shared_subscriptions),
     ]
     .into_iter()
     .flatten()

@@ -1,13 +1,15 @@
 //! Servers that must not be trusted, do not answer, or are not there: each ends in one clear message, in time.
 
+use std::ffi::OsStr;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use sandbox::{Sandbox, ServerCertificate};
-use testkit::{Outcome, Sample};
+use testkit::{Outcome, Sample, openssl};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_pubsub");
 
@@ -93,6 +95,29 @@ fn a_server_of_tls_1_1() {
     against(&sandbox, "localhost", server.port).failed(1, &["TLS handshake", "hint:"]);
 }
 
+/// The port of HTTPS, say, where the client certificate is not asked for and ALPN does not count.
+#[test]
+fn a_web_server_behind_tls_is_named_whether_it_closes_the_connection_or_not() {
+    let sandbox = Sandbox::start().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let names = "-subj /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=CA:FALSE";
+    let key = "-newkey rsa:2048 -nodes -days 90 -out cert.pem -keyout key.pem";
+    openssl(folder.path(), &format!("req -x509 {key} {names}"));
+    let [cert, key] = ["cert.pem", "key.pem"].map(|file| folder.path().join(file));
+    for closes in [false, true] {
+        let mut server = OpenSsl::with_certificate(&cert, &key, &[]);
+        let mut answer = server.child.stdin.take().unwrap();
+        answer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        let _open = (!closes).then_some(answer);
+        let sample = Sample::new(BINARY)
+            .args(["--endpoint", "localhost", "--port", &server.port.to_string()])
+            .args(["--ca-file", &cert.display().to_string()])
+            .device(sandbox.device());
+        let words = ["a web server answers here (HTTP 400)", "hint: check the port, the endpoint and ALPN"];
+        sample.run().failed(1, &words);
+    }
+}
+
 /// `openssl s_server` on a free port; ended on drop.
 struct OpenSsl {
     child: Child,
@@ -102,14 +127,13 @@ struct OpenSsl {
 impl OpenSsl {
     fn start(sandbox: &Sandbox, flags: &[&str]) -> Self {
         let device = sandbox.device();
+        Self::with_certificate(&device.cert_file, &device.key_file, flags)
+    }
+
+    fn with_certificate(certificate: &Path, key: &Path, flags: &[&str]) -> Self {
         let mut child = Command::new("openssl")
             .args(["s_server", "-accept", "127.0.0.1:0"])
-            .args(
-                [device.cert_file.as_os_str(), device.key_file.as_os_str()]
-                    .iter()
-                    .zip(["-cert", "-key"])
-                    .flat_map(|(file, flag)| [std::ffi::OsStr::new(flag), file]),
-            )
+            .args([OsStr::new("-cert"), certificate.as_os_str(), OsStr::new("-key"), key.as_os_str()])
             .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -6,6 +6,7 @@ mod problem;
 mod record;
 mod worker;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
@@ -16,6 +17,7 @@ pub(crate) use self::problem::Problem;
 use self::worker::{Done, Request, Worker};
 use super::Message;
 use crate::error::Error;
+use crate::panics;
 
 /// The messages of one client ID in one directory.
 ///
@@ -59,10 +61,27 @@ impl Store {
         let worker = Worker::new(database, directory.to_owned(), waiting, left.expired);
         let worker = thread::Builder::new()
             .name("message store".to_owned())
-            .spawn(move || worker.run())
+            .spawn(move || {
+                let mut worker = worker;
+                match catch_unwind(AssertUnwindSafe(|| worker.run())) {
+                    Ok(()) => worker.close(),
+                    Err(panic) => worker.refuse_all(&panics::message(&*panic)),
+                }
+            })
             .map_err(|error| refused(error.into()))?;
         let store = Self { directory: directory.to_owned(), requests: Some(requests), worker: Some(worker) };
         Ok((store, left.messages))
+    }
+
+    /// The message of the panic that has ended the store's work, if `error` tells of one.
+    pub(super) fn panic(error: &Error) -> Option<String> {
+        match error {
+            Error::Store { source, .. } => match source.downcast_ref() {
+                Some(Problem::Died(panic)) => Some(panic.clone()),
+                _ => None,
+            },
+            _ => None,
+        }
     }
 
     /// Hands messages to the store's thread. Once they are on disk, or cannot be, `done` is told so on that thread;

@@ -1,7 +1,8 @@
-use std::any::Any;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+
+use crate::panics;
 
 /// Why a store cannot be used. One transaction has many callers, hence `Clone`.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -28,6 +29,9 @@ pub(crate) enum Problem {
     /// A defect, of the database or here, that a damaged file may have brought to light.
     #[error("internal failure: {0}")]
     Panicked(String),
+    /// The store's thread has panicked, and does no more.
+    #[error("the store's thread has panicked: {0}")]
+    Died(String),
     /// The store's thread has ended.
     #[error("the store's thread has ended")]
     Stopped,
@@ -95,12 +99,8 @@ impl Problem {
 
 /// Does `work`, and makes an error of a panic: the database may meet one in a file that was damaged.
 pub(super) fn contained<T>(work: impl FnOnce() -> Result<T, Problem>) -> Result<T, Problem> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Problem::Panicked(words(&*panic))))
-}
-
-fn words(panic: &(dyn Any + Send)) -> String {
-    let fixed = panic.downcast_ref::<&str>().map(|&words| words.to_owned());
-    fixed.or_else(|| panic.downcast_ref().cloned()).unwrap_or_else(|| "no words".to_owned())
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Problem::Panicked(panics::message(&*panic))))
 }
 
 #[cfg(test)]

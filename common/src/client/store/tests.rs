@@ -329,3 +329,24 @@ fn a_damaged_file_gives_an_error_or_the_messages() {
     }
     assert!(refused > rounds / 5 && read > rounds / 5, "{refused} refused, {read} read");
 }
+
+#[test]
+fn a_panic_on_the_stores_thread_is_told_to_everybody_who_waits() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = open(&directory);
+    // Its answer runs on the store's thread.
+    let (go_on, wait) = mpsc::channel::<()>();
+    store.append(batch(1..=1), move |_| {
+        wait.recv_timeout(PATIENCE).expect("the others are asked for");
+        panic!("in the test");
+    });
+    let others = [begin(&store, batch(2..=2)), begin(&store, batch(3..=3))];
+    store.remove(1);
+    go_on.send(()).unwrap();
+    let told = others.map(|other| other.recv_timeout(PATIENCE).expect("an answer"));
+    for outcome in told.into_iter().chain([append(&store, batch(4..=4))]) {
+        let error = outcome.unwrap_err();
+        assert_eq!(Store::panic(&error).as_deref(), Some("in the test"), "{error:?}");
+        assert!(Chain(&error).to_string().contains("the store's thread has panicked: in the test"));
+    }
+}

@@ -64,15 +64,31 @@ impl Worker {
         Self { database, directory, requests, group, due, failing: false }
     }
 
-    pub(super) fn run(mut self) {
+    /// Works until nothing more is asked for.
+    pub(super) fn run(&mut self) {
         while self.gather() {
             self.commit();
         }
         if !self.group.is_empty() {
             self.commit();
         }
+    }
+
+    pub(super) fn close(self) {
         if let Err(problem) = self.database.close() {
             log::debug!("the message store was not closed: {problem}");
+        }
+    }
+
+    /// Refuses everything, from what is under way until the store is dropped, since the work has panicked.
+    pub(super) fn refuse_all(mut self, panic: &str) {
+        log::error!("the message store {} has failed: {panic}", self.directory.display());
+        self.group.reverse();
+        let under_way = std::iter::from_fn(|| self.group.pop());
+        for request in under_way.chain(self.requests) {
+            if let Request::Append { done, .. } = request {
+                done.tell(Err(failure("write to", &self.directory, Problem::Died(panic.to_owned()))));
+            }
         }
     }
 
@@ -108,7 +124,9 @@ impl Worker {
         });
         self.report(&written);
         let mut removals = Vec::new();
-        for request in self.group.drain(..) {
+        // A panic leaves those that have no answer yet where `refuse_all` finds them.
+        self.group.reverse();
+        while let Some(request) = self.group.pop() {
             match request {
                 Request::Append { batch, done } => {
                     // A transaction that failed may be on disk all the same: what its caller was told of must not be

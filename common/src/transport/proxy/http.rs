@@ -12,12 +12,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
-use tokio::task::JoinSet;
 
 use super::{Failure, Heard, HttpAnswer, Listening, ProxyAnswer, ProxyCredentials, ProxyProblem};
 use crate::error::Cause;
 use crate::transport::tls::tls_cause;
-use crate::transport::{Stream, refusal};
+use crate::transport::{Stream, driving, refusal};
 
 /// The longest head of an answer, in bytes. It also bounds what is read at a time: a proxy that sends interim answers
 /// without an end is read for long otherwise, by hyper's 400 KiB, before a deadline is looked at.
@@ -40,19 +39,19 @@ pub(in crate::transport) async fn connect(
     })?;
     let (mut sender, connection) =
         http1::Builder::new().max_buf_size(MAX_HEAD).handshake(TokioIo::new(stream)).await.map_err(failed)?;
-    // Aborts the connection when this function is dropped before it is done.
-    let mut driver = JoinSet::new();
-    driver.spawn(connection.with_upgrades());
-
-    let mut response = sender.send_request(request).await.map_err(failed)?;
-    if !response.status().is_success() {
-        let answer = ProxyAnswer::Http(Box::new(read(&mut response).await));
-        return Err(meaning(response.status().as_u16(), answer, credentials.is_some()).into());
-    }
-    let complaint = format!("it answered HTTP {} and opened no way", response.status().as_u16());
-    let upgraded = hyper::upgrade::on(response).await;
-    let upgraded = upgraded.map_err(|_| protocol(&complaint, heard.bytes()))?;
-    Ok(Box::new(TokioIo::new(upgraded)))
+    let upgraded = driving(
+        Box::pin(connection.with_upgrades()),
+        Box::pin(async {
+            let mut response = sender.send_request(request).await.map_err(failed)?;
+            if !response.status().is_success() {
+                let answer = ProxyAnswer::Http(Box::new(read(&mut response).await));
+                return Err(meaning(response.status().as_u16(), answer, credentials.is_some()).into());
+            }
+            let complaint = format!("it answered HTTP {} and opened no way", response.status().as_u16());
+            hyper::upgrade::on(response).await.map_err(|_| protocol(&complaint, heard.bytes()))
+        }),
+    );
+    Ok(Box::new(TokioIo::new(upgraded.await?)))
 }
 
 /// The target stands in the request line and, the same, in Host (RFC 9112 §3.2.3).

@@ -10,6 +10,7 @@ use std::time::Duration;
 use crate::client::{Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 use crate::outgoing::LineError;
+use crate::printable::one_line;
 use crate::transport::ProxyProblem;
 pub use crate::transport::refusal::UpgradeRefusal;
 
@@ -464,7 +465,7 @@ fn through(proxy: &Option<String>) -> String {
 }
 
 fn reason(reason_string: &Option<String>) -> String {
-    reason_string.as_ref().map(|text| format!(" ({text})")).unwrap_or_default()
+    reason_string.as_ref().map(|text| format!(" ({})", one_line(text))).unwrap_or_default()
 }
 
 fn said(code: &Option<ReasonCode>) -> String {

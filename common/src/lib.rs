@@ -57,7 +57,7 @@ pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
 pub use outgoing::{LineError, Messages, Publisher, Traffic};
-pub use printable::one_line;
+pub use printable::{json_line, one_line};
 pub use progress::Progress;
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use common::one_line;
+use common::{json_line, one_line};
 use serde_json::json;
 
 use crate::check::{Check, Outcome};
@@ -126,7 +126,7 @@ impl<W: Write> Report<W> {
             "check": check.name, "outcome": outcome, "finding": check.finding, "hint": check.hint,
             "advice": advice.collect::<Vec<_>>(),
         });
-        writeln!(self.writer, "{object}")
+        writeln!(self.writer, "{}", json_line(&object))
     }
 }
 

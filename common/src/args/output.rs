@@ -8,7 +8,7 @@ use terminal_size::{Width, terminal_size_of};
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::logging;
 use crate::outgoing::Traffic;
-use crate::printable::one_line;
+use crate::printable::{json_line, one_line};
 use crate::timeline::Timelines;
 
 /// What goes to stdout, and how much is logged on stderr.
@@ -231,7 +231,7 @@ impl<W: Write> Output<W> {
             if let Value::Object(fields) = fields {
                 object.extend(fields);
             }
-            writeln!(self.writer, "{}", Value::Object(object))?;
+            writeln!(self.writer, "{}", json_line(&Value::Object(object)))?;
         } else {
             writeln!(self.writer, "{}", one_line(text))?;
         }

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::aliases::Aliases;
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, Quotas, ReasonCode, properties};
 use crate::error::Error;
-use crate::failure::WithHint;
+use crate::failure;
 
 /// The outcome of a command.
 pub(super) type Outcome = Result<(), Error>;
@@ -69,7 +69,7 @@ impl Reply {
         };
         // The caller may have stopped waiting. What is lost is told of all the same.
         if let Err(Err(error)) = receiver.send(outcome) {
-            log::warn!("{}", WithHint(&error));
+            failure::warn(&error);
         }
     }
 }

@@ -171,6 +171,8 @@ pub enum Error {
         reason_string: Option<String>,
         /// Who was refused.
         auth: AuthKind,
+        /// What CONNECT asked for beside the connection.
+        asked: Box<ConnectAsked>,
     },
 
     /// The broker ended the connection between CONNECT and CONNACK.
@@ -182,6 +184,8 @@ pub enum Error {
         client_id: String,
         /// Who was turned away.
         auth: AuthKind,
+        /// What CONNECT asked for beside the connection.
+        asked: Box<ConnectAsked>,
     },
 
     /// The deadline of a connection attempt passed.
@@ -347,6 +351,16 @@ pub enum AuthKind {
         /// The authorizer's name; `None` is the account's default authorizer.
         name: Option<String>,
     },
+}
+
+/// What a CONNECT asks for that a policy has to allow beside the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectAsked {
+    /// To publish the will, if there is one.
+    pub will: Option<Operation>,
+    /// Whether to resume the session of an earlier run.
+    pub session: bool,
 }
 
 /// One step of a connection, from the bottom up.

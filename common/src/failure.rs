@@ -110,7 +110,7 @@ mod tests {
     use super::*;
     use crate::client::{MqttVersion, Operation, ReasonCode};
     use crate::credentials::CredentialSource;
-    use crate::error::{AuthKind, Cause, Layer, UpgradeRefusal};
+    use crate::error::{AuthKind, Cause, ConnectAsked, Layer, UpgradeRefusal};
     use crate::transport::ProxyProblem;
 
     #[test]
@@ -139,7 +139,7 @@ mod tests {
         let cause = || -> Cause { FOREIGN.into() };
         let auth = || AuthKind::CustomAuthorizer { name: Some(text()) };
         let code = ReasonCode::new(0x87, MqttVersion::V5);
-        let publish = || Operation::Publish { topic: text() };
+        let publish = || Operation::Publish { topic: text(), retain: true };
         let refusal = || UpgradeRefusal {
             status: 401,
             error_type: Some(text()),
@@ -176,8 +176,14 @@ mod tests {
                 code,
                 reason_string: Some(text()),
                 auth: auth(),
+                asked: Box::new(ConnectAsked { will: Some(publish()), session: true }),
             },
-            Error::ClosedBeforeConnack { target: text(), client_id: text(), auth: auth() },
+            Error::ClosedBeforeConnack {
+                target: text(),
+                client_id: text(),
+                auth: auth(),
+                asked: Box::default(),
+            },
             Error::ConnectTimeout {
                 target: text(),
                 proxy: Some(text()),

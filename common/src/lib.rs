@@ -37,6 +37,7 @@ mod progress;
 #[cfg(test)]
 mod property;
 mod region;
+mod shortage;
 pub mod sigv4;
 pub mod timeline;
 mod transport;
@@ -53,7 +54,7 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, ConnectAsked, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::until_interrupted;
 pub use outgoing::{LineError, Messages, Publisher, Traffic};

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use paho_mqtt as paho;
@@ -19,6 +20,7 @@ use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
 use super::{ClientOptions, MqttVersion, ReasonCode, SessionPolicy, properties};
 use crate::error::{Error, Layer};
+use crate::shortage;
 use crate::timeline::{BrokerLimits, Detail, Timeline};
 use crate::transport::map_read_error;
 
@@ -142,7 +144,11 @@ async fn attempt(
     let mut link = RunningLink::start(|stop| link.run(stream, pulse, connack, stop));
     let (guard, response) = match Guard::connect(create, connect, socket).await {
         Ok(connected) => connected,
-        Err(error) => return Err(refusal(options, seen, &mut link, error).await),
+        Err(error) => {
+            // Before the link gives its descriptors back: the MQTT library calls it a general failure.
+            let shortage = shortage::now();
+            return Err(refusal(options, seen, &mut link, error, shortage).await);
+        }
     };
     let session_present = response.connect_response().is_some_and(|connack| connack.session_present);
     let announced = response.properties();
@@ -162,24 +168,31 @@ async fn refusal(
     connack: oneshot::Receiver<Connack>,
     link: &mut RunningLink,
     error: paho::Error,
+    shortage: Option<io::Error>,
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
     let auth = options.dialer.auth_kind();
+    let asked = Box::new(options.asked());
     let end = link.end().await;
     // The link has ended, so the CONNACK is there or never comes.
     if let Some(Connack { code, reason_string, .. }) = connack.await.ok().filter(|connack| connack.code != 0)
     {
         let code = ReasonCode::new(code, options.mqtt_version);
-        return Error::ConnectRefused { target, client_id, code, reason_string, auth };
+        return Error::ConnectRefused { target, client_id, code, reason_string, auth, asked };
     }
     match end {
-        LinkEnd::BrokerClosed | LinkEnd::Truncated => Error::ClosedBeforeConnack { target, client_id, auth },
+        LinkEnd::BrokerClosed | LinkEnd::Truncated => {
+            Error::ClosedBeforeConnack { target, client_id, auth, asked }
+        }
         LinkEnd::Transport(error) => map_read_error(error, &target),
         LinkEnd::Violation(violation) => Error::Mqtt(Box::new(violation)),
         LinkEnd::Local(error) => Error::Link(error),
         // No PINGREQ goes out before CONNACK.
-        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => Error::Mqtt(Box::new(error)),
+        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => match shortage {
+            Some(shortage) => Error::Link(shortage),
+            None => Error::Mqtt(Box::new(error)),
+        },
     }
 }
 

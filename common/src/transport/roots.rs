@@ -7,9 +7,11 @@ use std::sync::{Arc, OnceLock};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
+use rustls_native_certs::ErrorKind;
 
 use super::pem;
 use crate::error::Error;
+use crate::shortage;
 
 /// What the user calls such a file.
 const WHAT: &str = "CA file";
@@ -84,7 +86,7 @@ impl Roots {
             return Ok(Arc::clone(store));
         }
         let store = match &self.source {
-            Source::System => from_system(),
+            Source::System => from_system()?,
             Source::File(path) => from_pem(path)?,
         };
         Ok(Arc::clone(self.store.get_or_init(|| Arc::new(store))))
@@ -97,10 +99,16 @@ impl fmt::Debug for Roots {
     }
 }
 
-fn from_system() -> RootCertStore {
+fn from_system() -> Result<RootCertStore, Error> {
     let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
+    for error in found.errors {
         log::debug!("the operating system's trust store: {error}");
+        // What is left of the store would trust other servers than the whole.
+        if let ErrorKind::Io { inner: source, path } = error.kind
+            && shortage::of(&source).is_some()
+        {
+            return Err(Error::File { what: "operating system's trusted certificate", path, source });
+        }
     }
     let mut store = RootCertStore::empty();
     let (added, ignored) = store.add_parsable_certificates(found.certs);
@@ -110,7 +118,7 @@ fn from_system() -> RootCertStore {
     } else {
         log::debug!("trusting {added} roots of the operating system ({ignored} unusable)");
     }
-    store
+    Ok(store)
 }
 
 fn from_pem(path: &Path) -> Result<RootCertStore, Error> {

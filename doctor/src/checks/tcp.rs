@@ -35,6 +35,9 @@ fn judge(tried: Vec<Tried>) -> Check {
     }
     let texts: Vec<_> = tried.iter().map(describe).collect();
     let check = Check::ok(NAME, texts.join("; "));
+    if let Some(change) = tried.iter().find_map(|one| one.outcome.as_ref().err()?.shortage()) {
+        return check.warn("the connections that failed are this machine's fault, not the network's", change);
+    }
     // A program need not listen on both of this machine's own.
     let remote = || tried.iter().filter(|one| !one.address.ip().is_loopback());
     let fails = |is_v6: bool| {

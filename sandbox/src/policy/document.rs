@@ -93,7 +93,10 @@ impl Statement {
             effect,
             // Actions are compared without regard to case, resources are not.
             actions: actions.iter().map(action).collect::<anyhow::Result<_>>()?,
-            resources: resources.iter().map(resource).collect::<anyhow::Result<_>>()?,
+            resources: resources
+                .iter()
+                .map(|node| Pattern::at(node, node.text()?))
+                .collect::<anyhow::Result<_>>()?,
             conditions: Conditions::parse(fields.optional("Condition").as_ref())?,
         })
     }
@@ -120,12 +123,4 @@ fn action(node: &Node<'_>) -> anyhow::Result<Pattern> {
         bail!(node.wrong(format_args!("is {text:?} without its service: \"iot:{text}\" is expected")));
     }
     Pattern::at(node, &text.to_ascii_lowercase())
-}
-
-fn resource(node: &Node<'_>) -> anyhow::Result<Pattern> {
-    let text = node.text()?;
-    if !text.starts_with("arn:") && !text.starts_with('*') {
-        bail!(node.wrong(format_args!("is {text:?}: an ARN or \"*\" is expected")));
-    }
-    Pattern::at(node, text)
 }

@@ -217,10 +217,6 @@ mod tests {
                 r#"Statement[1].Action is "Publish" without its service: "iot:Publish" is expected"#,
             ),
             (
-                with(r#""Effect":"Allow","Action":"*","Resource":"topic/a""#),
-                r#"Statement[1].Resource is "topic/a": an ARN or "*" is expected"#,
-            ),
-            (
                 with(r#""Effect":"Allow","Action":"*","Resource":["*","arn:aws:iot:${iot:ClientId"]"#),
                 r#"Statement[1].Resource[1] is "arn:aws:iot:${iot:ClientId", with a variable that has no closing brace"#,
             ),

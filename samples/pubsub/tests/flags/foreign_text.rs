@@ -1,9 +1,9 @@
 //! A broker's words and a user's files on the terminal: what would control it is shown instead.
 
 use sandbox::Sandbox;
-use testkit::{Outcome, Running};
+use testkit::{Outcome, Running, Sample};
 
-use crate::support::pubsub;
+use crate::support::{BINARY, pubsub};
 
 /// Clears the screen, forges a line, and turns the rest of the text around.
 const REASON: &str = "no\x1b[2J\r\nhint: trust me\u{9b}1m\u{202e}";
@@ -46,7 +46,7 @@ fn a_reason_string_of_disconnect_is_shown_escaped_in_the_log_and_at_the_end() {
 
 #[test]
 fn a_file_name_is_shown_escaped() {
-    let sandbox = Sandbox::start().unwrap();
-    let outcome = pubsub(&sandbox).args(["--ca-file", "\x1b[2J\nca.pem"]).run();
-    assert_is_plain(&outcome.failed(1, &[r"the CA file \u{1b}[2J\nca.pem"]));
+    let sample =
+        Sample::new(BINARY).args(["--endpoint", "localhost", "--cert", "\x1b[2J\nc.pem", "--key", "k.pem"]);
+    assert_is_plain(&sample.run().failed(1, &[r"the client certificate \u{1b}[2J\nc.pem"]));
 }

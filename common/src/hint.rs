@@ -83,7 +83,10 @@ impl Error {
             Error::OperationClosesConnection { operation, code, .. }
                 if code.is_none_or(ReasonCode::is_not_authorized) =>
             {
-                policy(operation)
+                let reserved = is_reserved(operation).then_some(
+                    "; AWS IoT Core also ends the connection for a reserved topic ($aws/…) that it does not have",
+                );
+                Some(policy(operation)? + reserved.unwrap_or_default())
             }
             Error::Disconnected { code: Some(code), .. } if code.is_takeover() => {
                 Some("another connection uses the same client ID: give each client its own".to_owned())
@@ -181,6 +184,16 @@ fn authorizer(name: Option<&str>, permissions: &str) -> String {
 
 fn policy(operation: &Operation) -> Option<String> {
     permission(operation).map(|permission| format!("the policy must allow {permission}"))
+}
+
+/// Whether it is about a topic of AWS's own
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>).
+fn is_reserved(operation: &Operation) -> bool {
+    match operation {
+        Operation::Publish { topic, .. } => topic.starts_with("$aws/"),
+        Operation::Subscribe { filter } => filter.starts_with("$aws/"),
+        _ => false,
+    }
 }
 
 /// The actions and the resource of an operation

@@ -57,6 +57,9 @@ fn refused_operations_name_action_and_resource() {
             expected
         );
     }
+    let reserved = Operation::Subscribe { filter: "$aws/nothing".to_owned() };
+    let closed = Error::OperationClosesConnection { target: target(), operation: reserved, code: None };
+    assert!(closed.hint().is_some_and(|hint| hint.contains("topicfilter/$aws/nothing; AWS IoT Core also")));
     let refused = Error::ConnectRefused {
         target: target(),
         client_id: "me".to_owned(),

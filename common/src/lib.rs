@@ -19,6 +19,8 @@
 //! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
 //! for on the terminal.
 
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod args;
 mod certificate;
 pub mod client;

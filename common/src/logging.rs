@@ -25,16 +25,16 @@ pub(crate) fn start(filter: &str) {
     let logger = builder.target(Target::Stderr).format_target(true).build();
     let level = logger.filter();
     // A second start, in a test, keeps the first logger.
-    if log::set_boxed_logger(Box::new(Cleaned(logger))).is_ok() {
+    if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
         log::set_max_level(level);
     }
 }
 
-/// A logger each of whose records is one line without escape sequences, and which is not told what [`CAPS`] keeps back.
-/// A filter of `env_logger`'s would give way to a directive of `RUST_LOG` that names a module below the crate.
-struct Cleaned(Logger);
+/// A logger that is not told what [`CAPS`] keeps back, and writes each record on one line. A filter of `env_logger`'s
+/// would give way to a directive of `RUST_LOG` that names a module below the crate.
+struct Capped(Logger);
 
-impl Log for Cleaned {
+impl Log for Capped {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= cap(metadata.target()) && self.0.enabled(metadata)
     }
@@ -68,7 +68,7 @@ mod tests {
     #[test]
     fn no_directive_lifts_a_cap() {
         let directives = "trace,tungstenite::protocol=trace,paho_mqtt::async_client=trace";
-        let logger = Cleaned(Builder::new().parse_filters(directives).build());
+        let logger = Capped(Builder::new().parse_filters(directives).build());
         let enabled =
             |target, level| logger.enabled(&Metadata::builder().target(target).level(level).build());
         assert!(!enabled("tungstenite::protocol", Level::Trace));
@@ -85,7 +85,7 @@ mod tests {
         let (mut written, writer) = io::pipe().unwrap();
         let mut builder = Builder::new();
         builder.filter_level(LevelFilter::Trace).target(Target::Pipe(Box::new(writer)));
-        let logger = Cleaned(builder.build());
+        let logger = Capped(builder.build());
         let message = format_args!("no\n[WARN] forged\x1b[2J\u{9b}m\u{202e}");
         logger.log(&Record::builder().level(Level::Warn).target("a_target").args(message).build());
         drop((logger, builder));

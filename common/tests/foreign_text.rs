@@ -48,9 +48,8 @@ async fn a_reason_string_of_disconnect_is_escaped() {
     let (_client, mut events) = connect(device(&sandbox, "test-1")).await;
     assert!(sandbox.disconnect("test-1", 0x87, Some(REASON)));
     let error = loop {
-        match events.next().await.expect("it is told of") {
-            Event::Disconnected { error } => break error,
-            _ => {}
+        if let Event::Disconnected { error } = events.next().await.expect("it is told of") {
+            break error;
         }
     };
     drop(events);

@@ -3,17 +3,13 @@
 use std::collections::HashSet;
 use std::fmt;
 
-use anyhow::{Context, anyhow, bail, ensure};
+use anyhow::{Context, anyhow, bail};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 /// Reads a document.
 pub(super) fn parse(text: &str) -> anyhow::Result<Value> {
-    ensure!(
-        !text.starts_with('\u{feff}'),
-        "it begins with a byte order mark (U+FEFF): save it as UTF-8 without one"
-    );
     // A later field of the same name would silently take the place of the first.
     serde_json::from_str::<NoDuplicates>(text).context("its JSON is malformed")?;
     serde_json::from_str(text).context("its JSON is malformed")

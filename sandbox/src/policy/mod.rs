@@ -246,10 +246,6 @@ mod tests {
                 r#"{"Version":"2012-17-10","Statement":[]}"#.to_owned(),
                 r#"Version is "2012-17-10": "2012-10-17" is expected"#,
             ),
-            (
-                "\u{feff}{}".to_owned(),
-                "it begins with a byte order mark (U+FEFF): save it as UTF-8 without one",
-            ),
             ("{\n,}".to_owned(), "its JSON is malformed: key must be a string at line 2 column 1"),
         ] {
             let error = format!("{:#}", Policy::parse(&document).unwrap_err());

@@ -9,11 +9,10 @@ pub(super) fn parse_topic(text: &str) -> Result<String, String> {
         "" => Err("a topic cannot be empty".to_owned()),
         _ if text.contains(['+', '#']) => Err("a topic to publish to holds no wildcard".to_owned()),
         _ if text.starts_with("$share/") => Err(match text.splitn(3, '/').nth(2) {
-            Some(topic) if !topic.is_empty() => format!(
-                "that is a filter, which subscribers share messages by; the topic to publish to is {topic}"
-            ),
-            _ => "that is the beginning of a filter, which subscribers share messages by, and no topic"
-                .to_owned(),
+            Some(topic) if !topic.is_empty() => {
+                format!("that is the filter of a shared subscription; the topic to publish to is {topic}")
+            }
+            _ => "that is the begin of a shared subscription's filter, and no topic".to_owned(),
         }),
         _ if text.starts_with('$') && !text.starts_with("$aws/") => {
             Err("AWS IoT Core reserves the topics that begin with $, and has those of $aws/ only".to_owned())

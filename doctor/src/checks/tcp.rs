@@ -122,6 +122,18 @@ mod tests {
         }
     }
 
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_file_descriptors_is_not_blamed_on_the_network() {
+        let mut short = tried("[2001:db8::1]:443", false);
+        let source = io::Error::from_raw_os_error(24);
+        short.outcome = Err(Error::Tcp { target: "[2001:db8::1]:443".to_owned(), source });
+        let check = judge(vec![short, tried("192.0.2.1:443", true)]);
+        assert_eq!(check.outcome, Outcome::Warning);
+        assert!(check.advice[0].means.contains("not the network's"), "{check:?}");
+        assert!(check.advice[0].change.contains("ulimit -n"), "{check:?}");
+    }
+
     #[test]
     fn a_family_that_does_not_work_is_named() {
         for (addresses, outcome, word) in [

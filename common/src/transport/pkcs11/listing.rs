@@ -177,3 +177,28 @@ fn table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(ToOwned::to_owned).to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_a_token_cannot_control_the_terminal() {
+        let foreign = "a\x1b[2J\nb\u{202e}";
+        let contents = Contents {
+            token: foreign.to_owned(),
+            objects: vec![row(["OBJECT"]), row([foreign])],
+            hides_keys: false,
+        };
+        let listing = Listing {
+            library: foreign.to_owned(),
+            slots: vec![row(["SLOT", "TOKEN"]), row(["0", foreign])],
+            tokens: vec![contents],
+        };
+        let shown = r"a\u{1b}[2J\nb\u{202e}";
+        assert_eq!(
+            listing.to_string(),
+            format!("Library: {shown}\n\nSLOT  TOKEN\n0     {shown}\n\nOn the {shown}:\nOBJECT\n{shown}\n")
+        );
+    }
+}

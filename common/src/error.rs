@@ -11,6 +11,7 @@ use crate::client::{BrokerLimit, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 use crate::not_mqtt::NotMqtt;
 use crate::outgoing::LineError;
+use crate::printable::one_line;
 use crate::transport::ProxyProblem;
 pub use crate::transport::refusal::UpgradeRefusal;
 
@@ -21,7 +22,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 ///
 /// The message says what was tried and on what, [`source`](StdError::source) holds the cause,
 /// [`layer`](Error::layer) says which part of the connection refused, and [`hint`](Error::hint) what to do
-/// where the cause is known.
+/// where the cause is known. The message escapes what a broker or proxy has said, but not what the application or its
+/// user has given, such as a path: a [`Failure`](crate::Failure) escapes the whole chain for a terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -171,6 +173,8 @@ pub enum Error {
         reason_string: Option<String>,
         /// Who was refused.
         auth: AuthKind,
+        /// What CONNECT asked for beside the connection.
+        asked: Box<ConnectAsked>,
     },
 
     /// The broker ended the connection between CONNECT and CONNACK.
@@ -182,6 +186,8 @@ pub enum Error {
         client_id: String,
         /// Who was turned away.
         auth: AuthKind,
+        /// What CONNECT asked for beside the connection.
+        asked: Box<ConnectAsked>,
     },
 
     /// The server that answered does not speak MQTT.
@@ -391,6 +397,16 @@ pub enum AuthKind {
     },
 }
 
+/// What a CONNECT asks for that a policy has to allow beside the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectAsked {
+    /// To publish the will, if there is one.
+    pub will: Option<Operation>,
+    /// Whether to resume the session of an earlier run.
+    pub session: bool,
+}
+
 /// One step of a connection, from the bottom up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -515,7 +531,7 @@ fn through(proxy: &Option<String>) -> String {
 }
 
 fn reason(reason_string: &Option<String>) -> String {
-    reason_string.as_ref().map(|text| format!(" ({text})")).unwrap_or_default()
+    reason_string.as_ref().map(|text| format!(" ({})", one_line(text))).unwrap_or_default()
 }
 
 fn said(code: &Option<ReasonCode>) -> String {

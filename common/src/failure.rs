@@ -4,6 +4,7 @@ use std::iter::successors;
 use std::sync::Arc;
 
 use crate::error::Error;
+use crate::printable::one_line;
 
 /// What a sample's `main` returns: one readable chain of causes, and a hint where the cause is known.
 ///
@@ -27,7 +28,7 @@ impl Failure {
     /// What to do, where the cause is known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        Chain(self.0.as_ref()).links().find_map(hint)
+        Chain(self.0.as_ref()).hint()
     }
 
     /// Whether the user ended the process, rather than a failure.
@@ -50,6 +51,11 @@ impl Chain<'_> {
     fn links(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
         successors(Some(self.0), |&error| error.source())
     }
+
+    /// What to do, on one line, where the cause is known.
+    fn hint(&self) -> Option<String> {
+        self.links().find_map(hint).map(|hint| one_line(&hint))
+    }
 }
 
 impl fmt::Display for Chain<'_> {
@@ -65,7 +71,7 @@ impl fmt::Display for Chain<'_> {
                 shown.push_str(&text);
             }
         }
-        f.write_str(&shown)
+        f.write_str(&one_line(&shown))
     }
 }
 
@@ -76,10 +82,18 @@ impl fmt::Display for WithHint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let chain = Chain(self.0);
         chain.fmt(f)?;
-        match chain.links().find_map(hint) {
+        match chain.hint() {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
+    }
+}
+
+/// Logs an error with its causes as a warning, and its hint as another: a record of the log is one line.
+pub(crate) fn warn(error: &(dyn StdError + 'static)) {
+    log::warn!("{}", Chain(error));
+    if let Some(hint) = Chain(error).hint() {
+        log::warn!("hint: {hint}");
     }
 }
 
@@ -91,8 +105,13 @@ fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::time::Duration;
 
     use super::*;
+    use crate::client::{MqttVersion, Operation, ReasonCode};
+    use crate::credentials::CredentialSource;
+    use crate::error::{AuthKind, Cause, ConnectAsked, Layer, UpgradeRefusal};
+    use crate::transport::ProxyProblem;
 
     #[test]
     fn shows_each_cause_once_and_the_hint_of_the_innermost_that_has_one() {
@@ -109,5 +128,96 @@ mod tests {
             "the client has stopped: cannot open a TCP connection to localhost:1: connection refused"
         );
         assert_eq!(Some(shown_hint.to_owned()), hint);
+    }
+
+    /// Ends the line, forges a hint, clears the screen in two ways and turns text around.
+    const FOREIGN: &str = "x\r\nhint: y\x1b[2J\u{9b}2J\u{202e}z";
+
+    #[test]
+    fn no_part_of_an_error_controls_the_terminal() {
+        let text = || FOREIGN.to_owned();
+        let cause = || -> Cause { FOREIGN.into() };
+        let auth = || AuthKind::CustomAuthorizer { name: Some(text()) };
+        let code = ReasonCode::new(0x87, MqttVersion::V5);
+        let publish = || Operation::Publish { topic: text(), retain: true };
+        let refusal = || UpgradeRefusal {
+            status: 401,
+            error_type: Some(text()),
+            message: Some(text()),
+            clock_skew: None,
+        };
+        let profile = || CredentialSource::Profile {
+            name: Some(text()),
+            config_file: Some(text().into()),
+            credentials_file: Some(text().into()),
+        };
+        let errors = [
+            Error::Settings(text()),
+            Error::File { what: "CA file", path: text().into(), source: io::Error::other(FOREIGN) },
+            Error::Identity { problem: text(), hint: Some(text()), source: Some(cause()) },
+            Error::Credentials { from: Box::new(profile()), source: cause() },
+            Error::Signing { target: text(), source: cause() },
+            Error::Resolve { host: text(), source: io::Error::other(FOREIGN) },
+            Error::Tcp { target: text(), source: io::Error::other(FOREIGN) },
+            Error::Proxy {
+                proxy: text(),
+                target: text(),
+                problem: Box::new(ProxyProblem::Unresolved),
+                source: Some(cause()),
+            },
+            Error::Tls { target: text(), source: cause() },
+            Error::Signature { key: text(), source: cause() },
+            Error::CertificateRejected { target: text(), source: cause() },
+            Error::UpgradeRefused { target: text(), refusal: Box::new(refusal()), auth: auth() },
+            Error::WebSocket { target: text(), source: cause() },
+            Error::ConnectRefused {
+                target: text(),
+                client_id: text(),
+                code,
+                reason_string: Some(text()),
+                auth: auth(),
+                asked: Box::new(ConnectAsked { will: Some(publish()), session: true }),
+            },
+            Error::ClosedBeforeConnack {
+                target: text(),
+                client_id: text(),
+                auth: auth(),
+                asked: Box::default(),
+            },
+            Error::ConnectTimeout {
+                target: text(),
+                proxy: Some(text()),
+                waiting_for: Layer::Tcp,
+                seen: Some(text()),
+                after: Duration::from_secs(1),
+            },
+            Error::Disconnected {
+                target: text(),
+                code: None,
+                reason_string: Some(text()),
+                source: Some(cause()),
+            },
+            Error::OperationRefused {
+                target: text(),
+                operation: publish(),
+                code,
+                reason_string: Some(text()),
+            },
+            Error::OperationClosesConnection { target: text(), operation: publish(), code: Some(code) },
+            Error::OperationInvalid { operation: publish(), source: cause() },
+            Error::TakenOver { target: text(), client_id: text(), times: 3 },
+            Error::Store { doing: "open", directory: text().into(), source: cause() },
+            Error::Mqtt(cause()),
+        ];
+        for error in errors {
+            let stopped = Error::Stopped { source: Some(Arc::new(error)) };
+            let failure = Failure::from(stopped);
+            let lines = [Some(failure.chain()), failure.hint()].into_iter().flatten().collect::<Vec<_>>();
+            assert!(lines[0].contains(r"x\r\nhint: y\u{1b}[2J\u{9b}2J\u{202e}z"), "{}", lines[0]);
+            for line in &lines {
+                assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+            }
+            assert_eq!(format!("{failure:?}"), lines.join("\nhint: "));
+        }
     }
 }

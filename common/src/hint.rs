@@ -7,7 +7,8 @@ use std::iter::successors;
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
 use crate::client::{Operation, ReasonCode, store};
-use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
+use crate::error::{AuthKind, ConnectAsked, Error, Layer, UpgradeRefusal};
+use crate::shortage;
 use crate::transport::proxy;
 use crate::transport::tls::tls_cause;
 
@@ -15,6 +16,9 @@ impl Error {
     /// What to do, where the cause is known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
+        if let Some(hint) = self.shortage() {
+            return Some(hint.to_owned());
+        }
         match self {
             Error::File { source, .. } => file(source),
             Error::Identity { hint, .. } => hint.clone(),
@@ -25,6 +29,10 @@ impl Error {
                 Some(below_credentials(&**source).unwrap_or_else(|| from.hint(&**source)))
             }
             Error::Signing { .. } => Some("check the endpoint, the region and the access key".to_owned()),
+            // The name is looked up on a thread of its own.
+            Error::Resolve { source, .. } if source.kind() == io::ErrorKind::WouldBlock => {
+                Some("no more threads can be started: raise the limit (ulimit -u, TasksMax= of a systemd unit)".to_owned())
+            }
             Error::Resolve { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
                 Some("leave --ipv6 out, or give a name or an address that IPv6 reaches".to_owned())
             }
@@ -48,17 +56,19 @@ impl Error {
                 Some(_) => tls(&**source),
                 None => Some("check that the port serves MQTT over WebSocket at /mqtt".to_owned()),
             },
-            Error::ConnectRefused { client_id, code, auth, .. } if code.is_not_authorized() => {
-                Some(connect_policy(client_id, auth))
+            Error::ConnectRefused { client_id, code, auth, asked, .. } if code.is_not_authorized() => {
+                Some(connect_policy(client_id, auth, asked))
             }
             // Only an authorizer looks at them.
             Error::ConnectRefused {
-                client_id, code, auth: auth @ AuthKind::CustomAuthorizer { .. }, ..
-            } if code.is_bad_login() => Some(connect_policy(client_id, auth)),
-            Error::ClosedBeforeConnack { client_id, auth: auth @ AuthKind::Certificate, .. } => {
-                Some(format!("{}, and the certificate must be active", connect_policy(client_id, auth)))
+                client_id, code, auth: auth @ AuthKind::CustomAuthorizer { .. }, asked, ..
+            } if code.is_bad_login() => Some(connect_policy(client_id, auth, asked)),
+            Error::ClosedBeforeConnack { client_id, auth: auth @ AuthKind::Certificate, asked, .. } => {
+                Some(format!("{}, and the certificate must be active", connect_policy(client_id, auth, asked)))
             }
-            Error::ClosedBeforeConnack { client_id, auth, .. } => Some(connect_policy(client_id, auth)),
+            Error::ClosedBeforeConnack { client_id, auth, asked, .. } => {
+                Some(connect_policy(client_id, auth, asked))
+            }
             Error::NotMqtt { .. } => Some(
                 "check the port, the endpoint and ALPN: AWS IoT Core takes client certificates on 8883, and on 443 only \
                  with ALPN, which a proxy that opens TLS takes away"
@@ -84,7 +94,10 @@ impl Error {
             Error::OperationClosesConnection { operation, code, .. }
                 if code.is_none_or(ReasonCode::is_not_authorized) =>
             {
-                policy(operation)
+                let reserved = is_reserved(operation).then_some(
+                    "; AWS IoT Core also ends the connection for a reserved topic ($aws/…) that it does not have",
+                );
+                Some(policy(operation)? + reserved.unwrap_or_default())
             }
             Error::Disconnected { code: Some(code), .. } if code.is_takeover() => {
                 Some("another connection uses the same client ID: give each client its own".to_owned())
@@ -100,7 +113,8 @@ impl Error {
                     .to_owned(),
             ),
             Error::Disconnected { code: Some(code), .. } if code.is_not_authorized() => Some(
-                "the policy must allow what the client did last: iot:Publish, iot:Subscribe or iot:Receive"
+                "the policy must allow what the client did last: iot:Publish (a retained message: iot:RetainPublish, too), \
+                 iot:Subscribe or iot:Receive"
                     .to_owned(),
             ),
             Error::Disconnected { source: Some(source), .. } => {
@@ -116,16 +130,40 @@ impl Error {
             _ => None,
         }
     }
+
+    /// What to do where this process, or the system, has no more descriptors or memory: no peer is to blame then,
+    /// whatever the layer.
+    #[must_use]
+    pub fn shortage(&self) -> Option<&'static str> {
+        shortage::hint(self)
+    }
 }
 
-fn connect_policy(client_id: &str, auth: &AuthKind) -> String {
+fn connect_policy(client_id: &str, auth: &AuthKind, asked: &ConnectAsked) -> String {
+    let permissions = connect_permissions(client_id, asked);
     match auth {
         AuthKind::Credentials { cognito_identity: Some(identity) } => {
-            cognito_policies(identity, &format!("iot:Connect on client/{client_id}"))
+            cognito_policies(identity, &permissions)
         }
-        AuthKind::CustomAuthorizer { name } => authorizer(name.as_deref(), client_id),
-        _ => format!("the policy must allow iot:Connect on client/{client_id}"),
+        AuthKind::CustomAuthorizer { name } => authorizer(name.as_deref(), &permissions),
+        _ => format!("the policy must allow {permissions}"),
     }
+}
+
+/// What a CONNECT needs: a policy may allow a connection without its will and its session
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#connect-attribute>).
+fn connect_permissions(client_id: &str, asked: &ConnectAsked) -> String {
+    let mut permissions = format!("iot:Connect on client/{client_id}");
+    let attributes = [("LastWill", asked.will.is_some()), ("PersistentConnect", asked.session)];
+    let attributes = attributes.into_iter().filter_map(|(name, asked)| asked.then_some(name));
+    let attributes = attributes.collect::<Vec<_>>().join(" and ");
+    if !attributes.is_empty() {
+        permissions += &format!(" (with {attributes}, if it has a condition on iot:ConnectAttributes)");
+    }
+    if let Some(will) = asked.will.as_ref().and_then(permission) {
+        permissions += &format!(" and, for the will, {will}");
+    }
+    permissions
 }
 
 /// An authenticated identity may do what its pool's role and a policy of its own both allow
@@ -140,7 +178,7 @@ fn cognito_policies(identity: &str, permission: &str) -> String {
 
 /// What can be wrong with a custom authorizer, in the order in which AWS IoT Core comes to it
 /// (<https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth-troubleshooting.html>).
-fn authorizer(name: Option<&str>, client_id: &str) -> String {
+fn authorizer(name: Option<&str>, permissions: &str) -> String {
     let exists = match name {
         Some(name) => format!(
             "that the authorizer {name} exists and is active (`aws iot describe-authorizer --authorizer-name {name}`)"
@@ -151,20 +189,34 @@ fn authorizer(name: Option<&str>, client_id: &str) -> String {
     };
     format!(
         "check in this order: {exists}; unless its signing is disabled, the token's key name, the token and its \
-         signature; the user name and the password; that the policy it answers with allows iot:Connect on \
-         client/{client_id}. `aws iot test-invoke-authorizer` and the CloudWatch log of its function show the answer"
+         signature; the user name and the password; that the policy it answers with allows {permissions}. `aws iot test-invoke-authorizer` and the CloudWatch log of its function show the answer"
     )
 }
 
-/// The action and the resource that a policy must allow
-/// (<https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html>).
 fn policy(operation: &Operation) -> Option<String> {
+    permission(operation).map(|permission| format!("the policy must allow {permission}"))
+}
+
+/// Whether it is about a topic of AWS's own
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>).
+fn is_reserved(operation: &Operation) -> bool {
     match operation {
-        Operation::Publish { topic } => Some(format!("the policy must allow iot:Publish on topic/{topic}")),
-        Operation::Subscribe { filter } => {
-            Some(format!("the policy must allow iot:Subscribe on topicfilter/{filter}"))
+        Operation::Publish { topic, .. } => topic.starts_with("$aws/"),
+        Operation::Subscribe { filter } => filter.starts_with("$aws/"),
+        _ => false,
+    }
+}
+
+/// The actions and the resource of an operation
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/iot-policy-actions.html>).
+fn permission(operation: &Operation) -> Option<String> {
+    match operation {
+        Operation::Publish { topic, retain: false } => Some(format!("iot:Publish on topic/{topic}")),
+        Operation::Publish { topic, retain: true } => {
+            Some(format!("iot:Publish and iot:RetainPublish on topic/{topic}"))
         }
-        Operation::Receive { topic } => Some(format!("the policy must allow iot:Receive on topic/{topic}")),
+        Operation::Subscribe { filter } => Some(format!("iot:Subscribe on topicfilter/{filter}")),
+        Operation::Receive { topic } => Some(format!("iot:Receive on topic/{topic}")),
         _ => None,
     }
 }
@@ -303,7 +355,7 @@ fn certificate(source: &(dyn StdError + 'static)) -> String {
 fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
     // Nothing is signed for an authorizer, so neither the clock nor a key of AWS's can be wrong.
     if let (AuthKind::CustomAuthorizer { name }, 401 | 403) = (auth, refusal.status) {
-        return Some(authorizer(name.as_deref(), "<client ID>"));
+        return Some(authorizer(name.as_deref(), "iot:Connect on client/<client ID>"));
     }
     if let (400..=499, Some(skew)) = (refusal.status, refusal.clock_skew)
         && refusal.is_clock()

@@ -35,7 +35,11 @@ fn refused_operations_name_action_and_resource() {
     let target = || "a.example:8883".to_owned();
     let not_authorized = ReasonCode::new(0x87, MqttVersion::V5);
     for (operation, words) in [
-        (Operation::Publish { topic: "a/b".to_owned() }, Some("iot:Publish on topic/a/b")),
+        (Operation::Publish { topic: "a/b".to_owned(), retain: false }, Some("iot:Publish on topic/a/b")),
+        (
+            Operation::Publish { topic: "a/b".to_owned(), retain: true },
+            Some("iot:Publish and iot:RetainPublish on topic/a/b"),
+        ),
         (Operation::Subscribe { filter: "a/#".to_owned() }, Some("iot:Subscribe on topicfilter/a/#")),
         (Operation::Receive { topic: "a/b".to_owned() }, Some("iot:Receive on topic/a/b")),
         (Operation::Disconnect, None),
@@ -53,22 +57,62 @@ fn refused_operations_name_action_and_resource() {
             expected
         );
     }
+    let reserved = Operation::Subscribe { filter: "$aws/nothing".to_owned() };
+    let closed = Error::OperationClosesConnection { target: target(), operation: reserved, code: None };
+    assert!(closed.hint().is_some_and(|hint| hint.contains("topicfilter/$aws/nothing; AWS IoT Core also")));
     let refused = Error::ConnectRefused {
         target: target(),
         client_id: "me".to_owned(),
         code: not_authorized,
         reason_string: None,
         auth: AuthKind::Certificate,
+        asked: Box::default(),
     };
     assert_eq!(refused.hint().as_deref(), Some("the policy must allow iot:Connect on client/me"));
     let closed = Error::ClosedBeforeConnack {
         target: target(),
         client_id: "me".to_owned(),
         auth: AuthKind::Certificate,
+        asked: Box::default(),
     };
     assert!(
         closed.hint().is_some_and(|hint| hint.starts_with("the policy must allow iot:Connect on client/me"))
     );
+}
+
+#[test]
+fn a_refused_will_or_session_is_named_with_what_it_needs() {
+    let hint = |asked: ConnectAsked, auth| {
+        let refused = Error::ConnectRefused {
+            target: "a.example:8883".to_owned(),
+            client_id: "me".to_owned(),
+            code: ReasonCode::new(0x87, MqttVersion::V5),
+            reason_string: None,
+            auth,
+            asked: Box::new(asked),
+        };
+        refused.hint().unwrap_or_default()
+    };
+    let will = |retain| ConnectAsked {
+        will: Some(Operation::Publish { topic: "a/gone".to_owned(), retain }),
+        session: false,
+    };
+    let last_will = "the policy must allow iot:Connect on client/me (with LastWill, if it has a condition on \
+                     iot:ConnectAttributes) and, for the will,";
+    assert_eq!(hint(will(false), AuthKind::Certificate), format!("{last_will} iot:Publish on topic/a/gone"));
+    assert_eq!(
+        hint(will(true), AuthKind::Certificate),
+        format!("{last_will} iot:Publish and iot:RetainPublish on topic/a/gone")
+    );
+    let session = hint(ConnectAsked { will: None, session: true }, AuthKind::Certificate);
+    assert!(session.contains("(with PersistentConnect, if") && !session.contains("will"), "{session}");
+    for auth in [
+        AuthKind::Credentials { cognito_identity: Some("us-east-1:1-2".to_owned()) },
+        AuthKind::CustomAuthorizer { name: None },
+    ] {
+        let hint = hint(will(true), auth);
+        assert!(hint.contains("iot:RetainPublish on topic/a/gone"), "{hint}");
+    }
 }
 
 /// Everything that an authorizer can refuse for is named, the first cause first.
@@ -82,6 +126,7 @@ fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
         code: ReasonCode::new(code, version),
         reason_string: None,
         auth: auth(Some("mine")),
+        asked: Box::default(),
     };
     let forbidden = UpgradeRefusal {
         status: 403,
@@ -99,6 +144,7 @@ fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
                 target: target(),
                 client_id: "me".to_owned(),
                 auth: auth(Some("mine")),
+                asked: Box::default(),
             },
             "client/me",
         ),
@@ -127,8 +173,12 @@ fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
         assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {hint}");
     }
     assert_eq!(refused(0x97, MqttVersion::V5).hint(), None);
-    let default =
-        Error::ClosedBeforeConnack { target: target(), client_id: "me".to_owned(), auth: auth(None) };
+    let default = Error::ClosedBeforeConnack {
+        target: target(),
+        client_id: "me".to_owned(),
+        auth: auth(None),
+        asked: Box::default(),
+    };
     assert!(default.hint().is_some_and(|hint| hint.contains("default authorizer")));
 }
 
@@ -146,11 +196,17 @@ fn a_cognito_identity_is_named_with_what_it_needs() {
                 code,
                 reason_string: None,
                 auth: auth(),
+                asked: Box::default(),
             },
             "iot:Connect on client/me",
         ),
         (
-            Error::ClosedBeforeConnack { target: target(), client_id: client_id(), auth: auth() },
+            Error::ClosedBeforeConnack {
+                target: target(),
+                client_id: client_id(),
+                auth: auth(),
+                asked: Box::default(),
+            },
             "iot:Connect on client/me",
         ),
         (Error::UpgradeRefused { target: target(), refusal: Box::new(refusal), auth: auth() }, "iot:Connect"),

@@ -19,6 +19,8 @@
 //! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
 //! for on the terminal.
 
+#![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
+
 pub mod args;
 mod certificate;
 pub mod client;
@@ -40,6 +42,7 @@ mod progress;
 #[cfg(test)]
 mod property;
 mod region;
+mod shortage;
 pub mod sigv4;
 pub mod timeline;
 mod transport;
@@ -56,12 +59,12 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, ConnectAsked, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
 pub use outgoing::{LineError, Messages, Publisher, Traffic};
-pub use printable::one_line;
+pub use printable::{json_line, one_line};
 pub use progress::Progress;
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};

@@ -3,6 +3,8 @@ use std::env;
 use env_logger::{Builder, DEFAULT_FILTER_ENV, Env, Logger, Target};
 use log::{LevelFilter, Log, Metadata, Record};
 
+use crate::printable::one_line;
+
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
 /// An application with a logger of its own has to do the same.
 const CAPS: [(&str, LevelFilter); 2] = [
@@ -28,8 +30,8 @@ pub(crate) fn start(filter: &str) {
     }
 }
 
-/// A logger that is not told what [`CAPS`] keeps back. A filter of `env_logger`'s would give way to a directive of
-/// `RUST_LOG` that names a module below the crate.
+/// A logger that is not told what [`CAPS`] keeps back, and writes each record on one line. A filter of `env_logger`'s
+/// would give way to a directive of `RUST_LOG` that names a module below the crate.
 struct Capped(Logger);
 
 impl Log for Capped {
@@ -38,8 +40,10 @@ impl Log for Capped {
     }
 
     fn log(&self, record: &Record<'_>) {
-        if record.level() <= cap(record.target()) {
-            self.0.log(record);
+        if self.enabled(record.metadata()) {
+            let message = one_line(&record.args().to_string());
+            let metadata = record.metadata().clone();
+            self.0.log(&Record::builder().metadata(metadata).args(format_args!("{message}")).build());
         }
     }
 
@@ -55,6 +59,8 @@ fn cap(target: &str) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{self, Read};
+
     use log::Level;
 
     use super::*;
@@ -72,5 +78,21 @@ mod tests {
             assert!(enabled(target, Level::Info), "{target}");
         }
         assert!(enabled("common::transport", Level::Trace));
+    }
+
+    #[test]
+    fn a_record_is_one_line_without_escape_sequences() {
+        let (mut written, writer) = io::pipe().unwrap();
+        let mut builder = Builder::new();
+        builder.filter_level(LevelFilter::Trace).target(Target::Pipe(Box::new(writer)));
+        let logger = Capped(builder.build());
+        let message = format_args!("no\n[WARN] forged\x1b[2J\u{9b}m\u{202e}");
+        logger.log(&Record::builder().level(Level::Warn).target("a_target").args(message).build());
+        drop((logger, builder));
+        let mut shown = String::new();
+        written.read_to_string(&mut shown).unwrap();
+        assert!(shown.contains("WARN  a_target"), "{shown:?}");
+        assert!(shown.ends_with("no\\n[WARN] forged\\u{1b}[2J\\u{9b}m\\u{202e}\n"), "{shown:?}");
+        assert_eq!(shown.lines().count(), 1);
     }
 }

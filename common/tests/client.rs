@@ -279,6 +279,12 @@ async fn refused_acknowledgements_are_errors() {
     assert!(matches!(invalid, Error::OperationInvalid { .. }), "{invalid:?}");
     let wildcard = client.publish(Message::new("test/#", "x")).await.unwrap_err();
     assert!(matches!(wildcard, Error::OperationInvalid { .. }), "{wildcard:?}");
+    let shared = client.publish(Message::new("$share/g/test", "x")).await.unwrap_err();
+    assert!(matches!(shared, Error::OperationInvalid { .. }), "{shared:?}");
+    for filter in ["$aws/rules/rule/x", "$share/g/$aws/rules/rule/x"] {
+        let ingest = client.subscribe(filter, QoS::AtLeastOnce).await.unwrap_err();
+        assert!(matches!(ingest, Error::OperationInvalid { .. }), "{ingest:?}");
+    }
     client.publish(Message::new("test/topic", "x")).await.unwrap();
     client.disconnect().await.unwrap();
 }

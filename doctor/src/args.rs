@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use common::args::{
     ArgsError, ConnectionArgs, CustomAuthArgs, MutualTlsArgs, OutputArgs, Pkcs11Args, Pkcs12Args, SigV4Args,
-    WindowsStoreArgs,
+    WindowsStoreArgs, parse_echo_topic,
 };
 use common::{Auth, Endpoint, Error};
 
@@ -113,12 +113,10 @@ fn parse_with<A: Args>(
 
 /// One that can be published on (MQTT 5.0 §4.7).
 fn parse_topic(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("a topic cannot be empty".to_owned()),
-        _ if text.contains(['+', '#']) => Err("a topic to publish on holds no wildcard".to_owned()),
-        _ if text.contains(char::is_control) => Err("a topic cannot hold control characters".to_owned()),
-        _ => Ok(text.to_owned()),
+    if text.contains(char::is_control) {
+        return Err("a topic cannot hold control characters".to_owned());
     }
+    parse_echo_topic(text)
 }
 
 #[cfg(test)]
@@ -139,7 +137,7 @@ mod tests {
     #[test]
     fn a_topic_is_one_to_publish_on() {
         assert_eq!(parse_topic("a/b").as_deref(), Ok("a/b"));
-        for bad in ["", "a/#", "+/a", "a\nb"] {
+        for bad in ["", "a/#", "+/a", "a\nb", "$share/g/x", "$aws/rules/r/x"] {
             assert!(parse_topic(bad).is_err(), "{bad:?}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use common::{Error, one_line};
+use common::{Error, json_line, one_line};
 use serde_json::json;
 
 use crate::check::{Check, Outcome};
@@ -129,7 +129,7 @@ impl<W: Write> Report<W> {
             "check": check.name, "outcome": outcome, "finding": check.finding, "hint": check.hint,
             "advice": advice.collect::<Vec<_>>(),
         });
-        writeln!(self.writer, "{object}")
+        writeln!(self.writer, "{}", json_line(&object))
     }
 }
 
@@ -144,7 +144,7 @@ mod tests {
     fn written(format: Format) -> String {
         let mut bytes = Vec::new();
         let mut report = Report::new(&mut bytes, format);
-        report.add(Check::ok("name", "a\nFAIL  TLS\u{1b}[2J").warn("m", "c")).unwrap();
+        report.add(Check::ok("name", "a\nFAIL  TLS\u{1b}[2J\u{9b}1m\u{202e}").warn("m", "c")).unwrap();
         assert_eq!(report.end().unwrap(), Verdict::Healthy);
         String::from_utf8(bytes).unwrap()
     }
@@ -153,11 +153,12 @@ mod tests {
     fn what_a_server_says_cannot_forge_a_line() {
         assert_eq!(
             written(Format::Text),
-            "warn  name                a\\nFAIL  TLS\\u{1b}[2J\n        means:  m\n        change: c\n\n\
+            "warn  name                a\\nFAIL  TLS\\u{1b}[2J\\u{9b}1m\\u{202e}\n        means:  m\n        change: c\n\n\
              It works, 1 warning.\n"
         );
         let json = written(Format::Json);
         assert_eq!(json.lines().count(), 1);
+        assert!(json.contains(r"TLS\u001b[2J\u009b1m\u202e"), "{json}");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((&value["check"], &value["outcome"]), (&json!("name"), &json!("warning")));
     }

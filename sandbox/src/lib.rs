@@ -43,6 +43,7 @@ mod running;
 mod sandbox;
 mod secret;
 mod services;
+mod shortage;
 mod sigv4;
 mod state;
 mod things;
@@ -65,4 +66,5 @@ pub use services::{
     Cognito, CredentialEndpoint, CredentialOutcome, CredentialRequest, CredentialsProvider, Metadata, Sso,
     Sts,
 };
+pub use shortage::shortage_hint;
 pub use tls::TlsVersions;

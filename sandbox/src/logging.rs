@@ -15,7 +15,23 @@ pub(crate) fn start() {
     }
 }
 
-/// Keeps frames back. A filter of `env_logger`'s would give way to a directive for a module of the crate.
+/// Text from anywhere, clients and files included, without what ends the line, controls a terminal or reorders text.
+pub(crate) fn one_line(text: &str) -> String {
+    let deceives = |char: char| {
+        char.is_control()
+            || matches!(char, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    let mut line = String::with_capacity(text.len());
+    for char in text.chars() {
+        match deceives(char) {
+            true => line.extend(char.escape_default()),
+            false => line.push(char),
+        }
+    }
+    line
+}
+
+/// Writes each record on one line, and keeps frames back. A filter of `env_logger`'s would give way to a directive for a module of the crate.
 struct WithoutFrames(Logger);
 
 impl Log for WithoutFrames {
@@ -26,7 +42,9 @@ impl Log for WithoutFrames {
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            self.0.log(record);
+            let message = one_line(&record.args().to_string());
+            let metadata = record.metadata().clone();
+            self.0.log(&Record::builder().metadata(metadata).args(format_args!("{message}")).build());
         }
     }
 
@@ -50,5 +68,10 @@ mod tests {
         assert!(!enabled("tungstenite::protocol::frame", Level::Trace));
         assert!(enabled("tungstenite::protocol", Level::Debug));
         assert!(enabled("sandbox::gate", Level::Trace));
+    }
+
+    #[test]
+    fn what_a_client_sends_cannot_forge_a_line() {
+        assert_eq!(one_line("a\n[WARN] b\x1b[2J\u{9b}\u{202e}é"), "a\\n[WARN] b\\u{1b}[2J\\u{9b}\\u{202e}é");
     }
 }

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use clap::Parser;
-use sandbox::{ListenError, Sandbox};
+use sandbox::{ListenError, Sandbox, shortage_hint};
 
 use crate::stop::Stop;
 
@@ -40,7 +40,10 @@ fn main() -> ExitCode {
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", logging::one_line(&format!("{error:#}")));
+            if let Some(hint) = shortage_hint(&*error) {
+                eprintln!("hint: {hint}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -75,7 +78,8 @@ fn start(arguments: &Arguments) -> anyhow::Result<Sandbox> {
         builder = builder.policies_dir(directory);
     }
     builder.start().map_err(|error| {
-        let Some(port) = error.downcast_ref::<ListenError>().map(|error| error.port) else { return error };
+        let listening = error.downcast_ref::<ListenError>().filter(|error| shortage_hint(*error).is_none());
+        let Some(port) = listening.map(|error| error.port) else { return error };
         let flag = if port == arguments.mqtt_port { "--mqtt-port" } else { "--https-port" };
         error.context(format!("port {port} is not to be had; choose another with {flag}"))
     })

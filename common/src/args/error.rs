@@ -3,6 +3,7 @@ use std::fmt;
 use clap::error::ErrorKind;
 
 use crate::error::Error;
+use crate::printable::one_line;
 
 /// Why flags could not be turned into settings.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,7 @@ pub(super) fn usage(message: impl fmt::Display) -> clap::Error {
 
 /// As [`usage`], of another kind.
 pub(super) fn usage_error(kind: ErrorKind, message: impl fmt::Display) -> clap::Error {
+    let message = one_line(&message.to_string());
     clap::Error::raw(kind, format!("{message}\n\nFor more information, try '--help'.\n"))
 }
 

@@ -9,7 +9,7 @@ use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::error::Error;
 use crate::logging;
 use crate::outgoing::Traffic;
-use crate::printable::one_line;
+use crate::printable::{json_line, one_line};
 use crate::timeline::Timelines;
 
 /// What goes to stdout, and how much is logged on stderr.
@@ -231,7 +231,7 @@ impl<W: Write> Output<W> {
             if let Value::Object(fields) = fields {
                 object.extend(fields);
             }
-            self.write(&format!("{}\n", Value::Object(object)))
+            self.write(&format!("{}\n", json_line(&Value::Object(object))))
         } else {
             self.write(&format!("{}\n", one_line(text)))
         }

@@ -7,6 +7,7 @@ use clap::Args;
 use super::error::ArgsError;
 use super::session::refuse_on_v311;
 use super::shared_group::SharedGroup;
+use super::topic::{parse_echo_topic, parse_topic};
 use crate::client::{Message, MqttVersion, QoS};
 use crate::outgoing::Messages;
 
@@ -15,7 +16,7 @@ use crate::outgoing::Messages;
 #[command(next_help_heading = "Messages")]
 pub struct PublishArgs {
     /// The topic to publish to.
-    #[arg(long, default_value = "test/topic", value_parser = parse_topic)]
+    #[arg(long, default_value = "test/topic", value_parser = parse_echo_topic)]
     pub topic: String,
 
     /// What to publish, followed by the message's number; - publishes each line of the standard input as it is, an
@@ -130,17 +131,8 @@ pub(super) fn parse_qos(text: &str) -> Result<QoS, String> {
     }
 }
 
-/// A topic name (MQTT 5.0 §4.7.1).
-pub(super) fn parse_topic(text: &str) -> Result<String, String> {
-    match text {
-        "" => Err("a topic cannot be empty".to_owned()),
-        _ if text.contains(['+', '#']) => Err("a topic to publish to holds no wildcard".to_owned()),
-        _ => parse_text(text),
-    }
-}
-
 /// A string as MQTT has it: its length is a number of two bytes (MQTT 5.0 §1.5.4).
-fn parse_text(text: &str) -> Result<String, String> {
+pub(super) fn parse_text(text: &str) -> Result<String, String> {
     match u16::try_from(text.len()) {
         Ok(_) => Ok(text.to_owned()),
         Err(_) => Err(format!("{} bytes, and MQTT takes at most {}", text.len(), u16::MAX)),

@@ -3,7 +3,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::SharedGroup;
-use super::publish::{parse_interval, parse_topic};
+use super::publish::parse_interval;
+use super::topic::parse_echo_topic;
 use crate::client::Message;
 use crate::outgoing::Messages;
 
@@ -12,7 +13,7 @@ use crate::outgoing::Messages;
 #[command(next_help_heading = "Messages")]
 pub struct SharedArgs {
     /// The topic to publish to.
-    #[arg(long, default_value = "test/topic", value_parser = parse_topic)]
+    #[arg(long, default_value = "test/topic", value_parser = parse_echo_topic)]
     pub topic: String,
 
     /// What to publish, followed by the message's number.

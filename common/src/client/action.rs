@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::aliases::Aliases;
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, Quotas, ReasonCode, properties};
 use crate::error::Error;
-use crate::failure::WithHint;
+use crate::failure;
 
 /// The outcome of a command.
 pub(super) type Outcome = Result<(), Error>;
@@ -69,7 +69,7 @@ impl Reply {
         };
         // The caller may have stopped waiting. What is lost is told of all the same.
         if let Err(Err(error)) = receiver.send(outcome) {
-            log::warn!("{}", WithHint(&error));
+            failure::warn(&error);
         }
     }
 }
@@ -85,7 +85,7 @@ pub(super) enum Action {
 impl Action {
     pub(super) fn operation(&self) -> Operation {
         match self {
-            Action::Publish(message) => Operation::Publish { topic: message.topic.clone() },
+            Action::Publish(message) => Operation::publish(message),
             Action::Subscribe { filter, .. } => Operation::Subscribe { filter: filter.clone() },
             Action::Unsubscribe { filter } => Operation::Unsubscribe { filter: filter.clone() },
         }
@@ -97,7 +97,12 @@ impl Action {
         let problem = match self {
             Action::Publish(message) => message_problem(message, options),
             Action::Subscribe { filter, .. } => {
-                text_problem(filter).or_else(|| topic_problem(without_group(filter), &options.quotas))
+                let topic = without_group(filter);
+                text_problem(filter).or_else(|| topic_problem(topic, &options.quotas)).or_else(|| {
+                    // https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html
+                    let is_ingest = topic.starts_with(BASIC_INGEST);
+                    is_ingest.then(|| "a topic of Basic Ingest is only published to".to_owned())
+                })
             }
             // What could be subscribed to can be unsubscribed from.
             Action::Unsubscribe { filter } => text_problem(filter),
@@ -116,6 +121,13 @@ pub(super) fn message_problem(message: &Message, options: &ClientOptions) -> Opt
     let quotas = &options.quotas;
     if message.topic.contains(['+', '#']) {
         return Some("a topic name holds no wildcard (MQTT 5.0 §4.7.1)".to_owned());
+    }
+    // Whoever subscribes to it subscribes to a share of another topic (MQTT 5.0 §4.8.2): the message would reach nobody.
+    if message.topic.starts_with("$share/") {
+        return Some(
+            "a topic name does not begin with $share/: that is for filters of shared subscriptions"
+                .to_owned(),
+        );
     }
     if let Some(problem) = topic_problem(&message.topic, quotas) {
         return Some(problem);
@@ -179,7 +191,7 @@ fn text_problem(text: &str) -> Option<String> {
 /// A topic without the prefix of Basic Ingest, which AWS does not count
 /// (<https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html>).
 fn without_rule(topic: &str) -> &str {
-    let rest = topic.strip_prefix("$aws/rules/").and_then(|rest| rest.split_once('/'));
+    let rest = topic.strip_prefix(BASIC_INGEST).and_then(|rest| rest.split_once('/'));
     rest.map_or(topic, |(_, counted)| counted)
 }
 
@@ -188,6 +200,9 @@ fn without_group(filter: &str) -> &str {
     let rest = filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/'));
     rest.map_or(filter, |(_, filter)| filter)
 }
+
+/// How the topics of Basic Ingest begin.
+const BASIC_INGEST: &str = "$aws/rules/";
 
 /// The length of a string or of binary data has two bytes.
 const MAXIMUM_TEXT: usize = u16::MAX as usize;

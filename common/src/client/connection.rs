@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use paho_mqtt as paho;
@@ -19,6 +20,7 @@ use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
 use super::{ClientOptions, MqttVersion, SessionPolicy, properties};
 use crate::error::{Error, Layer};
+use crate::shortage;
 use crate::timeline::{BrokerLimits, Detail, Timeline};
 use crate::transport::map_read_error;
 
@@ -144,9 +146,13 @@ async fn attempt(
     let pulse = Pulse::new(options.keep_alive);
     let mut link = RunningLink::start(|stop| link.run(stream, pulse, sender, stop));
     let connected = Guard::connect(create, connect, socket).await;
+    // Asked before the link gives its descriptors back: the MQTT library calls a shortage a general failure.
+    let shortage = connected.as_ref().err().and_then(|_| shortage::now());
     let (guard, connack) = match (connected, connack.await) {
         (Ok(guard), Ok(connack)) => (guard, connack),
-        (outcome, connack) => return Err(refusal(options, connack.ok(), link.end().await, outcome.err())),
+        (outcome, connack) => {
+            return Err(refusal(options, connack.ok(), link.end().await, shortage, outcome.err()));
+        }
     };
     let Connack { session_present, limits, .. } = connack;
     let window =
@@ -160,16 +166,20 @@ fn refusal(
     options: &ClientOptions,
     connack: Option<Connack>,
     end: LinkEnd,
+    shortage: Option<io::Error>,
     error: Option<paho::Error>,
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
     let auth = options.dialer.auth_kind();
+    let asked = Box::new(options.asked());
     if let Some(Connack { refusal: Some(code), reason_string, .. }) = connack {
-        return Error::ConnectRefused { target, client_id, code, reason_string, auth };
+        return Error::ConnectRefused { target, client_id, code, reason_string, auth, asked };
     }
     match end {
-        LinkEnd::BrokerClosed | LinkEnd::Truncated => Error::ClosedBeforeConnack { target, client_id, auth },
+        LinkEnd::BrokerClosed | LinkEnd::Truncated => {
+            Error::ClosedBeforeConnack { target, client_id, auth, asked }
+        }
         LinkEnd::Transport(error) => match error.downcast() {
             Ok(answer) => Error::NotMqtt { target, answer },
             Err(error) => map_read_error(error, &target),
@@ -179,9 +189,10 @@ fn refusal(
         LinkEnd::Local(error) => Error::Link(error),
         LinkEnd::Panicked(panic) => Error::Panicked { part: LINK, panic },
         // No PINGREQ goes out before CONNACK.
-        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => {
-            Error::Mqtt(error.unwrap_or(paho::Error::Failure).into())
-        }
+        LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => match shortage {
+            Some(shortage) => Error::Link(shortage),
+            None => Error::Mqtt(error.unwrap_or(paho::Error::Failure).into()),
+        },
     }
 }
 

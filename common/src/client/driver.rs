@@ -20,8 +20,7 @@ use super::receipt::Key;
 use super::takeovers::Takeovers;
 use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
-use crate::failure::WithHint;
-use crate::panics;
+use crate::{failure, panics};
 
 pub(super) struct Driver {
     options: Arc<ClientOptions>,
@@ -460,9 +459,7 @@ impl Driver {
                 self.options.dialer.target(),
                 self.options.client_id
             ),
-            Event::ConnectionFailed { error } | Event::Disconnected { error } => {
-                log::warn!("{}", WithHint(error))
-            }
+            Event::ConnectionFailed { error } | Event::Disconnected { error } => failure::warn(error),
             Event::Stopped { .. } => log::debug!("the client has stopped"),
             Event::Dropped { topic } => {
                 log::warn!("the queue is full: dropped the oldest message, to {topic}")

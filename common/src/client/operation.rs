@@ -1,5 +1,7 @@
 use std::fmt;
 
+use super::Message;
+
 /// What the application asked the broker to do, as errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -8,6 +10,8 @@ pub enum Operation {
     Publish {
         /// The topic name.
         topic: String,
+        /// Whether the broker is to keep the message.
+        retain: bool,
     },
     /// Subscribe to a topic filter.
     Subscribe {
@@ -28,10 +32,17 @@ pub enum Operation {
     Disconnect,
 }
 
+impl Operation {
+    /// To publish this message.
+    pub(crate) fn publish(message: &Message) -> Self {
+        Self::Publish { topic: message.topic.clone(), retain: message.retain }
+    }
+}
+
 impl fmt::Display for Operation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Operation::Publish { topic } => write!(f, "publish to {topic}"),
+            Operation::Publish { topic, .. } => write!(f, "publish to {topic}"),
             Operation::Subscribe { filter } => write!(f, "subscribe to {filter}"),
             Operation::Unsubscribe { filter } => write!(f, "unsubscribe from {filter}"),
             Operation::Receive { topic } => write!(f, "receive on {topic}"),

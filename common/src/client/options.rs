@@ -2,10 +2,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::action::message_problem;
-use super::{ConnectionPlan, MqttVersion, QueueLimits, Quotas, SessionPolicy, Will};
+use super::{ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
-use crate::error::Error;
+use crate::error::{ConnectAsked, Error};
 use crate::timeline::Timelines;
 use crate::transport::{Auth, Dialer, Route};
 
@@ -121,6 +121,14 @@ impl ClientOptions {
             message_problem(&will.message, self).or(delay)
         });
         problem.map_or(Ok(()), |problem| Err(Error::Settings(format!("the will cannot be used: {problem}"))))
+    }
+
+    /// What CONNECT asks for beside the connection.
+    pub(super) fn asked(&self) -> ConnectAsked {
+        ConnectAsked {
+            will: self.will.as_ref().map(|will| Operation::publish(&will.message)),
+            session: self.session == SessionPolicy::Resume,
+        }
     }
 
     /// What a connection would be, without making one.

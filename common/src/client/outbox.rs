@@ -253,10 +253,7 @@ impl Outbox {
         }
         self.waiting.forget_abandoned();
         let waiting = self.waiting.room().messages();
-        let full = |topic: &str| Error::QueueFull {
-            operation: Operation::Publish { topic: topic.to_owned() },
-            waiting,
-        };
+        let full = |message: &Message| Error::QueueFull { operation: Operation::publish(message), waiting };
         let mut oldest = Vec::new();
         while self.waiting.room().is_full(message, &limits) {
             let next = match limits.when_full {
@@ -266,15 +263,15 @@ impl Outbox {
             let Some(next) = next else {
                 // What was sent leaves no room, so none of the others has to go.
                 oldest.into_iter().for_each(|entry| self.waiting.insert(entry));
-                return Err(full(&message.topic));
+                return Err(full(message));
             };
             oldest.push(next);
         }
         for entry in oldest {
             let Action::Publish(message) = &entry.action else { continue };
-            let topic = message.topic.clone();
+            let (topic, full) = (message.topic.clone(), full(message));
             self.dropped += 1;
-            self.finish(entry, Err(full(&topic)));
+            self.finish(entry, Err(full));
             dropped.push(topic);
         }
         Ok(())

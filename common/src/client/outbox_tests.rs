@@ -66,7 +66,7 @@ fn closed() -> Error {
 }
 
 fn bad() -> Operation {
-    Operation::Publish { topic: "bad".to_owned() }
+    Operation::Publish { topic: "bad".to_owned(), retain: false }
 }
 
 fn publish(topic: &str) -> Action {

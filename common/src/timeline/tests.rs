@@ -243,7 +243,10 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
             Layer::WebSocket,
             Error::UpgradeRefused { target: target(), refusal: refusal.into(), auth: auth.clone() },
         ),
-        (Layer::Mqtt, Error::ClosedBeforeConnack { target: target(), client_id, auth }),
+        (
+            Layer::Mqtt,
+            Error::ClosedBeforeConnack { target: target(), client_id, auth, asked: Box::default() },
+        ),
         // With TLS 1.3 it shows after the handshake.
         (Layer::Mqtt, Error::CertificateRejected { target: target(), source: cause() }),
     ] {

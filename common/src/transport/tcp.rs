@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::error::Error;
 use crate::panics::on_own_thread;
+use crate::shortage;
 
 /// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
@@ -59,7 +60,9 @@ pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Res
         Err(_) => {
             let name = host.to_owned();
             let lookup = move || (name.as_str(), port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-            on_own_thread("resolver", move |_| lookup(), failed).await?.map_err(failed)?
+            let found = on_own_thread("resolver", move |_| lookup(), failed).await?;
+            // A resolver that finds no descriptor says that there is no such name.
+            found.map_err(|error| failed(shortage::now().unwrap_or(error)))?
         }
     };
     if addresses.is_empty() {

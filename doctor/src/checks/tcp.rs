@@ -35,6 +35,9 @@ fn judge(tried: Vec<Tried>) -> Check {
     }
     let texts: Vec<_> = tried.iter().map(describe).collect();
     let check = Check::ok(NAME, texts.join("; "));
+    if let Some(change) = tried.iter().find_map(|one| one.outcome.as_ref().err()?.shortage()) {
+        return check.warn("the connections that failed are this machine's fault, not the network's", change);
+    }
     // A program need not listen on both of this machine's own.
     let remote = || tried.iter().filter(|one| !one.address.ip().is_loopback());
     let fails = |is_v6: bool| {
@@ -117,6 +120,18 @@ mod tests {
             took: Duration::from_millis(1),
             outcome: if works { Ok(()) } else { Err(failure()) },
         }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_lack_of_file_descriptors_is_not_blamed_on_the_network() {
+        let mut short = tried("[2001:db8::1]:443", false);
+        let source = io::Error::from_raw_os_error(24);
+        short.outcome = Err(Error::Tcp { target: "[2001:db8::1]:443".to_owned(), source });
+        let check = judge(vec![short, tried("192.0.2.1:443", true)]);
+        assert_eq!(check.outcome, Outcome::Warning);
+        assert!(check.advice[0].means.contains("not the network's"), "{check:?}");
+        assert!(check.advice[0].change.contains("ulimit -n"), "{check:?}");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::authorizer::Handshake;
 use crate::broker::Broker;
 use crate::connections::{Connection, Transport};
 use crate::gate::{self, Authentication, Client};
+use crate::shortage::Explained;
 use crate::tls::{ALPN_MQTT, ALPN_MQTT_CA};
 
 /// How long a client may take for TLS.
@@ -67,7 +68,7 @@ impl Gateway {
                 }
                 Err(error) => {
                     // Mostly that there are too many open files: give some time to be closed.
-                    log::warn!("cannot accept a connection: {error}");
+                    log::warn!("cannot accept a connection: {}", Explained(&error));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

@@ -1,11 +1,9 @@
 //! The `Condition` block of a statement.
 
-use std::collections::BTreeMap;
-
-use anyhow::anyhow;
+use serde_json::Value;
 
 use crate::policy::Variables;
-use crate::policy::document::OneOrMany;
+use crate::policy::json::Node;
 use crate::policy::pattern::Pattern;
 
 /// All tests of one `Condition` block; every one has to hold.
@@ -30,28 +28,25 @@ enum Operator {
 
 impl Conditions {
     /// `block`: operator → key → values.
-    pub(crate) fn parse(
-        block: &BTreeMap<String, BTreeMap<String, OneOrMany<Scalar>>>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn parse(block: Option<&Node<'_>>) -> anyhow::Result<Self> {
         let mut tests = Vec::new();
-        for (name, keys) in block {
-            let (operator, wildcards) = match name.as_str() {
+        let Some(block) = block else { return Ok(Conditions(tests)) };
+        for (name, keys) in block.object()?.all() {
+            let (operator, wildcards) = match name {
                 "StringEquals" | "Bool" => (Operator::Matches, false),
                 "StringNotEquals" => (Operator::DoesNotMatch, false),
                 "StringLike" => (Operator::Matches, true),
                 "StringNotLike" => (Operator::DoesNotMatch, true),
                 _ => (Operator::Unknown, false),
             };
-            for (key, values) in keys {
-                let values = values
-                    .iter()
-                    .map(|value| {
-                        let text = value.text();
-                        let parsed = if wildcards { Pattern::parse(&text) } else { Pattern::literal(&text) };
-                        parsed.map_err(|_| anyhow!("a variable without its closing brace in {text:?}"))
-                    })
-                    .collect::<anyhow::Result<_>>()?;
-                tests.push(Test { operator, key: key.clone(), values });
+            for (key, values) in keys.object()?.all() {
+                let values = values.one_or_many()?;
+                let values = values.iter().map(|value| {
+                    let text = scalar(value)?;
+                    if wildcards { Pattern::at(value, &text) } else { Pattern::literal_at(value, &text) }
+                });
+                let values = values.collect::<anyhow::Result<_>>()?;
+                tests.push(Test { operator, key: key.to_owned(), values });
             }
         }
         Ok(Conditions(tests))
@@ -84,20 +79,10 @@ impl Test {
 }
 
 /// A condition's value: JSON policies write booleans and numbers with and without quotes.
-#[derive(Clone, Debug, serde::Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Scalar {
-    Text(String),
-    Bool(bool),
-    Number(serde_json::Number),
-}
-
-impl Scalar {
-    fn text(&self) -> String {
-        match self {
-            Scalar::Text(text) => text.clone(),
-            Scalar::Bool(value) => value.to_string(),
-            Scalar::Number(value) => value.to_string(),
-        }
+fn scalar(node: &Node<'_>) -> anyhow::Result<String> {
+    match node.value {
+        Value::String(text) => Ok(text.clone()),
+        Value::Bool(_) | Value::Number(_) => Ok(node.value.to_string()),
+        _ => Err(node.expected("a string, a number or a Boolean value")),
     }
 }

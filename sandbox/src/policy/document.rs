@@ -1,16 +1,27 @@
 //! Policy documents: from JSON to statements that can be asked.
 
-use std::collections::BTreeMap;
-
-use anyhow::{Context, anyhow, bail, ensure};
-use serde::Deserialize;
+use anyhow::{bail, ensure};
 
 use crate::policy::Variables;
-use crate::policy::condition::{Conditions, Scalar};
+use crate::policy::condition::Conditions;
+use crate::policy::json::{self, Node};
 use crate::policy::pattern::Pattern;
 
 /// AWS IoT's limit, in characters; white space does not count.
 const MAXIMUM_LENGTH: usize = 2048;
+
+/// The fields of a document, and of a statement
+/// (<https://docs.aws.amazon.com/iot/latest/developerguide/iot-policies.html>).
+const DOCUMENT: [&str; 3] = ["Version", "Id", "Statement"];
+const STATEMENT: [&str; 5] = ["Sid", "Effect", "Action", "Resource", "Condition"];
+
+/// Those that statements of IAM's policies may have beside.
+const FOREIGN: [(&str, &str); 4] = [
+    ("Principal", "is not for AWS IoT policies: they are attached to the principal"),
+    ("NotPrincipal", "is not for AWS IoT policies: they are attached to the principal"),
+    ("NotAction", "is not supported: list the actions in Action, and add a Deny for exceptions"),
+    ("NotResource", "is not supported: list the resources in Resource, and add a Deny for exceptions"),
+];
 
 /// One policy.
 #[derive(Clone, Debug)]
@@ -19,7 +30,7 @@ pub(crate) struct Policy {
 }
 
 /// What a statement does when it applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Effect {
     Allow,
     Deny,
@@ -42,14 +53,19 @@ impl Policy {
             length <= MAXIMUM_LENGTH,
             "a policy of {length} characters without white space; AWS IoT allows {MAXIMUM_LENGTH}"
         );
-        let document: Document = serde_json::from_str(text).context("not a policy document")?;
-        if let Some(version) =
-            document.version.filter(|version| version != "2012-10-17" && version != "2008-10-17")
-        {
-            bail!("a policy of the unknown version {version:?}");
+        let document = json::parse(text)?;
+        let document = Node::root(&document).object()?;
+        document.only(&DOCUMENT, &[])?;
+        if let Some(id) = document.optional("Id") {
+            id.text()?;
         }
-        let statements = document.statement.iter().map(Statement::new).collect::<anyhow::Result<Vec<_>>>()?;
-        ensure!(!statements.is_empty(), "a policy without statements");
+        if let Some(version) = document.optional("Version")
+            && !matches!(version.text()?, "2012-10-17" | "2008-10-17")
+        {
+            bail!(version.wrong(format_args!("is {}: \"2012-10-17\" is expected", version.value)));
+        }
+        let statements = document.required("Statement")?.one_or_many()?;
+        let statements = statements.iter().map(Statement::new).collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Policy { statements })
     }
 
@@ -59,20 +75,29 @@ impl Policy {
 }
 
 impl Statement {
-    fn new(json: &JsonStatement) -> anyhow::Result<Self> {
-        let pattern = |text: &str| {
-            Pattern::parse(text).map_err(|_| anyhow!("a variable without its closing brace in {text:?}"))
+    fn new(node: &Node<'_>) -> anyhow::Result<Self> {
+        let fields = node.object()?;
+        fields.only(&STATEMENT, &FOREIGN)?;
+        if let Some(id) = fields.optional("Sid") {
+            id.text()?;
+        }
+        let effect = fields.required("Effect")?;
+        let effect = match effect.text()? {
+            "Allow" => Effect::Allow,
+            "Deny" => Effect::Deny,
+            _ => bail!(effect.wrong(format_args!("is {}: \"Allow\" or \"Deny\" is expected", effect.value))),
         };
+        let actions = fields.required("Action")?.one_or_many()?;
+        let resources = fields.required("Resource")?.one_or_many()?;
         Ok(Statement {
-            effect: json.effect,
+            effect,
             // Actions are compared without regard to case, resources are not.
-            actions: json
-                .action
+            actions: actions.iter().map(action).collect::<anyhow::Result<_>>()?,
+            resources: resources
                 .iter()
-                .map(|text| pattern(&text.to_ascii_lowercase()))
-                .collect::<Result<_, _>>()?,
-            resources: json.resource.iter().map(|text| pattern(text)).collect::<Result<_, _>>()?,
-            conditions: Conditions::parse(&json.condition)?,
+                .map(|node| Pattern::at(node, node.text()?))
+                .collect::<anyhow::Result<_>>()?,
+            conditions: Conditions::parse(fields.optional("Condition").as_ref())?,
         })
     }
 
@@ -92,40 +117,10 @@ impl Statement {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct Document {
-    version: Option<String>,
-    #[serde(rename = "Id")]
-    _id: Option<String>,
-    statement: OneOrMany<JsonStatement>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase", deny_unknown_fields)]
-struct JsonStatement {
-    #[serde(rename = "Sid")]
-    _sid: Option<String>,
-    effect: Effect,
-    action: OneOrMany<String>,
-    resource: OneOrMany<String>,
-    #[serde(default)]
-    condition: BTreeMap<String, BTreeMap<String, OneOrMany<Scalar>>>,
-}
-
-/// Where IAM's grammar takes one value or a list of them.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum OneOrMany<T> {
-    One(T),
-    Many(Vec<T>),
-}
-
-impl<T> OneOrMany<T> {
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
-        match self {
-            OneOrMany::One(value) => std::slice::from_ref(value).iter(),
-            OneOrMany::Many(values) => values.iter(),
-        }
+fn action(node: &Node<'_>) -> anyhow::Result<Pattern> {
+    let text = node.text()?;
+    if text != "*" && !text.contains(':') {
+        bail!(node.wrong(format_args!("is {text:?} without its service: \"iot:{text}\" is expected")));
     }
+    Pattern::at(node, &text.to_ascii_lowercase())
 }

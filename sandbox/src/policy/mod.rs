@@ -7,6 +7,7 @@
 
 mod condition;
 mod document;
+mod json;
 mod pattern;
 mod permissions;
 mod store;
@@ -173,6 +174,83 @@ mod tests {
             r#"{"Version":"1999-01-01","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}"#,
         ] {
             assert!(Policy::parse(document).is_err(), "{document}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_document_is_refused_with_the_path_of_its_fault() {
+        let with = |more: &str| {
+            let valid = r#""Effect":"Allow","Action":"iot:Connect","Resource":"*""#;
+            format!(r#"{{"Statement":[{{{valid}}},{{{more}}}]}}"#)
+        };
+        let rest = r#""Effect":"Allow","Resource":"*""#;
+        let full = r#""Effect":"Allow","Action":"iot:Connect","Resource":"*""#;
+        for (document, message) in [
+            (
+                with(&format!(r#"{rest},"action":"iot:Publish""#)),
+                r#"Statement[1].action is written "Action": capital letters count"#,
+            ),
+            (
+                with(&format!(r#"{rest},"NotAction":"iot:Publish""#)),
+                "Statement[1].NotAction is not supported: list the actions in Action, and add a Deny for exceptions",
+            ),
+            (
+                with(&format!(r#"{full},"Principal":"*""#)),
+                "Statement[1].Principal is not for AWS IoT policies: they are attached to the principal",
+            ),
+            (
+                with(&format!(r#"{full},"Efect\n":"Allow""#)),
+                r"Statement[1].Efect\n is not a field of a policy; here there are Sid, Effect, Action, Resource, Condition",
+            ),
+            (with(rest), "Statement[1].Action is missing"),
+            (
+                with(r#""Effect":"allow","Action":"iot:Publish","Resource":"*""#),
+                r#"Statement[1].Effect is "allow": "Allow" or "Deny" is expected"#,
+            ),
+            (
+                with(&format!(r#"{rest},"Action":["iot:Publish",5]"#)),
+                "Statement[1].Action[1] is a number: a string is expected",
+            ),
+            (with(&format!(r#"{rest},"Action":[]"#)), "Statement[1].Action is an empty list"),
+            (
+                with(&format!(r#"{rest},"Action":"Publish""#)),
+                r#"Statement[1].Action is "Publish" without its service: "iot:Publish" is expected"#,
+            ),
+            (
+                with(r#""Effect":"Allow","Action":"*","Resource":["*","arn:aws:iot:${iot:ClientId"]"#),
+                r#"Statement[1].Resource[1] is "arn:aws:iot:${iot:ClientId", with a variable that has no closing brace"#,
+            ),
+            (with(&format!(r#"{full},"Sid":null"#)), "Statement[1].Sid is null: a string is expected"),
+            (
+                with(&format!(r#"{full},"Condition":["Bool"]"#)),
+                "Statement[1].Condition is a list: an object is expected",
+            ),
+            (
+                with(&format!(r#"{full},"Condition":{{"Bool":{{"a:b":[true,{{}}]}}}}"#)),
+                "Statement[1].Condition.Bool.a:b[1] is an object: a string, a number or a Boolean value is expected",
+            ),
+            (with("}],\"Statement\":[{"), "its JSON is malformed: the field \"Statement\" occurs twice"),
+            (
+                r#"{"Statement":{"Effect":true}}"#.to_owned(),
+                "Statement.Effect is a Boolean value: a string is expected",
+            ),
+            (r#"{"Statement":["x"]}"#.to_owned(), "Statement[0] is a string: an object is expected"),
+            (r#"{"statement":[]}"#.to_owned(), r#"statement is written "Statement": capital letters count"#),
+            ("{}".to_owned(), "Statement is missing"),
+            ("[]".to_owned(), "the document is a list: an object is expected"),
+            (
+                r#"{"Version":20121017,"Statement":[]}"#.to_owned(),
+                "Version is a number: a string is expected",
+            ),
+            (
+                r#"{"Version":"2012-17-10","Statement":[]}"#.to_owned(),
+                r#"Version is "2012-17-10": "2012-10-17" is expected"#,
+            ),
+            ("{\n,}".to_owned(), "its JSON is malformed: key must be a string at line 2 column 1"),
+        ] {
+            let error = format!("{:#}", Policy::parse(&document).unwrap_err());
+            // The JSON reader adds line and column.
+            assert!(error.starts_with(message), "{document}\n{error}\n{message}");
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Patterns of resources and condition values: `*`, `?` and `${variable}`.
 
 use crate::policy::Variables;
+use crate::policy::json::Node;
 
 /// A parsed pattern.
 #[derive(Clone, Debug)]
@@ -24,11 +25,25 @@ enum Wildcard {
 
 /// A `${` without its `}`.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct UnclosedVariable;
+struct UnclosedVariable;
+
+fn unclosed(node: &Node<'_>) -> anyhow::Error {
+    node.wrong(format_args!("is {}, with a variable that has no closing brace", node.value))
+}
 
 impl Pattern {
+    /// Reads the pattern that `node` holds as `text`.
+    pub(crate) fn at(node: &Node<'_>, text: &str) -> anyhow::Result<Self> {
+        Pattern::parse(text).map_err(|UnclosedVariable| unclosed(node))
+    }
+
+    /// As [`at`](Self::at), with `*` and `?` being characters like any other.
+    pub(crate) fn literal_at(node: &Node<'_>, text: &str) -> anyhow::Result<Self> {
+        Pattern::literal(text).map_err(|UnclosedVariable| unclosed(node))
+    }
+
     /// Reads a pattern; `${*}`, `${?}` and `${$}` stand for the characters themselves.
-    pub(crate) fn parse(text: &str) -> Result<Self, UnclosedVariable> {
+    fn parse(text: &str) -> Result<Self, UnclosedVariable> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some(next) = rest.chars().next() {
@@ -54,7 +69,7 @@ impl Pattern {
     }
 
     /// A pattern that matches only `text`, its `*` and `?` being characters like any other.
-    pub(crate) fn literal(text: &str) -> Result<Self, UnclosedVariable> {
+    fn literal(text: &str) -> Result<Self, UnclosedVariable> {
         let mut pattern = Pattern::parse(text)?;
         for piece in &mut pattern.0 {
             match piece {

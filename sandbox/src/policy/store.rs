@@ -213,4 +213,14 @@ mod tests {
         let error = store().attach_directory(&absent).unwrap_err().to_string();
         assert!(error.contains(&absent.display().to_string()), "{error}");
     }
+
+    #[test]
+    fn a_malformed_file_is_named_with_the_field() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("pubsub.json");
+        std::fs::write(&file, DOCUMENT.replace("Action", "action")).unwrap();
+        let error = format!("{:#}", store().attach_directory(directory.path()).unwrap_err());
+        let field = r#"Statement[0].action is written "Action": capital letters count"#;
+        assert_eq!(error, format!("{} is no valid policy: {field}", file.display()));
+    }
 }

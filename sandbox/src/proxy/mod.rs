@@ -23,6 +23,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::builder::{listen, listen_again};
+use crate::shortage::Explained;
 
 pub use requests::{Proxied, ProxyKind};
 pub use urls::Proxies;
@@ -126,7 +127,7 @@ impl Proxy {
                 }
                 Err(error) => {
                     // Mostly that there are too many open files: give some time to be closed.
-                    log::warn!("{} proxy: cannot accept a connection: {error}", self.kind);
+                    log::warn!("{} proxy: cannot accept a connection: {}", self.kind, Explained(&error));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }

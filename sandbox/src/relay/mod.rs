@@ -19,6 +19,7 @@ use tokio::sync::oneshot;
 pub use self::fault::{Direction, Fault, Reach, Side};
 
 use self::roster::Roster;
+use crate::shortage::Explained;
 
 /// The settings of a relay.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -172,7 +173,7 @@ async fn accept(listener: TcpListener, options: Options, shared: Arc<Shared>) {
                 });
             }
             Err(error) => {
-                log::warn!("relay: cannot accept a connection: {error}");
+                log::warn!("relay: cannot accept a connection: {}", Explained(&error));
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }

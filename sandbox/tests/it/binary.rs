@@ -1,7 +1,7 @@
 //! The binary: its files, its words, its ends.
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -134,4 +134,53 @@ fn names_the_port_that_is_taken_and_its_flag() {
         assert!(words.contains(&format!("port {port} ")) && words.contains(flag), "{words}");
         assert!(!directory.path().join("sandbox.json").exists());
     }
+}
+
+/// The binary with a limit on open files.
+#[cfg(target_os = "linux")]
+fn limited(state_dir: &Path, files: u32) -> Command {
+    let mut command = Command::new("/bin/sh");
+    let limit = format!("ulimit -n {files} && exec \"$@\"");
+    command.args(["-c", &limit, "sh", env!("CARGO_BIN_EXE_sandbox")]);
+    command.args(["--mqtt-port", "0", "--https-port", "0", "--state-dir"]).arg(state_dir);
+    command.arg("--policies-dir").arg(policies_dir()).arg("--until-stdin-closes").env_clear();
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lack_of_file_descriptors_is_named_at_the_start() {
+    let directory = tempfile::tempdir().unwrap();
+    for files in [5, 12, 16] {
+        let outcome = limited(directory.path(), files).output().unwrap();
+        let words = String::from_utf8(outcome.stderr).unwrap();
+        assert_eq!(outcome.status.code(), Some(1), "{files}: {words}");
+        for expected in ["error: ", "Too many open files", "hint: ", "ulimit -n"] {
+            assert!(words.contains(expected), "{files}: {words}");
+        }
+        assert!(!words.contains("--mqtt-port") && !words.contains("panicked"), "{files}: {words}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_lack_of_file_descriptors_is_named_when_no_more_connections_can_be_accepted() {
+    const FILES: usize = 128;
+    let directory = tempfile::tempdir().unwrap();
+    let mut child = limited(directory.path(), FILES as u32).spawn().unwrap();
+    ready(&mut child);
+    let contract = text(&directory.path().join("sandbox.json"));
+    let json: serde_json::Value = serde_json::from_str(&contract).unwrap();
+    let port = json["mqtt_port"].as_u64().unwrap() as u16;
+    let connections: Vec<_> =
+        (0..FILES).map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap()).collect();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines();
+    let refused = log.find(|line| line.as_ref().unwrap().contains("cannot accept a connection"));
+    let refused = refused.expect("it is logged").unwrap();
+    assert!(refused.contains("Too many open files") && refused.contains("ulimit -n"), "{refused}");
+    drop((connections, child.stdin.take()));
+    // Its log has to be read to the end, or it may wait for a reader.
+    log.for_each(drop);
+    assert!(child.wait().unwrap().success());
 }

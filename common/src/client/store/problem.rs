@@ -23,7 +23,7 @@ pub(crate) enum Problem {
     #[error("{file} holds messages of the client ID {client_id:?}")]
     OtherClient { file: String, client_id: String },
     #[error("{0}")]
-    Io(Arc<io::Error>),
+    Io(#[source] Arc<io::Error>),
     #[error("{0}")]
     Database(Arc<redb::Error>),
     /// A defect, of the database or here, that a damaged file may have brought to light.

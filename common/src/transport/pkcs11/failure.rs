@@ -6,6 +6,7 @@ use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 
 use crate::error::Cause;
+use crate::shortage;
 
 /// A call that the library refused: `C_Login: CKR_PIN_INCORRECT`. The names are what its manual, and a search engine,
 /// know; the standard's own text for them is a paragraph each.
@@ -34,7 +35,11 @@ impl std::error::Error for Refused {}
 pub(super) fn cause(error: Error) -> Cause {
     match error {
         Error::Pkcs11(value, function) => Refused { function, value }.into(),
-        Error::LibraryLoading(error) => error.into(),
+        // The loader's words for a shortage are its own.
+        Error::LibraryLoading(error) => match shortage::now() {
+            Some(shortage) => shortage.into(),
+            None => error.into(),
+        },
         error => error.into(),
     }
 }

@@ -12,6 +12,7 @@ use super::module::{Module, Token};
 use super::objects::{self, Name};
 use super::selector::KeySelector;
 use crate::error::Error;
+use crate::printable::one_line;
 
 /// The slots of a library, the tokens in them, and the keys and certificates on those tokens. Its `Display` is a
 /// table for each.
@@ -59,10 +60,10 @@ fn library(module: &Module) -> String {
     match module.context().get_library_info() {
         Ok(info) => format!(
             "{} {}.{} by {}, {path}",
-            info.library_description().escape_debug(),
+            info.library_description(),
             info.library_version().major(),
             info.library_version().minor(),
-            info.manufacturer_id().escape_debug()
+            info.manufacturer_id()
         ),
         Err(error) => format!("{path} ({})", cause(error)),
     }
@@ -77,9 +78,9 @@ fn slots(module: &Module, tokens: &[Token]) -> Vec<Vec<String>> {
             Some(Token { info, .. }) => vec![
                 slot.to_string(),
                 format!("{:?}", info.label()),
-                info.model().escape_debug().to_string(),
-                info.serial_number().escape_debug().to_string(),
-                info.manufacturer_id().escape_debug().to_string(),
+                info.model().to_owned(),
+                info.serial_number().to_owned(),
+                info.manufacturer_id().to_owned(),
                 flags(info),
             ],
             None => vec![slot.to_string(), "(no initialized token)".to_owned()],
@@ -132,7 +133,7 @@ fn objects(session: &Session) -> cryptoki::error::Result<Vec<Vec<String>>> {
     }
     for certificate in objects::certificates(session)? {
         let subject = match x509_parser::parse_x509_certificate(&certificate.der) {
-            Ok((_, parsed)) => parsed.subject().to_string().escape_debug().to_string(),
+            Ok((_, parsed)) => parsed.subject().to_string(),
             Err(_) => "cannot be read".to_owned(),
         };
         rows.push(named("certificate", &certificate.name, subject));
@@ -142,10 +143,10 @@ fn objects(session: &Session) -> cryptoki::error::Result<Vec<Vec<String>>> {
 
 impl fmt::Display for Listing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Library: {}\n", self.library)?;
+        writeln!(f, "Library: {}\n", one_line(&self.library))?;
         table(f, &self.slots)?;
         for Contents { token, objects, hides_keys } in &self.tokens {
-            writeln!(f, "\nOn the {token}:")?;
+            writeln!(f, "\nOn the {}:", one_line(token))?;
             table(f, objects)?;
             if *hides_keys {
                 writeln!(f, "Private keys may be hidden: they are shown with the PIN.")?;
@@ -157,11 +158,13 @@ impl fmt::Display for Listing {
 
 /// Columns as wide as their widest cell, two spaces apart.
 fn table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
+    let rows = rows.iter().map(|row| row.iter().map(|cell| one_line(cell)).collect::<Vec<_>>());
+    let rows = rows.collect::<Vec<_>>();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or_default()
     };
-    for row in rows {
+    for row in &rows {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             line.push_str(&format!("{cell:<0$}  ", width(column)));
@@ -173,4 +176,29 @@ fn table(f: &mut fmt::Formatter<'_>, rows: &[Vec<String>]) -> fmt::Result {
 
 fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
     cells.map(ToOwned::to_owned).to_vec()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_on_a_token_cannot_control_the_terminal() {
+        let foreign = "a\x1b[2J\nb\u{202e}";
+        let contents = Contents {
+            token: foreign.to_owned(),
+            objects: vec![row(["OBJECT"]), row([foreign])],
+            hides_keys: false,
+        };
+        let listing = Listing {
+            library: foreign.to_owned(),
+            slots: vec![row(["SLOT", "TOKEN"]), row(["0", foreign])],
+            tokens: vec![contents],
+        };
+        let shown = r"a\u{1b}[2J\nb\u{202e}";
+        assert_eq!(
+            listing.to_string(),
+            format!("Library: {shown}\n\nSLOT  TOKEN\n0     {shown}\n\nOn the {shown}:\nOBJECT\n{shown}\n")
+        );
+    }
 }

@@ -9,10 +9,11 @@ use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
+use rustls_native_certs::ErrorKind;
 
 use super::pem::{Foreign, PemFile, Purpose, TRUSTED_CERTIFICATE, Wanted};
 use crate::error::Error;
-use crate::file;
+use crate::{file, shortage};
 
 /// What the user calls such a file.
 const WHAT: &str = "CA file";
@@ -101,7 +102,10 @@ impl Roots {
             return Ok(loaded);
         }
         let loaded = match &self.source {
-            Source::System => variables::roots(|name| env::var_os(name)).unwrap_or_else(from_system),
+            Source::System => match variables::roots(|name| env::var_os(name)) {
+                Some(loaded) => loaded,
+                None => from_system()?,
+            },
             Source::File(path) => match read(path)? {
                 Bundle { damage: Some(damage), .. } => return Err(damage),
                 Bundle { certificates, .. } => {
@@ -134,17 +138,25 @@ impl fmt::Debug for Roots {
     }
 }
 
-fn from_system() -> Loaded {
+/// # Errors
+/// [`Error::File`] when this process may open no more files.
+fn from_system() -> Result<Loaded, Error> {
     let found = rustls_native_certs::load_native_certs();
-    for error in &found.errors {
+    for error in found.errors {
         log::debug!("the operating system's trust store: {error}");
+        // The rest of the store would trust other servers than the whole.
+        if let ErrorKind::Io { inner: source, path } = error.kind
+            && shortage::of(&source).is_some()
+        {
+            return Err(Error::File { what: "operating system's trusted certificate", path, source });
+        }
     }
     let loaded = Loaded::of(found.certs, "the operating system's store".to_owned());
     if loaded.store.is_empty() {
         log::info!("the operating system has no trusted roots: using the bundled Mozilla ones");
-        return Loaded::mozilla();
+        return Ok(Loaded::mozilla());
     }
-    loaded
+    Ok(loaded)
 }
 
 /// The content of a PEM file: at least one certificate that can be a root.

@@ -67,3 +67,17 @@ fn it_waits_for_the_delay() {
     assert_eq!(observer.next()["payload"], "gone");
     assert!(gone.elapsed() > Duration::from_secs(1), "{:?}", gone.elapsed());
 }
+
+#[test]
+fn a_forbidden_will_is_named_with_the_permissions_it_needs() {
+    let sandbox = Sandbox::start().unwrap();
+    for version in ["5", "3.1.1"] {
+        let flags = ["--client-id", "test-1", "--will-topic", "secret/will", "--will-message", "gone"];
+        let sample = || pubsub(&sandbox).args(["--mqtt-version", version]).args(flags);
+        let connect = "iot:Connect on client/test-1 (with LastWill, ";
+        let words = ["not authorized", connect, "for the will, iot:Publish on topic/secret/will"];
+        sample().run().failed(1, &words);
+        let words = ["for the will, iot:Publish and iot:RetainPublish on topic/secret/will"];
+        sample().args(["--will-retain"]).run().failed(1, &words);
+    }
+}

@@ -2,7 +2,7 @@ use super::*;
 use crate::transport::Roots;
 
 fn provider(source: CredentialSource) -> Provider {
-    Provider::new(source, Some("us-east-1".to_owned()), &Roots::system().into())
+    Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())
 }
 
 async fn resolved(provider: &Provider) -> Credentials {

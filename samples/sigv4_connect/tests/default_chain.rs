@@ -191,8 +191,22 @@ fn ec2_metadata() {
 #[test]
 fn a_profile_that_does_not_exist_is_named() {
     let sandbox = Sandbox::start().unwrap();
-    for name in ["no-such-profile", ""] {
-        let sample = sigv4_connect(&sandbox).env("AWS_PROFILE", name);
-        refuses(sample, &[&format!("AWS_PROFILE names the profile \"{name}\": ")], &[]);
-    }
+    let sample = |name: &str| sigv4_connect(&sandbox).env("AWS_PROFILE", name);
+    refuses(sample("no-such-profile"), &["AWS_PROFILE names the profile \"no-such-profile\": "], &[]);
+    refuses(
+        sample(""),
+        &["none of its sources is set up", "the profile: the AWS configuration files define no"],
+        &[],
+    );
+}
+
+#[test]
+fn an_empty_profile_variable_counts_as_unset() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let config = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    with_config(sigv4_connect(&sandbox), &config).env("AWS_PROFILE", "").run().succeeded();
 }

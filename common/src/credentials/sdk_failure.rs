@@ -19,7 +19,7 @@ use crate::error::{Cause, Error};
 use crate::printable::one_line;
 
 /// Sentences of the SDK that hold nothing but a service's or a process's word for the failure, by their beginning.
-const SHOWN: [&str; 12] = [
+const SHOWN: [&str; 14] = [
     "Error retrieving credentials: external process exited with code ",
     "Error retrieving credentials from external process",
     "Error retrieving credentials from IMDS: ",
@@ -29,7 +29,9 @@ const SHOWN: [&str; 12] = [
     "Unable to refresh credentials ",
     "Your session has expired. Please reauthenticate.",
     "failed to load credentials [",
+    "failed to load the cached SSO token",
     "received 404 from IMDS",
+    "the SSO token has expired and cannot be refreshed",
     "the auth token could not be used as an HTTP header value",
     "ProfileFile provider could not be built: This behavior requires following cargo feature(s) enabled: ",
 ];

@@ -36,6 +36,7 @@ pub(super) struct RoleRefused {
 #[error("there is no valid login to IAM Identity Center (SSO) for {login}")]
 pub(super) struct NoLogin {
     login: String,
+    source: Cause,
 }
 
 impl NoLogin {
@@ -113,7 +114,7 @@ impl Settings {
             .await
             .provide_token()
             .await
-            .map_err(|_| NoLogin { login: login.clone() })?;
+            .map_err(|error| NoLogin { login: login.clone(), source: sdk_failure::of(error) })?;
         let call = aws_sdk_sso::Client::new(&config)
             .get_role_credentials()
             .role_name(&sso.role_name)

@@ -149,10 +149,11 @@ fn sso() {
         connects(&sandbox, CredentialEndpoint::Sso, good, &[&sso.access_token]);
         let wrong = sample(config, file, "wrong-access-token", later);
         refuses(wrong, &["UnauthorizedException", "SSO"], &["wrong-access-token"]);
+        let expired = sample(config, file, &sso.access_token, "2020-01-01T00:00:00Z");
+        refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
     }
-    // Of an older profile the SDK leaves it to the service to notice.
-    let expired = sample(&session, session_file, &sso.access_token, "2020-01-01T00:00:00Z");
-    refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
+    let none = sample(&session, url_file, &sso.access_token, later);
+    refuses(none, &["there is no valid login", "hint: run `aws sso login`"], &[&sso.access_token]);
 }
 
 #[test]

@@ -27,14 +27,12 @@ pub(super) struct NoCredentials(String);
 #[error("{0}")]
 pub(super) struct NoSuchProfile(String);
 
-/// Where a profile's credentials begin, and the roles that they are traded for, in this order.
-#[derive(Debug)]
+/// The source of a profile's credentials, and the roles that they are traded for, in this order.
 struct Plan {
     base: Base,
     roles: Vec<Role>,
 }
 
-#[derive(Debug)]
 enum Base {
     Keys(Credentials),
     /// `credential_source`.
@@ -46,7 +44,7 @@ enum Base {
     Sso(Sso),
     /// `credential_process`: the command.
     Process(String),
-    /// `login_session`: what `aws login` has left, for the profile of this name.
+    /// `login_session`, which `aws login` writes into the profile of this name.
     Login(String),
 }
 

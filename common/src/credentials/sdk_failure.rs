@@ -43,7 +43,7 @@ const WITHIN: [&str; 2] =
 const UNKNOWN: &str =
     "the AWS SDK gives a reason that is not shown, because it may hold what was sent or received";
 
-/// The answer that refuses a call, or else what kept the service from answering.
+/// The answer that refuses a call, or else the reason why there is none.
 pub(super) fn of_call<E>(error: SdkError<E, HttpResponse>) -> Cause
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -61,7 +61,7 @@ where
     }
 }
 
-/// What is known to be safe among an error and its causes.
+/// The part of an error and its causes that is known to be safe.
 pub(super) fn of(error: impl Into<Cause>) -> Cause {
     let error = error.into();
     let depth = links(&*error).position(is_ours);

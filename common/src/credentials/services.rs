@@ -15,7 +15,7 @@ use super::sdk_failure;
 use super::settings::{Service, Settings};
 use crate::error::Cause;
 
-/// A role of AWS IAM, and what its trust policy may ask for.
+/// A role of AWS IAM, with the values that its trust policy may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) arn: String,
@@ -46,7 +46,7 @@ impl NoLogin {
     }
 }
 
-/// What a profile says of IAM Identity Center.
+/// The settings of a profile for IAM Identity Center.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sso {
     pub(super) account_id: String,
@@ -103,7 +103,7 @@ impl Settings {
     /// Trades the login that `aws sso login` has left for the credentials of a role.
     pub(super) async fn role_of_login(&self, sso: &Sso) -> Result<Credentials, Cause> {
         let config = self.client(Service::Sso, &sso.region, None).await?;
-        // Both kinds of profile keep their login in a file of the same form, named by what is asked for here.
+        // The login's file has the same form for both kinds of profile; its name is the SHA-1 of this.
         let login = sso.session.as_ref().unwrap_or(&sso.start_url);
         let token = SsoTokenProvider::builder()
             .configure(&config)

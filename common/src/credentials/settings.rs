@@ -51,8 +51,7 @@ impl Service {
 #[error("{0}")]
 pub(super) struct InvalidSetting(String);
 
-/// What the environment and one profile say.
-#[derive(Debug)]
+/// The settings of the environment and of one profile. There is no `Debug` form: profiles hold secrets.
 pub(super) struct Settings {
     files: EnvConfigFiles,
     profiles: ProfileSet,
@@ -75,7 +74,7 @@ impl Settings {
         name: Option<String>,
         route: &Route,
     ) -> Result<Self, Cause> {
-        // What the SDK writes into the header User-Agent.
+        // The SDK writes them into the header User-Agent.
         for variable in ["AWS_EXECUTION_ENV", "AWS_SDK_UA_APP_ID"] {
             environment::variable(variable)?;
         }
@@ -97,8 +96,8 @@ impl Settings {
         Ok(Self { files, profiles, route: route.clone() })
     }
 
-    /// As [`of`](Self::of) the usual files, for a service that needs no profile: what keeps them from being read is
-    /// logged, and nothing of them holds.
+    /// As [`of`](Self::of) the usual files, for a service that needs no profile: files that cannot be read are left out
+    /// with a warning.
     pub(super) async fn of_environment(route: &Route) -> Result<Self, Cause> {
         let read = match config_files::find(None, None) {
             Ok(files) => Self::of(files, None, route).await,
@@ -158,7 +157,7 @@ impl Settings {
             .with_http_client(calls::client(&self.route))
     }
 
-    /// What `aws login` has left for a profile, by the SDK's own provider.
+    /// The credentials of a profile made by `aws login`, by the SDK's own provider.
     pub(super) async fn login(&self, profile: &str, region: &str) -> Result<Credentials, Cause> {
         self.endpoint(Service::SignIn)?;
         // The SDK looks the endpoint up by itself.
@@ -267,7 +266,7 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// Refuses what the SDK would take for a URL and fail at later, with the whole request in its message.
+/// Refuses text that the SDK takes for a URL and fails at later, with the whole request in its message.
 fn url(setting: Setting) -> Result<String, Cause> {
     let Setting { name, value } = setting;
     part::check_text(&name, &value)?;

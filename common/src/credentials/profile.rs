@@ -44,7 +44,7 @@ enum Base {
     Sso(Sso),
     /// `credential_process`: the command.
     Process(String),
-    /// `login_session`, which `aws login` writes into the profile of this name.
+    /// `login_session`: what `aws login` has left, for the profile of this name.
     Login(String),
 }
 

@@ -40,6 +40,10 @@ const SHOWN: [&str; 14] = [
 const WITHIN: [&str; 2] =
     ["FIPS and custom endpoint are not supported", "Dualstack and custom endpoint are not supported"];
 
+/// Sentences with the reason in parentheses, and then an address that may hold a secret.
+const PARENTHESIZED: [&str; 2] =
+    ["invalid full URI for ECS provider (", "invalid relative URI for ECS provider ("];
+
 const UNKNOWN: &str =
     "the AWS SDK gives a reason that is not shown, because it may hold what was sent or received";
 
@@ -97,6 +101,9 @@ fn is_ours(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn sentence(text: &str) -> Option<String> {
+    if PARENTHESIZED.iter().any(|known| text.starts_with(known)) {
+        return text.split_once("): ").map(|(reason, _)| format!("{reason})"));
+    }
     let within = WITHIN.into_iter().find(|known| text.contains(known)).map(ToOwned::to_owned);
     within
         .or_else(|| SHOWN.into_iter().any(|known| text.starts_with(known)).then(|| one_line(text.trim_end())))
@@ -179,6 +186,14 @@ mod tests {
             assert!(!text.contains("hush") && !debug.contains("hush"), "{text} {debug}");
             assert!(!text.is_empty());
         }
+    }
+
+    #[test]
+    fn an_address_is_not_shown() {
+        let refused =
+            "invalid full URI for ECS provider (URI did not refer to an allowed IP address): http://a/hush";
+        let (text, _) = shown(&of(CredentialsError::invalid_configuration(refused)));
+        assert_eq!(text, "invalid full URI for ECS provider (URI did not refer to an allowed IP address)");
     }
 
     #[test]

@@ -23,11 +23,14 @@ pub(super) struct Role {
     pub(super) external_id: Option<String>,
 }
 
-/// AWS STS does not give the credentials of a role.
+/// A service does not give the credentials of a role. The proof that it was shown lies in files and in the environment,
+/// where it can be renewed.
 #[derive(Debug, thiserror::Error)]
-#[error("AWS STS does not give the role {arn}")]
+#[error("{service} does not give the role {role}")]
 pub(super) struct RoleRefused {
-    pub(super) arn: String,
+    service: &'static str,
+    /// Its ARN, or its name in IAM Identity Center.
+    pub(super) role: String,
     source: Cause,
 }
 
@@ -37,6 +40,13 @@ pub(super) struct RoleRefused {
 pub(super) struct NoLogin {
     login: String,
     source: Cause,
+}
+
+#[cfg(test)]
+impl RoleRefused {
+    pub(super) fn for_test(source: Cause) -> Self {
+        Self { service: "AWS STS", role: "a".to_owned(), source }
+    }
 }
 
 impl NoLogin {
@@ -84,19 +94,22 @@ impl Settings {
     ) -> Result<Credentials, Cause> {
         let token = fs::read_to_string(&file).map_err(|source| crate::Error::File {
             what: "web identity token",
-            path: file,
+            path: file.clone(),
             source,
         })?;
+        // Editors and `echo` end the last line.
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(format!("the web identity token {} is empty", file.display()).into());
+        }
         let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, None).await?);
         let call = client
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
             .role_session_name(role.session_name())
-            .web_identity_token(&token);
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| role.refused(hide(sdk_failure::of_call(error), token.trim())))?;
+            .web_identity_token(token);
+        let answer =
+            call.send().await.map_err(|error| role.refused(hide(sdk_failure::of_call(error), token)))?;
         given(answer.credentials, "WebIdentityToken")
     }
 
@@ -120,7 +133,11 @@ impl Settings {
             .role_name(&sso.role_name)
             .account_id(&sso.account_id)
             .access_token(token.token());
-        let answer = call.send().await.map_err(|error| hide(sdk_failure::of_call(error), token.token()))?;
+        let answer = call.send().await.map_err(|error| RoleRefused {
+            service: "IAM Identity Center (SSO)",
+            role: sso.role_name.clone(),
+            source: hide(sdk_failure::of_call(error), token.token()),
+        })?;
         let given = answer.role_credentials().ok_or("the answer holds no credentials")?;
         let expiration =
             u64::try_from(given.expiration()).map_err(|_| "the answer's expiration is not a time")?;
@@ -142,7 +159,7 @@ impl Role {
     }
 
     fn refused(&self, source: Cause) -> RoleRefused {
-        RoleRefused { arn: self.arn.clone(), source }
+        RoleRefused { service: "AWS STS", role: self.arn.clone(), source }
     }
 }
 

@@ -157,7 +157,7 @@ impl Settings {
             .with_http_client(calls::client(&self.route))
     }
 
-    /// The credentials of a profile made by `aws login`, by the SDK's own provider.
+    /// What `aws login` has left for a profile, by the SDK's own provider.
     pub(super) async fn login(&self, profile: &str, region: &str) -> Result<Credentials, Cause> {
         self.endpoint(Service::SignIn)?;
         // The SDK looks the endpoint up by itself.

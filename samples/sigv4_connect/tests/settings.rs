@@ -106,6 +106,11 @@ fn an_endpoint_without_a_scheme_is_refused_before_a_token_is_sent() {
             &[&format!("{name} \"localhost:1\" has no scheme: write https://localhost:1")],
         );
     }
+    let metadata = || sigv4_connect(&sandbox).without_env("AWS_EC2_METADATA_DISABLED");
+    for variable in ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"] {
+        let sample = metadata().env(variable, "localhost:1");
+        refuses(&sandbox, sample, &[&format!("{variable} \"localhost:1\" has no scheme: write ")]);
+    }
     for (url, problem) in [
         ("ftp://localhost:1", "begins with neither https:// nor http://"),
         ("https://", "is not a URL"),
@@ -328,6 +333,21 @@ fn a_refused_role_is_told_with_code_message_and_trust_policy() {
     refuses(&sandbox, to_sandbox(role(&sandbox, another, "")), &words);
     let flags = ["--profile", "default"];
     refuses(&sandbox, to_sandbox(role(&sandbox, another, "")).args(flags), &words);
+}
+
+#[test]
+fn a_web_identity_token_may_end_with_a_line_feed_and_is_not_empty() {
+    let sandbox = Sandbox::start().unwrap();
+    let token = fs::read_to_string(&sandbox.sts().web_identity_token_file).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sample = |content: &str| {
+        fs::write(file.path(), content).unwrap();
+        let sample = web_identity(&sandbox).env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint);
+        sample.env("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())
+    };
+    sample(&format!("{}\n", token.trim())).run().succeeded();
+    let words = format!("the web identity token {} is empty", file.path().display());
+    refuses(&sandbox, sample("\n"), &[&words]);
 }
 
 #[test]

@@ -65,7 +65,8 @@ struct Setting {
 }
 
 impl Settings {
-    /// Reads the profile of that name in `files`; `None` is the one that `AWS_PROFILE` names, or `default`.
+    /// Reads the profile of that name in `files`; none, or an empty one, is the profile that `AWS_PROFILE` names, or
+    /// `default`.
     ///
     /// # Errors
     /// A file that does not parse, with its path and the line. A profile that does not exist is none.
@@ -78,7 +79,7 @@ impl Settings {
         for variable in ["AWS_EXECUTION_ENV", "AWS_SDK_UA_APP_ID"] {
             environment::variable(variable)?;
         }
-        let name = match name {
+        let name = match name.filter(|name| !name.is_empty()) {
             Some(name) => Some(name),
             None => environment::variable("AWS_PROFILE")?,
         };

@@ -70,7 +70,8 @@ fn hides(outcome: &Outcome, sandbox: &Sandbox) {
     let keys = sandbox.credentials();
     let secrets = [token.trim(), &sandbox.sso().access_token, &keys.secret_access_key, &keys.session_token];
     for secret in secrets.into_iter().chain(["HttpRequest", "SdkError", "panicked"]) {
-        assert!(!outcome.stderr.contains(secret), "{secret} in {}", outcome.stderr);
+        let hidden = !outcome.stderr.contains(secret) && !outcome.stdout.contains(secret);
+        assert!(hidden, "{secret} in {outcome:#?}");
     }
 }
 
@@ -92,6 +93,8 @@ fn an_endpoint_without_a_scheme_is_refused_before_a_token_is_sent() {
     for (sample, name) in [
         to("AWS_ENDPOINT_URL_STS", web_identity(&sandbox)),
         to("AWS_ENDPOINT_URL", web_identity(&sandbox)),
+        to("AWS_ENDPOINT_URL_STS", web_identity(&sandbox).args(["--json", "--timeline"])),
+        to("AWS_ENDPOINT_URL_SSO", sso(&sandbox, "").args(["--json", "--timeline"])),
         to("AWS_ENDPOINT_URL_SSO", sso(&sandbox, "")),
         to("AWS_ENDPOINT_URL_SSO_OIDC", sso(&sandbox, "")),
         to("AWS_ENDPOINT_URL", sso(&sandbox, "")),

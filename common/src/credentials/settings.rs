@@ -108,11 +108,16 @@ impl Settings {
         match read {
             Err(error) => {
                 log::warn!("the AWS configuration files are left out: {}", crate::failure::Chain(&*error));
-                let none = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build();
-                Self::of(none, None, route).await
+                Self::without_files(route).await
             }
             read => read,
         }
+    }
+
+    /// The settings of the environment alone.
+    pub(super) async fn without_files(route: &Route) -> Result<Self, Cause> {
+        let none = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build();
+        Self::of(none, None, route).await
     }
 
     pub(super) fn profiles(&self) -> &ProfileSet {

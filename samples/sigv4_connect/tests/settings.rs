@@ -176,6 +176,31 @@ fn an_empty_endpoint_counts_as_unset() {
 }
 
 #[test]
+fn endpoints_of_ones_own_are_left_out_where_a_variable_says_so() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = web_identity(&sandbox)
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        .env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint)
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .env("NO_PROXY", "localhost");
+    refuses(&sandbox, sample, &["no way to sts.us-east-1.amazonaws.com"]);
+}
+
+#[test]
+fn a_service_that_needs_no_profile_works_with_files_that_cannot_be_read() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = cognito(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &sandbox.cognito().endpoint);
+    let outcome = with_config(sample, "very-secret-line\n").run().succeeded();
+    let path = ".aws/config on line 1: Expected a profile definition";
+    assert!(
+        outcome.stderr.contains("the AWS configuration files are left out: error parsing"),
+        "{outcome:#?}"
+    );
+    assert!(outcome.stderr.contains(path) && !outcome.stderr.contains("very-secret"), "{outcome:#?}");
+}
+
+#[test]
 fn an_empty_number_of_attempts_counts_as_unset_and_another_text_is_refused() {
     let sandbox = Sandbox::start().unwrap();
     let cognito = || cognito(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &sandbox.cognito().endpoint);

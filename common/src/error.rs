@@ -390,6 +390,11 @@ pub enum AuthKind {
         /// The identity ID, where a Cognito identity pool issued the credentials.
         cognito_identity: Option<String>,
     },
+    /// With an AWS access key alone: it is a permanent one, or its session token is missing.
+    AccessKey {
+        /// The access key ID.
+        id: String,
+    },
     /// With the user name and password, or token, that a custom authorizer looks at.
     CustomAuthorizer {
         /// The authorizer's name; `None` is the account's default authorizer.

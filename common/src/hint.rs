@@ -364,9 +364,13 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
     }
     let message = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_token = says(&["token"]) && says(&["expired", "invalid"]);
+    if let (true, AuthKind::AccessKey { id }) = (is_token, auth) {
+        return Some(key_without_token(id));
+    }
     let hint = if says(&["signature expired", "not yet current"]) {
         "this machine's clock is wrong: AWS accepts a signature for 5 minutes"
-    } else if says(&["token"]) && says(&["expired", "invalid"]) {
+    } else if is_token {
         "the session token has expired or belongs to other credentials: get new ones"
     } else if says(&["signature"]) && says(&["match"]) {
         "check the secret access key, and that a proxy does not change the Host header"
@@ -392,6 +396,21 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
         }
     };
     Some(hint.to_owned())
+}
+
+/// AWS calls a key that it does not know an invalid security token, too.
+fn key_without_token(id: &str) -> String {
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes>
+    if id.starts_with("ASIA") {
+        format!(
+            "{id} is a temporary access key: give the session token that belongs to it, too (AWS_SESSION_TOKEN)"
+        )
+    } else {
+        format!(
+            "AWS does not know the access key ID {id}, and no session token was given: it is misspelt, deleted, or not \
+             active (`aws iam list-access-keys`), or one of another partition"
+        )
+    }
 }
 
 /// By how much our clock is off.

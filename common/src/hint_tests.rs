@@ -245,3 +245,14 @@ fn each_source_of_credentials_has_its_own() {
         assert!(error.hint().is_some_and(|hint| hint.contains(words)), "{from}");
     }
 }
+
+#[test]
+fn an_unknown_key_without_a_session_token_is_not_taken_for_an_expired_token() {
+    let hint = |id: &str| {
+        let message = Some("The security token included in the request is invalid.".to_owned());
+        let refusal = UpgradeRefusal { status: 403, error_type: None, message, clock_skew: None };
+        upgrade(&refusal, &AuthKind::AccessKey { id: id.to_owned() }).unwrap_or_default()
+    };
+    assert!(hint("AKIAEXAMPLE").starts_with("AWS does not know the access key ID AKIAEXAMPLE"));
+    assert!(hint("ASIAEXAMPLE").starts_with("ASIAEXAMPLE is a temporary access key: give the session token"));
+}

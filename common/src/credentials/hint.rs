@@ -5,7 +5,10 @@ use std::iter::successors;
 
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
+use super::part::InvalidPart;
 use super::refusal::Refusal;
+use super::services::{NoLogin, RoleRefused};
+use super::settings::InvalidSetting;
 use super::{CredentialSource, Expired, X509Credentials};
 
 const ENVIRONMENT: &str =
@@ -19,9 +22,22 @@ impl CredentialSource {
                     renew them there"
                 .to_owned();
         }
+        if find::<InvalidPart>(cause).is_some() || find::<InvalidSetting>(cause).is_some() {
+            return "correct the value where it is set, or take it away there".to_owned();
+        }
+        if let Some(login) = find::<NoLogin>(cause) {
+            return login.hint();
+        }
+        let link = find(cause).map(|failed: &LinkFailed| failed.link);
+        if let Some(refused) = find::<RoleRefused>(cause)
+            && link != Some(Link::WebIdentity)
+            && let Some(hint) = role(refused, find(cause))
+        {
+            return hint;
+        }
         match self {
             CredentialSource::DefaultChain => {
-                default_chain(find(cause).map(|failed: &LinkFailed| failed.link)).to_owned()
+                default_chain(link).to_owned()
             }
             CredentialSource::Environment => ENVIRONMENT.to_owned(),
             CredentialSource::Profile { .. } => {
@@ -67,6 +83,23 @@ fn default_chain(failed: Option<Link>) -> &'static str {
             "check that the EC2 metadata service is enabled and AWS_EC2_METADATA_SERVICE_ENDPOINT, if set, its \
              address; off EC2, AWS_EC2_METADATA_DISABLED=true leaves it out"
         }
+    }
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html>
+fn role(refused: &RoleRefused, refusal: Option<&Refusal>) -> Option<String> {
+    let arn = &refused.role;
+    match refusal?.code.as_deref()? {
+        "AccessDenied" => Some(format!(
+            "the trust policy of {arn} must name whose credentials these are, and external_id be the one that it asks \
+             for; a policy of theirs must allow sts:AssumeRole on the role"
+        )),
+        "ExpiredToken" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => Some(
+            "it is not the role but the credentials to assume it with: correct those of source_profile or \
+             credential_source"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 

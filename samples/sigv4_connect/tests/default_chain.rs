@@ -149,10 +149,11 @@ fn sso() {
         connects(&sandbox, CredentialEndpoint::Sso, good, &[&sso.access_token]);
         let wrong = sample(config, file, "wrong-access-token", later);
         refuses(wrong, &["UnauthorizedException", "SSO"], &["wrong-access-token"]);
+        let expired = sample(config, file, &sso.access_token, "2020-01-01T00:00:00Z");
+        refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
     }
-    // Of an older profile the SDK leaves it to the service to notice.
-    let expired = sample(&session, session_file, &sso.access_token, "2020-01-01T00:00:00Z");
-    refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
+    let none = sample(&session, url_file, &sso.access_token, later);
+    refuses(none, &["there is no valid login", "hint: run `aws sso login`"], &[&sso.access_token]);
 }
 
 #[test]
@@ -191,8 +192,23 @@ fn ec2_metadata() {
 #[test]
 fn a_profile_that_does_not_exist_is_named() {
     let sandbox = Sandbox::start().unwrap();
-    for name in ["no-such-profile", ""] {
-        let sample = sigv4_connect(&sandbox).env("AWS_PROFILE", name);
-        refuses(sample, &[&format!("AWS_PROFILE names the profile \"{name}\": ")], &[]);
-    }
+    let sample = |name: &str| sigv4_connect(&sandbox).env("AWS_PROFILE", name);
+    refuses(sample("no-such-profile"), &["AWS_PROFILE names the profile \"no-such-profile\": "], &[]);
+    refuses(
+        sample(""),
+        &["none of its sources is set up", "the profile: the AWS configuration files define no"],
+        &[],
+    );
+}
+
+#[test]
+fn an_empty_profile_variable_counts_as_unset() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let config = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    with_config(sigv4_connect(&sandbox), &config).env("AWS_PROFILE", "").run().succeeded();
+    with_config(sigv4_connect(&sandbox), &config).args(["--profile", ""]).run().succeeded();
 }

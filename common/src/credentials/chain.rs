@@ -7,13 +7,13 @@ use std::iter::successors;
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 
+use super::profile;
 use super::sdk_failure::SdkFailure;
 use crate::error::Cause;
 
@@ -34,7 +34,7 @@ pub(crate) enum Link {
 pub(super) async fn resolve(config: &ProviderConfig) -> Result<Credentials, Cause> {
     let links: [(Link, Box<dyn ProvideCredentials>); 5] = [
         (Link::Environment, Box::new(EnvironmentVariableCredentialsProvider::new())),
-        (Link::Profile, Box::new(ProfileFileCredentialsProvider::builder().configure(config).build())),
+        (Link::Profile, Box::new(profile::Provider::new(None, profile::default_files(), config))),
         (
             Link::WebIdentity,
             Box::new(WebIdentityTokenCredentialsProvider::builder().configure(config).build()),

@@ -5,6 +5,7 @@ use std::iter::successors;
 
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
+use super::process::ProcessFailed;
 use super::refusal::Refusal;
 use super::{CredentialSource, Expired, X509Credentials};
 
@@ -17,6 +18,11 @@ impl CredentialSource {
         if find::<Expired>(cause).is_some() {
             return "set this machine's clock if it is fast; if it is right, the source hands out old credentials: \
                     renew them there"
+                .to_owned();
+        }
+        if find::<ProcessFailed>(cause).is_some() {
+            return "run the command that the profile names (credential_process) by hand: it must print nothing but the \
+                    credentials, as JSON of version 1, and exit with 0"
                 .to_owned();
         }
         match self {

@@ -10,6 +10,7 @@ mod environment;
 mod examined;
 mod hint;
 mod http;
+mod process;
 mod profile;
 mod refusal;
 mod sdk_failure;
@@ -146,7 +147,7 @@ impl Provider {
             CredentialSource::Profile { name, config_file, credentials_file } => {
                 let files = profile::files(config_file.as_deref(), credentials_file.as_deref())?;
                 profile::check(name.as_deref(), &files).await.map_err(|source| self.failure(source))?;
-                let provider = profile::provider(name.as_deref(), files, &self.sdk_config().await);
+                let provider = profile::Provider::new(name.as_deref(), files, &self.sdk_config().await);
                 self.ask(provider).await
             }
             CredentialSource::DefaultChain => {

@@ -3,9 +3,10 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use sandbox::{CredentialEndpoint, Sandbox};
-use testkit::{Outcome, Sample};
+use testkit::{Outcome, Running, Sample, Signal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sigv4_websocket_connect");
 
@@ -116,6 +117,58 @@ fn credential_process() {
     refuses(sample(&failing), &["the vault is sealed", "credential_process"], &secrets);
     let garbled = script("garbled", "echo 'very-secret-garbage'");
     refuses(sample(&garbled), &["credential_process"], &["very-secret-garbage"]);
+}
+
+/// Profile `default` with a command that hangs. It writes its process numbers to the FIFO `started`, one a line.
+fn with_hanging_process(sample: Sample, folder: &Path) -> Sample {
+    let (fifo, config_file) = (folder.join("started"), folder.join("config"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let command = "sleep 1000 & echo $! > FIFO; echo $$ > FIFO; wait".replace("FIFO", fifo.to_str().unwrap());
+    fs::write(&config_file, format!("[default]\ncredential_process = {command}\n")).unwrap();
+    sample.env("AWS_CONFIG_FILE", config_file)
+}
+
+#[test]
+fn an_interrupted_attempt_ends_the_credential_process() {
+    let sandbox = Sandbox::start().unwrap();
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample =
+            with_hanging_process(sigv4_connect(&sandbox), folder.path()).args(["--connect-timeout", "600"]);
+        let mut running = Running::new(sample.spawn());
+        running.hears("running credential_process of profile \"default\"");
+        // Each opening of the FIFO may see one writer, or both.
+        let mut processes = String::new();
+        while processes.lines().count() < 2 {
+            processes.push_str(&fs::read_to_string(folder.path().join("started")).unwrap());
+        }
+        running.signal(signal);
+        running.outcome().failed(1, &["Error: interrupted"]);
+        for process in processes.lines() {
+            let ps = Command::new("ps").args(["-o", "stat=", "-p", process]).output().unwrap();
+            let state = String::from_utf8(ps.stdout).unwrap();
+            assert!(state.is_empty() || state.starts_with('Z'), "{process}: {state}");
+        }
+    }
+}
+
+#[test]
+fn a_credential_process_may_ask_on_the_terminal() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("with-mfa");
+    let body = format!(
+        "exec </dev/tty\nstty -echo\nprintf 'MFA code: ' >/dev/tty\nread -r code\nstty echo\n[ \"$code\" = 123456 ] && \
+         printf '{{\"Version\":1,\"AccessKeyId\":\"{}\",\"SecretAccessKey\":\"{}\",\"SessionToken\":\"{}\"}}'\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    fs::write(&script, body).unwrap();
+    let config = format!("[default]\ncredential_process = sh {}\n", script.display());
+    let sample = || with_config(sigv4_connect(&sandbox), &config);
+    sample().answer("MFA code: ", "123456").succeeded();
+    let wrong = sample().answer("MFA code: ", "654321");
+    wrong.failed(1, &["credential_process of profile \"default\" failed (exit status: 1)", "by hand"]);
 }
 
 #[test]

@@ -31,8 +31,8 @@ impl CredentialSource {
             }
             CredentialSource::Environment => ENVIRONMENT.to_owned(),
             CredentialSource::Profile { .. } => {
-                "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; for IAM Identity Center, \
-                 run `aws sso login`"
+                "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; if a login has ended, run \
+                 `aws sso login` (IAM Identity Center) or `aws login` again"
                     .to_owned()
             }
             CredentialSource::Static(_) => {
@@ -59,7 +59,8 @@ fn default_chain(failed: Option<Link>) -> &'static str {
         Some(Link::Environment) => ENVIRONMENT,
         Some(Link::Profile) => {
             "the chain ends at the profile, which is set up: correct what it names (source_profile, \
-             credential_process), for IAM Identity Center (SSO) run `aws sso login`, or choose another with AWS_PROFILE"
+             credential_process), if a login has ended run `aws sso login` (IAM Identity Center, SSO) or `aws login` \
+             again, or choose another with AWS_PROFILE"
         }
         Some(Link::WebIdentity) => {
             "check AWS_ROLE_ARN, that the file which AWS_WEB_IDENTITY_TOKEN_FILE names holds a token that has not \

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use sandbox::{CredentialEndpoint, Sandbox};
+use serde_json::Value;
 use testkit::{Outcome, Running, Sample, Signal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sigv4_websocket_connect");
@@ -206,6 +207,70 @@ fn sso() {
     // Of an older profile the SDK leaves it to the service to notice.
     let expired = sample(&session, session_file, &sso.access_token, "2020-01-01T00:00:00Z");
     refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
+}
+
+/// A profile made by `aws login`, whose cached login is the sandbox's as `change` makes it.
+fn with_login(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) -> Sample {
+    let sign_in = sandbox.sign_in();
+    let config = format!("[default]\nlogin_session = {}\n", sign_in.login_session);
+    let sample =
+        with_config(sigv4_connect(sandbox), &config).env("AWS_ENDPOINT_URL_SIGNIN", &sign_in.endpoint);
+    let mut login: Value = serde_json::from_slice(&fs::read(&sign_in.cache_file).unwrap()).unwrap();
+    change(&mut login);
+    let cache = sample.home().join(".aws/login/cache");
+    fs::create_dir_all(&cache).unwrap();
+    fs::write(cache.join(sign_in.cache_file.file_name().unwrap()), login.to_string()).unwrap();
+    sample
+}
+
+fn expire(login: &mut Value) {
+    login["accessToken"]["expiresAt"] = "2020-01-01T00:00:00Z".into();
+}
+
+#[test]
+fn a_login_is_used_while_it_lasts_and_then_renewed() {
+    let sandbox = Sandbox::start().unwrap();
+    let login = fs::read_to_string(&sandbox.sign_in().cache_file).unwrap();
+    let login: Value = serde_json::from_str(&login).unwrap();
+    let text = |name: &str| login[name].as_str().unwrap();
+    let secrets = [text("refreshToken"), text("dpopKey").lines().nth(1).unwrap()];
+
+    let outcome = with_login(&sandbox, |_| ()).run().succeeded();
+    hides(&outcome, &secrets);
+    assert!(sandbox.credential_requests().is_empty(), "it has 15 minutes left");
+
+    // In the folder that the sandbox made, so that what is renewed is there for the next run.
+    let cache_file = &sandbox.sign_in().cache_file;
+    for _ in 0..2 {
+        let mut login: Value = serde_json::from_slice(&fs::read(cache_file).unwrap()).unwrap();
+        expire(&mut login);
+        fs::write(cache_file, login.to_string()).unwrap();
+        let sample = with_login(&sandbox, |_| ());
+        let sample = sample.env("AWS_LOGIN_CACHE_DIRECTORY", cache_file.parent().unwrap());
+        connects(&sandbox, CredentialEndpoint::SignIn, sample, &secrets);
+        let renewed: Value = serde_json::from_slice(&fs::read(cache_file).unwrap()).unwrap();
+        assert_ne!(renewed["refreshToken"], login["refreshToken"], "each refresh token is good once");
+    }
+    assert_eq!(sandbox.credential_requests().len(), 2);
+}
+
+#[test]
+fn a_login_that_has_ended_is_refused() {
+    let sandbox = Sandbox::start().unwrap();
+    let stranger = Sandbox::start().unwrap();
+    let others: Value = serde_json::from_slice(&fs::read(&stranger.sign_in().cache_file).unwrap()).unwrap();
+    let used = with_login(&sandbox, |login| {
+        expire(login);
+        login["refreshToken"] = "used-refresh-token".into();
+    });
+    refuses(used, &["Your session has expired", "`aws login`"], &["used-refresh-token"]);
+    let another_key = with_login(&sandbox, |login| {
+        expire(login);
+        login["dpopKey"] = others["dpopKey"].clone();
+    });
+    refuses(another_key, &["ValidationException", "`aws login`"], &[]);
+    let none = with_login(&sandbox, |_| ()).env("AWS_LOGIN_CACHE_DIRECTORY", "/nowhere");
+    refuses(none, &["/nowhere/", "`aws login`"], &[]);
 }
 
 #[test]

@@ -109,7 +109,7 @@ impl Error {
 
 fn connect_policy(client_id: &str, auth: &AuthKind) -> String {
     match auth {
-        AuthKind::Credentials { cognito_identity: Some(identity) } => {
+        AuthKind::Credentials { cognito_identity: Some(identity), .. } => {
             cognito_policies(identity, &format!("iot:Connect on client/{client_id}"))
         }
         AuthKind::CustomAuthorizer { name } => authorizer(name.as_deref(), client_id),
@@ -301,9 +301,13 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
     }
     let message = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    let is_token = says(&["token"]) && says(&["expired", "invalid"]);
+    if let (true, AuthKind::Credentials { key_without_token: Some(id), .. }) = (is_token, auth) {
+        return Some(key_without_token(id));
+    }
     let hint = if says(&["signature expired", "not yet current"]) {
         "this machine's clock is wrong: AWS accepts a signature for 5 minutes"
-    } else if says(&["token"]) && says(&["expired", "invalid"]) {
+    } else if is_token {
         "the session token has expired or belongs to other credentials: get new ones"
     } else if says(&["signature"]) && says(&["match"]) {
         "check the secret access key, and that a proxy does not change the Host header"
@@ -313,7 +317,7 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
         "the request reached AWS without its signature: does a proxy cut the query off?"
     } else {
         match (refusal.status, auth) {
-            (401 | 403, AuthKind::Credentials { cognito_identity: Some(identity) }) => {
+            (401 | 403, AuthKind::Credentials { cognito_identity: Some(identity), .. }) => {
                 return Some(cognito_policies(identity, "iot:Connect"));
             }
             (401 | 403, _) => {
@@ -329,6 +333,21 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
         }
     };
     Some(hint.to_owned())
+}
+
+/// AWS calls a key that it does not know an invalid security token, too.
+fn key_without_token(id: &str) -> String {
+    // <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-prefixes>
+    if id.starts_with("ASIA") {
+        format!(
+            "{id} is a temporary access key: give the session token that belongs to it, too (AWS_SESSION_TOKEN)"
+        )
+    } else {
+        format!(
+            "AWS does not know the access key ID {id}, and no session token was given: it is misspelt, deleted, or not \
+             active (`aws iam list-access-keys`), or one of another partition"
+        )
+    }
 }
 
 /// By how much our clock is off.

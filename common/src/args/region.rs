@@ -1,4 +1,5 @@
 use std::env;
+use std::ffi::OsString;
 
 use clap::Args;
 
@@ -29,14 +30,14 @@ impl RegionArgs {
         credentials: CredentialSource,
         endpoint: &Endpoint,
     ) -> Result<Auth, clap::Error> {
-        let region = self.signing_region(endpoint, |name| env::var(name).ok())?;
+        let region = self.signing_region(endpoint, |name| env::var_os(name))?;
         Ok(Auth::SigV4 { credentials, region })
     }
 
     fn signing_region(
         &self,
         endpoint: &Endpoint,
-        variable: impl Fn(&str) -> Option<String>,
+        variable: impl Fn(&str) -> Option<OsString>,
     ) -> Result<String, clap::Error> {
         match (self.region.as_deref(), endpoint.region()) {
             (Some(flag), Some(named)) if flag != named => Err(usage(format!(
@@ -49,7 +50,8 @@ impl RegionArgs {
                 let set =
                     |name| variable(name).filter(|region| !region.is_empty()).map(|region| (name, region));
                 match set("AWS_REGION").or_else(|| set("AWS_DEFAULT_REGION")) {
-                    Some((name, region)) => check(name, &region),
+                    // Neither is the name of a region which is not UTF-8.
+                    Some((name, region)) => check(name, &region.to_string_lossy()),
                     None => Err(usage(format!(
                         "--region (or AWS_REGION) is needed: the name of --endpoint {} does not tell it",
                         endpoint.host()
@@ -76,8 +78,8 @@ mod tests {
         let endpoint = Endpoint::parse(host).unwrap();
         // An empty variable counts as unset.
         let variable = |name: &str| match name {
-            "AWS_REGION" => Some(String::new()),
-            _ => ambient.map(str::to_owned),
+            "AWS_REGION" => Some(OsString::new()),
+            _ => ambient.map(OsString::from),
         };
         let args = RegionArgs { region: flag.map(str::to_owned) };
         args.signing_region(&endpoint, variable).map_err(|error| error.to_string())

@@ -6,7 +6,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::{ArgsError, first_given, usage};
 use super::secret::Secret;
-use crate::credentials::StaticCredentials;
+use crate::credentials::{StaticCredentials, check_part};
 
 const ACCESS_KEY_VARIABLE: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: Secret =
@@ -63,7 +63,8 @@ impl StaticArgs {
     ///
     /// Wrong usage where a part is missing, and what reading a file fails with.
     pub(super) fn credentials(&self) -> Result<StaticCredentials, ArgsError> {
-        self.credentials_in(env::var(ACCESS_KEY_VARIABLE).ok().as_deref(), Secret::in_environment)
+        let ambient_key = env::var_os(ACCESS_KEY_VARIABLE).map(|key| key.to_string_lossy().into_owned());
+        self.credentials_in(ambient_key.as_deref(), Secret::in_environment)
     }
 
     fn credentials_in(
@@ -74,9 +75,12 @@ impl StaticArgs {
         let Some(access_key) = self.access_key.as_deref().filter(|key| !key.is_empty()) else {
             return Err(usage("static credentials need --access-key").into());
         };
+        check("--access-key", Some(&access_key.into()))?;
         let given = non_empty(SECRET.given(self.secret.as_ref(), self.secret_file.as_deref())?);
         let token =
             non_empty(SESSION_TOKEN.given(self.session_token.as_ref(), self.session_token_file.as_deref())?);
+        check(origin(SECRET.flag, self.secret.is_some()).as_str(), given.as_ref())?;
+        check(origin(SESSION_TOKEN.flag, self.session_token.is_some()).as_str(), token.as_ref())?;
         if let Some(secret) = given {
             return Ok(StaticCredentials::new(access_key, secret, token));
         }
@@ -97,8 +101,20 @@ impl StaticArgs {
             Some(token) => Some(token),
             None => ambient(&SESSION_TOKEN)?,
         };
+        check(SECRET.variable, Some(&secret))?;
+        check(SESSION_TOKEN.variable, token.as_ref())?;
         Ok(StaticCredentials::new(access_key, secret, token))
     }
+}
+
+/// The flag that a secret was given with.
+fn origin(flag: &str, is_value: bool) -> String {
+    if is_value { flag.to_owned() } else { format!("{flag}-file") }
+}
+
+/// Refuses, by the name of the flag or the variable, what no part of credentials holds.
+fn check(name: &str, part: Option<&SecretString>) -> Result<(), clap::Error> {
+    part.map_or(Ok(()), |part| check_part(name, part.expose_secret()).map_err(usage))
 }
 
 fn non_empty(secret: Option<SecretString>) -> Option<SecretString> {

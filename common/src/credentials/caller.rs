@@ -2,18 +2,15 @@
 
 use std::time::Duration;
 
-use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
-use aws_types::region::Region;
 use tokio::time::timeout;
 
 use super::refusal::Refusal;
-use super::sdk_failure::SdkFailure;
-use super::{ExaminedCredentials, http};
+use super::settings::{Service, Settings};
+use super::{ExaminedCredentials, sdk_failure};
 use crate::error::Cause;
 use crate::transport::Route;
 
@@ -39,6 +36,13 @@ pub enum CallerUnknown {
         /// What is wrong with them.
         fault: CredentialFault,
         /// The answer.
+        source: Cause,
+    },
+    /// A setting of the environment or of a profile keeps STS from being asked.
+    #[error("AWS STS cannot be asked whose credentials they are")]
+    #[non_exhaustive]
+    Unasked {
+        /// Which setting, and what is wrong with it.
         source: Cause,
     },
     /// STS was not reached, or had something else to say.
@@ -94,14 +98,11 @@ async fn ask(
     region: String,
     route: &Route,
 ) -> Result<CallerIdentity, CallerUnknown> {
-    let config = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(region))
-        .http_client(http::client(route))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        // What failed first is worth more than that the time was over.
-        .retry_config(RetryConfig::disabled())
-        .load()
-        .await;
+    let unusable = |source| CallerUnknown::Unasked { source };
+    let settings = Settings::of_environment(route).await.map_err(unusable)?;
+    let config = settings.client(Service::Sts, &region, Some(credentials)).await.map_err(unusable)?;
+    // What failed first is worth more than that the time was over.
+    let config = config.into_builder().retry_config(RetryConfig::disabled()).build();
     let answer = Client::new(&config).get_caller_identity().send().await.map_err(unknown)?;
     match (answer.account(), answer.arn()) {
         (Some(account), Some(arn)) => Ok(CallerIdentity { account: account.to_owned(), arn: arn.to_owned() }),
@@ -114,7 +115,7 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let Some(refusal) = Refusal::of(&error) else {
-        return CallerUnknown::Unanswered { source: SdkFailure::new(error).into() };
+        return CallerUnknown::Unanswered { source: sdk_failure::of_call(error) };
     };
     match fault(&refusal) {
         Some(fault) => CallerUnknown::Refused { fault, source: refusal.into() },

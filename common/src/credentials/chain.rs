@@ -2,20 +2,17 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::iter::successors;
 
-use aws_config::ecs::EcsCredentialsProvider;
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::imds::credentials::ImdsCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
-use aws_config::web_identity_token::WebIdentityTokenCredentialsProvider;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_credential_types::provider::error::CredentialsError;
 
-use super::profile;
-use super::sdk_failure::SdkFailure;
-use crate::error::Cause;
+use super::metadata::{self, Absent};
+use super::profile::{self, NoCredentials, NoSuchProfile};
+use super::services::Role;
+use super::settings::Settings;
+use super::{config_files, environment};
+use crate::error::{Cause, Error};
+use crate::failure::Chain;
+use crate::transport::Route;
 
 /// A source of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,50 +24,90 @@ pub(crate) enum Link {
     InstanceMetadata,
 }
 
-/// The credentials of the first source that is set up, in the order of the SDK's `DefaultCredentialsChain`.
+/// The credentials of the first source that is set up, in the order of the SDK's `DefaultCredentialsChain`. STS is asked
+/// in `region`.
 ///
 /// # Errors
 /// [`LinkFailed`] for the one that is set up but has none, [`NothingSetUp`] where there is no such source.
-pub(super) async fn resolve(config: &ProviderConfig) -> Result<Credentials, Cause> {
-    let links: [(Link, Box<dyn ProvideCredentials>); 5] = [
-        (Link::Environment, Box::new(EnvironmentVariableCredentialsProvider::new())),
-        (Link::Profile, Box::new(profile::Provider::new(None, profile::default_files(), config))),
-        (
-            Link::WebIdentity,
-            Box::new(WebIdentityTokenCredentialsProvider::builder().configure(config).build()),
-        ),
-        (Link::Container, Box::new(EcsCredentialsProvider::builder().configure(config).build())),
-        (Link::InstanceMetadata, Box::new(ImdsCredentialsProvider::builder().configure(config).build())),
-    ];
-    let mut passed_over = Vec::new();
-    for (link, provider) in links {
-        match provider.provide_credentials().await {
-            Ok(mut credentials) => {
-                log::debug!("AWS credentials from {link}");
-                credentials.set_property(link);
-                return Ok(credentials);
+pub(super) async fn resolve(region: &str, route: &Route) -> Result<Credentials, Cause> {
+    if let Some(credentials) = environment::credentials()? {
+        return Ok(told(Link::Environment, credentials));
+    }
+    let mut passed_over = vec![(Link::Environment, environment::not_set())];
+    let named_profile = environment::variable("AWS_PROFILE")?;
+    let failed = |link, error: Cause| -> Cause { LinkFailed { link, error }.into() };
+    let (settings, mut links) = match config_files::find(None, None) {
+        Ok(files) => {
+            let settings = Settings::of(files, None, route).await;
+            (settings.map_err(|error| failed(Link::Profile, error))?, vec![Link::Profile])
+        }
+        // A service may have been given a home directory that it may not read; then another source is meant.
+        Err(error @ Error::File { .. }) if named_profile.is_none() => {
+            log::warn!("the profile is passed over: {}", Chain(&error));
+            passed_over.push((Link::Profile, Chain(&error).to_string()));
+            (Settings::of_environment(route).await?, Vec::new())
+        }
+        Err(error) => return Err(failed(Link::Profile, error.into())),
+    };
+    links.extend([Link::WebIdentity, Link::Container, Link::InstanceMetadata]);
+    for link in links {
+        let asked = match link {
+            Link::Profile => profile::credentials(&settings, region).await,
+            Link::WebIdentity => web_identity(&settings, region).await,
+            Link::Container => metadata::container(&settings).await,
+            Link::InstanceMetadata | Link::Environment => metadata::instance(&settings).await,
+        };
+        match (asked, &named_profile) {
+            (Ok(credentials), _) => return Ok(told(link, credentials)),
+            (Err(reason), Some(name)) if reason.is::<NoSuchProfile>() => {
+                // The next source would connect as somebody else.
+                return Err(format!("AWS_PROFILE names the profile \"{name}\": {reason}").into());
             }
-            Err(reason @ CredentialsError::CredentialsNotLoaded(_)) => {
-                passed_over.push((link, SdkFailure::new(reason)))
+            (Err(reason), _)
+                if reason.is::<Absent>() || reason.is::<NoCredentials>() || reason.is::<NoSuchProfile>() =>
+            {
+                passed_over.push((link, reason.to_string()));
             }
-            Err(error) => return Err(LinkFailed { link, error: SdkFailure::new(error) }.into()),
+            (Err(error), _) => return Err(failed(link, error)),
         }
     }
     Err(NothingSetUp { passed_over }.into())
+}
+
+fn told(link: Link, mut credentials: Credentials) -> Credentials {
+    log::debug!("AWS credentials from {link}");
+    credentials.set_property(link);
+    credentials
+}
+
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/access-assume-role.html>
+async fn web_identity(settings: &Settings, region: &str) -> Result<Credentials, Cause> {
+    let variable = |name: &str| match environment::variable(name) {
+        Ok(Some(value)) => Ok(value),
+        Ok(None) => Err(Absent::because(format!("{name} is not set")).into()),
+        Err(error) => Err(error),
+    };
+    let file = variable("AWS_WEB_IDENTITY_TOKEN_FILE")?;
+    let role = Role {
+        arn: variable("AWS_ROLE_ARN")?,
+        session_name: environment::variable("AWS_ROLE_SESSION_NAME")?,
+        external_id: None,
+    };
+    settings.assume_with_token(&role, region, file.into()).await
 }
 
 /// A source that is set up, and so ends the chain, but gives no credentials.
 #[derive(Debug)]
 pub(crate) struct LinkFailed {
     pub(crate) link: Link,
-    error: SdkFailure,
+    error: Cause,
 }
 
 /// No source of the chain is set up.
 #[derive(Debug)]
 pub(crate) struct NothingSetUp {
-    /// With what the SDK says of each.
-    passed_over: Vec<(Link, SdkFailure)>,
+    /// With the reason of each.
+    passed_over: Vec<(Link, String)>,
 }
 
 impl fmt::Display for LinkFailed {
@@ -80,9 +117,8 @@ impl fmt::Display for LinkFailed {
 }
 
 impl StdError for LinkFailed {
-    /// Without the SDK's own sentence, which says no more than this one.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.error.source().or(Some(&self.error))
+        Some(&*self.error)
     }
 }
 
@@ -90,12 +126,8 @@ impl fmt::Display for NothingSetUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("none of its sources is set up")?;
         for (index, (link, reason)) in self.passed_over.iter().enumerate() {
-            let cause = successors(reason.source(), |&error| error.source()).last();
             let separator = if index == 0 { " (" } else { "; " };
-            match cause {
-                Some(cause) => write!(f, "{separator}{link}: {cause}")?,
-                None => write!(f, "{separator}{link}: not set up")?,
-            }
+            write!(f, "{separator}{link}: {reason}")?;
         }
         if self.passed_over.is_empty() { Ok(()) } else { f.write_str(")") }
     }

@@ -9,19 +9,15 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use aws_config::BehaviorVersion;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentity::Client;
-use aws_sdk_cognitoidentity::error::{ProvideErrorMetadata, SdkError};
-use aws_types::region::Region;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 
-use super::http;
-use super::refusal::Refusal;
-use super::sdk_failure::SdkFailure;
+use super::sdk_failure;
+use super::settings::{Service, Settings};
 use crate::error::Cause;
 use crate::region;
 use crate::transport::Route;
@@ -89,12 +85,8 @@ impl CognitoIdentity {
 
     /// Asks Cognito, in the region that the ID names.
     pub(super) async fn load(&self, route: &Route) -> Result<Credentials, Cause> {
-        let config = aws_config::defaults(BehaviorVersion::latest())
-            .region(Region::new(self.origin.id.region().to_owned()))
-            .http_client(http::client(route))
-            .no_credentials()
-            .load()
-            .await;
+        let settings = Settings::of_environment(route).await?;
+        let config = settings.client(Service::CognitoIdentity, self.origin.id.region(), None).await?;
         let client = Client::new(&config);
         let id = self.resolve_id(&client).await?;
         let answer = client
@@ -103,7 +95,7 @@ impl CognitoIdentity {
             .set_logins(self.exposed_logins())
             .send()
             .await
-            .map_err(refusal)?;
+            .map_err(sdk_failure::of_call)?;
         let given = answer.credentials().ok_or("the answer holds no credentials")?;
         let part = |name: &str, value: Option<&str>| {
             value.map(ToOwned::to_owned).ok_or_else(|| format!("the answer's credentials have no {name}"))
@@ -125,7 +117,7 @@ impl CognitoIdentity {
     async fn ask_pool(&self, client: &Client) -> Result<CognitoId, Cause> {
         let pool = self.origin.id.as_str();
         let request = client.get_id().identity_pool_id(pool).set_logins(self.exposed_logins());
-        let answer = request.send().await.map_err(refusal)?;
+        let answer = request.send().await.map_err(sdk_failure::of_call)?;
         let id: CognitoId = answer.identity_id().ok_or("the answer holds no identity ID")?.parse()?;
         log::info!("the identity pool {pool} gave the identity {id}");
         Ok(id)
@@ -195,17 +187,6 @@ impl FromStr for CognitoId {
 impl fmt::Display for CognitoId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// The service's answer where there is one, else what kept it from answering.
-fn refusal<E>(error: SdkError<E>) -> Cause
-where
-    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
-{
-    match Refusal::of(&error) {
-        Some(refusal) => refusal.into(),
-        None => SdkFailure::new(error).into(),
     }
 }
 

@@ -32,7 +32,7 @@ impl CredentialSource {
     /// # Errors
     /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
     pub async fn examine(&self, region: &str, route: &Route) -> Result<ExaminedCredentials, Error> {
-        let provider = Provider::new(self.clone(), Some(region.to_owned()), route);
+        let provider = Provider::new(self.clone(), region.to_owned(), route);
         let resolved = provider.resolve().await?;
         let source = match provider.describe(&resolved) {
             Detail::Credentials { source, .. } => source,

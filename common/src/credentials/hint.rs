@@ -5,8 +5,12 @@ use std::iter::successors;
 
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
+use super::login::LoginInvalid;
+use super::part::InvalidPart;
 use super::process::ProcessFailed;
 use super::refusal::Refusal;
+use super::services::{NoLogin, RoleRefused};
+use super::settings::InvalidSetting;
 use super::{CredentialSource, Expired, X509Credentials};
 
 const ENVIRONMENT: &str =
@@ -20,19 +24,35 @@ impl CredentialSource {
                     renew them there"
                 .to_owned();
         }
+        if find::<InvalidPart>(cause).is_some() || find::<InvalidSetting>(cause).is_some() {
+            return "correct the value where it is set, or take it away there".to_owned();
+        }
+        if let Some(login) = find::<NoLogin>(cause) {
+            return login.hint();
+        }
+        if let Some(login) = find::<LoginInvalid>(cause) {
+            return login.hint();
+        }
         if find::<ProcessFailed>(cause).is_some() {
             return "run the command that the profile names (credential_process) by hand: it must print nothing but the \
                     credentials, as JSON of version 1, and exit with 0"
                 .to_owned();
         }
+        let link = find(cause).map(|failed: &LinkFailed| failed.link);
+        if let Some(refused) = find::<RoleRefused>(cause)
+            && link != Some(Link::WebIdentity)
+            && let Some(hint) = role(refused, find(cause))
+        {
+            return hint;
+        }
         match self {
             CredentialSource::DefaultChain => {
-                default_chain(find(cause).map(|failed: &LinkFailed| failed.link)).to_owned()
+                default_chain(link).to_owned()
             }
             CredentialSource::Environment => ENVIRONMENT.to_owned(),
             CredentialSource::Profile { .. } => {
-                "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; if a login has ended, run \
-                 `aws sso login` (IAM Identity Center) or `aws login` again"
+                "see ~/.aws/config and ~/.aws/credentials, or `aws configure list-profiles`; for IAM Identity Center, \
+                 run `aws sso login`"
                     .to_owned()
             }
             CredentialSource::Static(_) => {
@@ -59,8 +79,7 @@ fn default_chain(failed: Option<Link>) -> &'static str {
         Some(Link::Environment) => ENVIRONMENT,
         Some(Link::Profile) => {
             "the chain ends at the profile, which is set up: correct what it names (source_profile, \
-             credential_process), if a login has ended run `aws sso login` (IAM Identity Center, SSO) or `aws login` \
-             again, or choose another with AWS_PROFILE"
+             credential_process), for IAM Identity Center (SSO) run `aws sso login`, or choose another with AWS_PROFILE"
         }
         Some(Link::WebIdentity) => {
             "check AWS_ROLE_ARN, that the file which AWS_WEB_IDENTITY_TOKEN_FILE names holds a token that has not \
@@ -74,6 +93,23 @@ fn default_chain(failed: Option<Link>) -> &'static str {
             "check that the EC2 metadata service is enabled and AWS_EC2_METADATA_SERVICE_ENDPOINT, if set, its \
              address; off EC2, AWS_EC2_METADATA_DISABLED=true leaves it out"
         }
+    }
+}
+
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html>
+fn role(refused: &RoleRefused, refusal: Option<&Refusal>) -> Option<String> {
+    let arn = &refused.arn;
+    match refusal?.code.as_deref()? {
+        "AccessDenied" => Some(format!(
+            "the trust policy of {arn} must name whose credentials these are, and external_id be the one that it asks \
+             for; a policy of theirs must allow sts:AssumeRole on the role"
+        )),
+        "ExpiredToken" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => Some(
+            "it is not the role but the credentials to assume it with: correct those of source_profile or \
+             credential_source"
+                .to_owned(),
+        ),
+        _ => None,
     }
 }
 

@@ -142,6 +142,17 @@ impl Tls {
     }
 }
 
+/// A call that failed for a reason of this module's own.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum CallFailed {
+    #[error("no {what} within {} s", limit.as_secs_f32())]
+    NoAnswer { what: &'static str, limit: Duration },
+    #[error("the request names no host")]
+    NoHost,
+    #[error("the request is neither http:// nor https://")]
+    Scheme,
+}
+
 /// Whom a request goes to.
 struct Server {
     /// Without the brackets of an IPv6 address.
@@ -153,13 +164,13 @@ struct Server {
 
 impl Server {
     fn of(uri: &Uri) -> Result<Self, Cause> {
-        let named = uri.authority().ok_or("the request names no host")?.as_str();
+        let named = uri.authority().ok_or(CallFailed::NoHost)?.as_str();
         // A password before the host is for nobody's eyes: errors name the authority.
         let authority: Authority = named.rsplit_once('@').map_or(named, |(_, host)| host).parse()?;
         let is_plain = match uri.scheme() {
             Some(scheme) if *scheme == Scheme::HTTP => true,
             Some(scheme) if *scheme == Scheme::HTTPS => false,
-            _ => return Err("the request is neither http:// nor https://".into()),
+            _ => return Err(CallFailed::Scheme.into()),
         };
         let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
         let port = authority.port_u16().unwrap_or(if is_plain { 80 } else { 443 });
@@ -205,14 +216,14 @@ fn refuses_login(error: &Error) -> bool {
 
 async fn within<T>(
     limit: Option<Duration>,
-    what: &str,
+    what: &'static str,
     work: impl Future<Output = Result<T, ConnectorError>>,
 ) -> Result<T, ConnectorError> {
     match limit {
         None => work.await,
-        Some(limit) => tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
-            Err(ConnectorError::timeout(format!("no {what} within {} s", limit.as_secs_f32()).into()))
-        }),
+        Some(limit) => tokio::time::timeout(limit, work)
+            .await
+            .unwrap_or_else(|_| Err(ConnectorError::timeout(CallFailed::NoAnswer { what, limit }.into()))),
     }
 }
 

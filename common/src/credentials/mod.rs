@@ -6,37 +6,38 @@
 mod caller;
 mod chain;
 mod cognito;
+mod config_files;
 mod environment;
 mod examined;
 mod hint;
 mod http;
+mod login;
+mod metadata;
+mod part;
 mod process;
 mod profile;
 mod refusal;
 mod sdk_failure;
+mod services;
+mod settings;
 mod source;
 mod x509;
 
 use std::time::{Duration, SystemTime};
 
-use aws_config::BehaviorVersion;
-use aws_config::default_provider::{retry_config, use_dual_stack, use_fips};
-use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials;
-use aws_types::region::Region;
 use tokio::sync::Mutex;
 
 pub use self::caller::{CallerIdentity, CallerUnknown, CredentialFault};
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub use self::examined::ExaminedCredentials;
 pub(crate) use self::http::get;
+pub(crate) use self::part::check as check_part;
 pub(crate) use self::refusal::is_permanent;
-use self::sdk_failure::SdkFailure;
+use self::settings::Settings;
 pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};
-use crate::error::{Cause, Error};
+use crate::error::{AuthKind, Cause, Error};
 use crate::timeline::Detail;
 use crate::transport::Route;
 
@@ -47,7 +48,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(crate) struct Provider {
     source: CredentialSource,
-    region: Option<String>,
+    region: String,
     route: Route,
     /// Only those that expire: the others come from this machine, where looking again is cheap and finds the ones
     /// that have been rotated.
@@ -74,9 +75,8 @@ impl Resolved {
 }
 
 impl Provider {
-    /// `region` is the one that STS is asked in; `None` leaves it to the SDK's own settings. `route` is for
-    /// the HTTP calls.
-    pub(crate) fn new(source: CredentialSource, region: Option<String>, route: &Route) -> Self {
+    /// `region` is the one that STS is asked in, `route` is for the HTTP calls.
+    pub(crate) fn new(source: CredentialSource, region: String, route: &Route) -> Self {
         Self { source, region, route: route.clone(), kept: Mutex::default() }
     }
 
@@ -92,6 +92,7 @@ impl Provider {
         }
         // The SDK's futures are deep, and the compiler follows them only so far into the one that holds this.
         let credentials = Box::pin(self.load()).await?;
+        profile::check(&credentials).map_err(|problem| self.failure(problem.into()))?;
         if expires_by(&credentials, SystemTime::now()) {
             return Err(self.failure(Expired.into()));
         }
@@ -140,46 +141,39 @@ impl Provider {
             CredentialSource::X509(provider) => {
                 provider.load(&self.route).await.map_err(|source| self.failure(source))
             }
-            CredentialSource::Environment => {
-                environment::check_from_process().map_err(|source| self.failure(source))?;
-                self.ask(EnvironmentVariableCredentialsProvider::new()).await
-            }
+            CredentialSource::Environment => environment::credentials()
+                .and_then(|found| found.ok_or_else(|| environment::not_set().into()))
+                .map_err(|source| self.failure(source)),
             CredentialSource::Profile { name, config_file, credentials_file } => {
-                let files = profile::files(config_file.as_deref(), credentials_file.as_deref())?;
-                profile::check(name.as_deref(), &files).await.map_err(|source| self.failure(source))?;
-                let provider = profile::Provider::new(name.as_deref(), files, &self.sdk_config().await);
-                self.ask(provider).await
+                let files = config_files::find(config_file.as_deref(), credentials_file.as_deref())?;
+                let asked = async {
+                    let settings = Settings::of(files, name.clone(), &self.route).await?;
+                    profile::credentials(&settings, &self.region).await
+                };
+                asked.await.map_err(|source| self.failure(source))
             }
             CredentialSource::DefaultChain => {
-                environment::check_chain().await.map_err(|source| self.failure(source))?;
-                chain::resolve(&self.sdk_config().await).await.map_err(|source| self.failure(source))
+                chain::resolve(&self.region, &self.route).await.map_err(|source| self.failure(source))
             }
-        }
-    }
-
-    async fn ask(&self, provider: impl ProvideCredentials) -> Result<Credentials, Error> {
-        provider.provide_credentials().await.map_err(|error| self.failure(SdkFailure::new(error).into()))
-    }
-
-    /// With what the SDK's loader would set for its own chain: from here the chain is asked link by link.
-    async fn sdk_config(&self) -> ProviderConfig {
-        let config = ProviderConfig::without_region()
-            .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_http_client(http::client(&self.route));
-        // These read the configuration files, without which the SDK would not see the endpoints named there.
-        let use_fips = use_fips::use_fips_provider(&config).await;
-        let use_dual_stack = use_dual_stack::use_dual_stack_provider(&config).await;
-        let retries = retry_config::default_provider().configure(&config).retry_config().await;
-        let config =
-            config.with_use_fips(use_fips).with_use_dual_stack(use_dual_stack).with_retry_config(retries);
-        match &self.region {
-            Some(region) => config.with_region(Some(Region::new(region.clone()))),
-            None => config.load_default_region().await,
         }
     }
 
     fn failure(&self, source: Cause) -> Error {
         Error::Credentials { from: Box::new(self.source.clone()), source }
+    }
+}
+
+impl AuthKind {
+    /// With what matters of the credentials that the upgrade was signed with.
+    pub(crate) fn signed_with(self, credentials: &Credentials) -> Self {
+        match self {
+            AuthKind::Credentials { cognito_identity, .. } => {
+                let key =
+                    credentials.session_token().is_none().then(|| credentials.access_key_id().to_owned());
+                AuthKind::Credentials { cognito_identity, key_without_token: key }
+            }
+            other => other,
+        }
     }
 }
 

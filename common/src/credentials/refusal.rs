@@ -9,6 +9,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::error::Error;
+use crate::printable::one_line;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
 /// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
@@ -38,9 +39,17 @@ impl Refusal {
         let SdkError::ServiceError(context) = error else { return None };
         Some(Self {
             status: context.raw().status().as_u16(),
-            code: context.err().code().map(ToOwned::to_owned),
-            message: context.err().message().map(ToOwned::to_owned),
+            code: context.err().code().map(one_line),
+            message: context.err().message().map(one_line),
         })
+    }
+
+    /// Without `secret`, which some services repeat in their message.
+    pub(super) fn hide(mut self, secret: &str) -> Self {
+        let shown = self.message.take();
+        self.message =
+            shown.map(|message| if secret.is_empty() { message } else { message.replace(secret, "…") });
+        self
     }
 
     pub(crate) fn is(&self, code: &str) -> bool {

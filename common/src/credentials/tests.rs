@@ -2,7 +2,7 @@ use super::*;
 use crate::transport::Roots;
 
 fn provider(source: CredentialSource) -> Provider {
-    Provider::new(source, Some("us-east-1".to_owned()), &Roots::system().into())
+    Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())
 }
 
 async fn resolved(provider: &Provider) -> Credentials {
@@ -75,6 +75,83 @@ async fn half_a_profile() {
     let text = chain(&error);
     assert!(text.starts_with("no AWS credentials from profile \"half\": "), "{text}");
     assert!(text.contains("aws_secret_access_key"), "{text}");
+}
+
+#[tokio::test]
+async fn a_profile_that_leads_to_no_credentials_says_why() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let role = "role_arn = arn:aws:iam::123456789012:role/r\n";
+    for (settings, problem) in [
+        (String::new(), "the profile \"a\" holds no credentials: "),
+        (format!("{role}source_profile = a\n"), "is its own source_profile, and holds no credentials"),
+        (role.to_owned(), "has role_arn, but neither source_profile nor credential_source"),
+        (
+            format!("{role}source_profile =\n"),
+            "has role_arn, but neither source_profile nor credential_source",
+        ),
+        (
+            format!("{role}source_profile = b\ncredential_source = Environment\n"),
+            "has both source_profile and",
+        ),
+        (format!("{role}source_profile = b\n"), "has source_profile = b, and there is no such profile"),
+        (
+            format!("{role}source_profile = b\n[b]\n"),
+            "the profile \"b\" is a source_profile, and holds no credentials",
+        ),
+        (format!("{role}source_profile = b\n[b]\n{role}source_profile = a\n"), "in a circle: a → b → a"),
+        (
+            format!("{role}credential_source = Vault\n"),
+            "credential_source = Vault, which is none of Environment, Ec2",
+        ),
+        ("web_identity_token_file = /nowhere\n".to_owned(), "has web_identity_token_file but no role_arn"),
+        ("sso_session = x\n".to_owned(), "there is no section [sso-session x]"),
+        (
+            "sso_region = us-east-1\n".to_owned(),
+            "is one for IAM Identity Center (SSO), and has no sso_account_id",
+        ),
+        (
+            "sso_region = x/y\nsso_account_id = 1\nsso_role_name = r\nsso_start_url = https://a.example\n"
+                .to_owned(),
+            "has an sso_region that is not the name of an AWS region",
+        ),
+        ("aws_secret_access_key = hush\n".to_owned(), "has part of an access key, and no aws_access_key_id"),
+        (
+            "aws_access_key_id = \"AKID\"\naws_secret_access_key = hush\n".to_owned(),
+            "aws_access_key_id of the profile \"a\" is in quotation marks",
+        ),
+        (
+            "aws_access_key_id = AKID\naws_secret_access_key = hu sh\n".to_owned(),
+            "aws_secret_access_key of the profile \"a\" holds a blank",
+        ),
+    ] {
+        let source = profile(folder.path(), Some("a"), &format!("[a]\n{settings}"));
+        let text = chain(&provider(source).resolve().await.expect_err("no credentials"));
+        assert!(text.contains(problem) && !text.contains("hush"), "{settings}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn credentials_that_a_header_cannot_hold_are_refused_whoever_gave_them() {
+    let given = |id: &str, token: &str| StaticCredentials::new(id, "hush", Some(token.to_owned().into()));
+    for (source, problem) in [
+        (given("AKID\r", "quiet"), "the access key ID ends with a carriage return"),
+        (given("AKID", "qui\net"), "the session token holds a line feed"),
+    ] {
+        let error = provider(CredentialSource::Static(source)).resolve().await.expect_err("refused");
+        assert!(chain(&error).contains(problem), "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("where it is set")), "{:?}", error.hint());
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_parse_is_named_with_its_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = profile(folder.path(), None, "[default]\naws_access_key_id = AKID\nhush\n");
+    let text = chain(&provider(source).resolve().await.expect_err("does not parse"));
+    let path = folder.path().join("credentials");
+    let start =
+        format!("no AWS credentials from the default profile: error parsing {} on line 3:", path.display());
+    assert!(text.starts_with(&start) && !text.contains("hush"), "{text}");
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ impl Dialer {
                 return Err(Error::Settings("the signing region is empty".to_owned()));
             }
             Auth::SigV4 { credentials, region } => {
-                let provider = Provider::new(credentials, Some(region.clone()), &route);
+                let provider = Provider::new(credentials, region.clone(), &route);
                 (None, Carrier::SignedWebSocket(Box::new(Signer { provider, region })))
             }
             Auth::CustomAuthorizer { transport: CustomAuthTransport::Mqtt, .. } => (None, Carrier::Tls),
@@ -152,6 +152,7 @@ impl Dialer {
         match &self.shared.carrier {
             Carrier::SignedWebSocket(signer) => AuthKind::Credentials {
                 cognito_identity: signer.provider.cognito_identity().map(ToString::to_string),
+                key_without_token: None,
             },
             Carrier::Tls | Carrier::WebSocket => self.shared.auth.clone(),
         }
@@ -174,7 +175,7 @@ impl Dialer {
             Carrier::Tls => self.dial_tls(timeline).await,
             Carrier::WebSocket => {
                 let stream = self.dial_tls(timeline).await?;
-                self.upgrade(stream, sigv4::PATH, timeline).await
+                self.upgrade(stream, sigv4::PATH, self.auth_kind(), timeline).await
             }
             Carrier::SignedWebSocket(signer) => self.dial_signed(signer, timeline).await,
         }
@@ -210,7 +211,8 @@ impl Dialer {
         let path = signer
             .sign(&self.host_header(), resolved.credentials())
             .map_err(|source| Error::Signing { target: self.target(), source })?;
-        let outcome = self.upgrade(stream, &path, timeline).await;
+        let auth = self.auth_kind().signed_with(resolved.credentials());
+        let outcome = self.upgrade(stream, &path, auth, timeline).await;
         Ok((resolved, outcome))
     }
 
@@ -228,10 +230,15 @@ impl Dialer {
     }
 
     /// Turns `stream` into WebSocket with GET `path`, a secret as it may be signed.
-    async fn upgrade(&self, stream: Stream, path: &str, timeline: &Timeline) -> Result<Stream, Error> {
+    async fn upgrade(
+        &self,
+        stream: Stream,
+        path: &str,
+        auth: AuthKind,
+        timeline: &Timeline,
+    ) -> Result<Stream, Error> {
         let step = timeline.step(Layer::WebSocket);
-        let stream =
-            websocket::upgrade(stream, &self.host_header(), path, &self.target(), self.auth_kind()).await?;
+        let stream = websocket::upgrade(stream, &self.host_header(), path, &self.target(), auth).await?;
         step.done(Detail::WebSocket { status: 101 });
         Ok(stream)
     }

@@ -60,6 +60,11 @@ async fn ask(case: &Case, examined: &ExaminedCredentials, region: &str) -> (Chec
                 let means = format!("{means}; no permission is missing, for this call needs none");
                 (Check::failed(NAME, error).advise(means, change), Caller::Refused)
             }
+            CallerUnknown::Unasked { .. } => {
+                let check = Check { outcome: Outcome::Ok, hint: None, ..Check::failed(NAME, error) };
+                let means = "it is not known whose credentials these are; the connection does not need that";
+                (check.warn(means, "correct that setting, or take it away"), Caller::Unknown)
+            }
             _ => (unanswered(error, region), Caller::Unknown),
         },
     }

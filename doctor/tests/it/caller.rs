@@ -212,6 +212,25 @@ fn a_sandboxs_credentials_are_not_sent_to_aws() {
 }
 
 #[test]
+fn a_setting_that_keeps_sts_from_being_asked_is_named() {
+    let sandbox = Sandbox::start().unwrap();
+    for (variable, value, words) in [
+        ("AWS_ENDPOINT_URL_STS", "localhost:1", "AWS_ENDPOINT_URL_STS \"localhost:1\" has no scheme"),
+        ("AWS_MAX_ATTEMPTS", "many", "AWS_MAX_ATTEMPTS \"many\" is not a number"),
+    ] {
+        Report::of(signed(&sandbox).env(variable, value), &sandbox)
+            .works_with_warnings_of(&["caller identity"])
+            .says("caller identity", &["AWS STS cannot be asked", words, "correct that setting"]);
+    }
+    // Empty ones count as unset.
+    let sample =
+        signed(&sandbox).env("AWS_ENDPOINT_URL", &sandbox.sts().endpoint).env("AWS_MAX_ATTEMPTS", "");
+    Report::of(sample.env("AWS_ENDPOINT_URL_STS", ""), &sandbox)
+        .works_with_warnings_of(&[])
+        .says("caller identity", &["user/sandbox-user"]);
+}
+
+#[test]
 fn json_tells_it_too() {
     let sandbox = Sandbox::start().unwrap();
     for (sample, outcome, words) in [

@@ -76,6 +76,37 @@ fn aws_credentials_that_are_refused() {
 }
 
 #[test]
+fn an_endpoint_without_a_scheme_is_told_and_no_token_is_shown() {
+    let sandbox = Sandbox::start().unwrap();
+    let sts = sandbox.sts();
+    let token = fs::read_to_string(&sts.web_identity_token_file).unwrap();
+    let sample = || {
+        by_signature(&sandbox)
+            .env("AWS_WEB_IDENTITY_TOKEN_FILE", &sts.web_identity_token_file)
+            .env("AWS_ROLE_ARN", &sts.role_arn)
+            .env("AWS_ENDPOINT_URL_STS", "localhost:1")
+    };
+    let told = ["AWS_ENDPOINT_URL_STS \"localhost:1\" has no scheme: write https://localhost:1", "hint:"];
+    Report::of(sample(), &sandbox).has_failed(&["credentials"]).says("credentials", &told);
+    for sample in [sample(), sample().args(["--json"])] {
+        let outcome = sample.env("RUST_LOG", "trace").run();
+        assert!(outcome.stdout.contains("has no scheme: write https://localhost:1"), "{outcome:#?}");
+        let output = outcome.stdout + &outcome.stderr;
+        assert!(!output.contains(token.trim()) && !output.contains("HttpRequest"), "{output}");
+    }
+    assert!(sandbox.credential_requests().is_empty());
+}
+
+#[test]
+fn a_damaged_variable_is_told() {
+    let sandbox = Sandbox::start().unwrap();
+    let id = format!("{}\r", sandbox.credentials().access_key_id);
+    Report::of(signed(&sandbox).env("AWS_ACCESS_KEY_ID", id), &sandbox)
+        .has_failed(&["credentials"])
+        .says("credentials", &["AWS_ACCESS_KEY_ID ends with a carriage return", "hint:"]);
+}
+
+#[test]
 fn credentials_that_end_soon() {
     let sandbox = Sandbox::builder().credentials_lifetime(Duration::from_secs(600)).start().unwrap();
     let cognito = sandbox.cognito();

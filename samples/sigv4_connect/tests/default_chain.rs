@@ -1,9 +1,12 @@
 //! Each source of the AWS SDK's default chain, set up as on AWS and answered by the sandbox; and what each refuses.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
 use sandbox::{CredentialEndpoint, Sandbox};
 use serde_json::Value;
@@ -203,10 +206,11 @@ fn sso() {
         connects(&sandbox, CredentialEndpoint::Sso, good, &[&sso.access_token]);
         let wrong = sample(config, file, "wrong-access-token", later);
         refuses(wrong, &["UnauthorizedException", "SSO"], &["wrong-access-token"]);
+        let expired = sample(config, file, &sso.access_token, "2020-01-01T00:00:00Z");
+        refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
     }
-    // Of an older profile the SDK leaves it to the service to notice.
-    let expired = sample(&session, session_file, &sso.access_token, "2020-01-01T00:00:00Z");
-    refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
+    let none = sample(&session, url_file, &sso.access_token, later);
+    refuses(none, &["there is no valid login", "hint: run `aws sso login`"], &[&sso.access_token]);
 }
 
 /// A profile made by `aws login`, whose cached login is the sandbox's as `change` makes it.
@@ -263,14 +267,59 @@ fn a_login_that_has_ended_is_refused() {
         expire(login);
         login["refreshToken"] = "used-refresh-token".into();
     });
-    refuses(used, &["Your session has expired", "`aws login`"], &["used-refresh-token"]);
+    refuses(used, &["AccessDeniedException", "has expired", "run `aws login`"], &["used-refresh-token"]);
     let another_key = with_login(&sandbox, |login| {
         expire(login);
         login["dpopKey"] = others["dpopKey"].clone();
     });
-    refuses(another_key, &["ValidationException", "`aws login`"], &[]);
+    refuses(another_key, &["ValidationException", "another key", "run `aws login`"], &[]);
     let none = with_login(&sandbox, |_| ()).env("AWS_LOGIN_CACHE_DIRECTORY", "/nowhere");
-    refuses(none, &["/nowhere/", "`aws login`"], &[]);
+    refuses(none, &["cannot read /nowhere/", "run `aws login`"], &[]);
+    let damaged = with_login(&sandbox, |login| {
+        login.as_object_mut().unwrap().remove("dpopKey");
+    });
+    refuses(damaged, &["missing field `dpopKey`", "run `aws login`"], &[]);
+    let empty = with_login(&sandbox, |_| ()).env("AWS_LOGIN_CACHE_DIRECTORY", "");
+    refuses(empty, &["AWS_LOGIN_CACHE_DIRECTORY is set but empty"], &[]);
+}
+
+/// The first line that a proxy is sent, for a host that cannot be reached.
+fn asked_of_proxy(sample: Sample) -> String {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let sample = sample.without_env("AWS_ENDPOINT_URL_SIGNIN").env("AWS_MAX_ATTEMPTS", "1");
+    let sample = sample.env("HTTPS_PROXY", &url).env("NO_PROXY", "localhost");
+    let (outcome, line) = thread::scope(|scope| {
+        let outcome = scope.spawn(|| sample.run());
+        let (mut client, _) = proxy.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        client.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").unwrap();
+        drop((client, proxy));
+        (outcome.join().unwrap(), line)
+    });
+    outcome.failed(1, &["no AWS credentials", "proxy"]);
+    line
+}
+
+#[test]
+fn a_login_is_renewed_in_its_own_region() {
+    let sandbox = Sandbox::start().unwrap();
+    let expired = |region: &'static str| {
+        with_login(&sandbox, |login| {
+            expire(login);
+            login["signInRegion"] = region.into();
+        })
+    };
+    for (sample, region) in [(expired("eu-west-3"), "eu-west-3"), (expired(""), sandbox.region())] {
+        let asked = asked_of_proxy(sample);
+        assert!(asked.starts_with(&format!("CONNECT {region}.signin.aws.amazon.com:443 ")), "{asked}");
+    }
+    let sample = expired("");
+    let config =
+        format!("[default]\nregion = eu-south-1\nlogin_session = {}\n", sandbox.sign_in().login_session);
+    let asked = asked_of_proxy(with_config(sample, &config));
+    assert!(asked.starts_with("CONNECT eu-south-1.signin."), "{asked}");
 }
 
 #[test]
@@ -309,8 +358,22 @@ fn ec2_metadata() {
 #[test]
 fn a_profile_that_does_not_exist_is_named() {
     let sandbox = Sandbox::start().unwrap();
-    for name in ["no-such-profile", ""] {
-        let sample = sigv4_connect(&sandbox).env("AWS_PROFILE", name);
-        refuses(sample, &[&format!("AWS_PROFILE names the profile \"{name}\": ")], &[]);
-    }
+    let sample = |name: &str| sigv4_connect(&sandbox).env("AWS_PROFILE", name);
+    refuses(sample("no-such-profile"), &["AWS_PROFILE names the profile \"no-such-profile\": "], &[]);
+    refuses(
+        sample(""),
+        &["none of its sources is set up", "the profile: the AWS configuration files define no"],
+        &[],
+    );
+}
+
+#[test]
+fn an_empty_profile_variable_counts_as_unset() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let config = format!(
+        "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    with_config(sigv4_connect(&sandbox), &config).env("AWS_PROFILE", "").run().succeeded();
 }

@@ -23,7 +23,7 @@ pub struct Cognito {
     pub login_token: String,
 }
 
-/// AWS STS, for `AssumeRoleWithWebIdentity` and `GetCallerIdentity`.
+/// AWS STS, for `AssumeRole`, `AssumeRoleWithWebIdentity` and `GetCallerIdentity`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Sts {

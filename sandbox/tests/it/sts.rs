@@ -73,6 +73,26 @@ fn refusals_are_those_of_aws() {
 }
 
 #[test]
+fn the_role_is_assumed_with_credentials() {
+    let sandbox = start();
+    let form = form(&sandbox).replace("AssumeRoleWithWebIdentity", "AssumeRole");
+    let asked = |form: &str| CallSigner { body: form.to_owned(), ..CallSigner::new(&sandbox) }.send(&sandbox);
+    let answer = asked(&form);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert!(in_an_hour(element(&answer.body, "Expiration")));
+    let arn = element(&answer.body, "Arn");
+    assert_eq!(arn, "arn:aws:sts::123456789012:assumed-role/sandbox-role/test-session");
+    assert_eq!(connack(&sandbox, &assumed(&sandbox, &answer), "role"), 0);
+    for (answer, status, code) in [
+        (asked(&form.replace("sandbox-role", "other-role")), 403, "AccessDenied"),
+        (asked(&form.replace("RoleSessionName", "Name")), 400, "ValidationError"),
+        (call(&sandbox, &form), 403, "MissingAuthenticationToken"),
+    ] {
+        assert_eq!((answer.status, element(&answer.body, "Code")), (status, code), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_body_that_is_too_long_is_not_waited_for() {
     let sandbox = start();
     let head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n";

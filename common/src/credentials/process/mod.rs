@@ -10,7 +10,6 @@ mod tree;
 use std::io::{self, IsTerminal};
 use std::process::{ExitStatus, Stdio};
 
-use aws_config::profile::ProfileSet;
 use aws_credential_types::Credentials;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
@@ -23,14 +22,11 @@ const MAX_OUTPUT: u64 = 64 * 1024;
 /// How much of the end of the error output a message shows, in bytes.
 const STDERR_TAIL: usize = 1024;
 
-/// The command with which the chain of a profile begins.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct CredentialProcess<'a> {
-    /// The profile that has it.
-    pub(super) profile: &'a str,
-    command: &'a str,
-    /// The profile whose role the command's credentials assume, if any does.
-    pub(super) assumed_by: Option<&'a str>,
+/// The command of a profile.
+#[derive(Debug)]
+pub(super) struct CredentialProcess {
+    pub(super) profile: String,
+    pub(super) command: String,
 }
 
 /// A `credential_process` gave no credentials. No part of its output is shown.
@@ -54,47 +50,16 @@ enum Problem {
     Output(InvalidOutput),
 }
 
-impl<'a> CredentialProcess<'a> {
-    /// The command that the selected profile's credentials begin with, by the SDK's order of what a profile may hold.
-    pub(super) fn of(profiles: &'a ProfileSet) -> Option<Self> {
-        let mut name = profiles.selected_profile();
-        let mut roles = Vec::new();
-        let profile = loop {
-            let profile = profiles.get_profile(name)?;
-            let has = |key| profile.get(key).is_some();
-            if !roles.is_empty() && has("aws_access_key_id") && has("aws_secret_access_key") {
-                return None;
-            }
-            if !has("role_arn") || has("web_identity_token_file") {
-                break profile;
-            }
-            if roles.contains(&name) || has("credential_source") {
-                return None;
-            }
-            roles.push(name);
-            match profile.get("source_profile")? {
-                source if source == name => break profile,
-                source => name = source,
-            }
-        };
-        let others = ["credential_source", "web_identity_token_file", "login_session"];
-        let sso = ["sso_account_id", "sso_region", "sso_role_name", "sso_session", "sso_start_url"];
-        if others.into_iter().chain(sso).any(|key| profile.get(key).is_some()) {
-            return None;
-        }
-        let command = profile.get("credential_process")?;
-        Some(Self { profile: profile.name(), command, assumed_by: roles.last().copied() })
-    }
-
+impl CredentialProcess {
     /// Runs the command. Dropping the future kills it, with the processes that it has started.
     pub(super) async fn run(&self) -> Result<Credentials, ProcessFailed> {
         // The command may hold a secret.
         log::debug!("running credential_process of profile \"{}\"", self.profile);
-        self.output().await.map_err(|problem| ProcessFailed { profile: self.profile.to_owned(), problem })
+        self.output().await.map_err(|problem| ProcessFailed { profile: self.profile.clone(), problem })
     }
 
     async fn output(&self) -> Result<Credentials, Problem> {
-        let mut running = Running::start(self.command).map_err(Problem::Run)?;
+        let mut running = Running::start(&self.command).map_err(Problem::Run)?;
         let (stdout, stderr) = (running.0.stdout.take(), running.0.stderr.take());
         let (stdout, stderr, status) = tokio::try_join!(all(stdout), tail(stderr), async {
             running.0.wait().await.map_err(Problem::Run)

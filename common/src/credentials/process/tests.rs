@@ -2,8 +2,6 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
-use aws_types::os_shim_internal::{Env, Fs};
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -28,7 +26,7 @@ fn dev(folder: &Path, config: &str) -> Provider {
         config_file: Some(config_file),
         credentials_file: Some(credentials_file),
     };
-    Provider::new(source, Some("us-east-1".to_owned()), &Roots::system().into())
+    Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())
 }
 
 async fn refusal(command: &str) -> Error {
@@ -41,43 +39,6 @@ fn causes(error: &Error) -> String {
     let own: &(dyn std::error::Error + 'static) = error;
     let chain = std::iter::successors(Some(own), |error| error.source());
     chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
-#[tokio::test]
-async fn the_command_is_found_where_the_sdk_looks_for_it() {
-    let roles = "[profile dev]\nrole_arn = arn:1\nsource_profile = mid\n[profile mid]\nrole_arn = arn:2\n\
-                 source_profile = base\n[profile base]\ncredential_process = run me\n";
-    let own = "[profile dev]\nrole_arn = arn:1\nsource_profile = dev\ncredential_process = run me\n";
-    let simple = "[profile dev]\ncredential_process = run me\n";
-    for (config, expected) in [
-        (simple.to_owned(), Some(("dev", None))),
-        (format!("{simple}aws_access_key_id = A\naws_secret_access_key = B\n"), Some(("dev", None))),
-        (roles.to_owned(), Some(("base", Some("mid")))),
-        (own.to_owned(), Some(("dev", Some("dev")))),
-        (format!("{roles}aws_access_key_id = A\naws_secret_access_key = B\n"), None),
-        (format!("{roles}aws_access_key_id = A\n"), Some(("base", Some("mid")))),
-        (roles.replace("= base", "= dev"), None),
-        (roles.replace("= base", "= elsewhere"), None),
-        (own.replace("source_profile = dev\n", ""), None),
-        (own.replace("source_profile = dev", "credential_source = Environment"), None),
-        (format!("{simple}credential_source = Environment\n"), None),
-        (format!("{simple}web_identity_token_file = t\n"), None),
-        (format!("{simple}sso_session = s\n"), None),
-        (format!("{simple}login_session = arn\n"), None),
-        ("[profile dev]\nregion = eu-west-1\n".to_owned(), None),
-        ("[profile other]\ncredential_process = run me\n".to_owned(), None),
-    ] {
-        let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, &*config).build();
-        let (fs, env) = (Fs::real(), Env::real());
-        let profiles =
-            aws_config::profile::load(&fs, &env, &files, Some("dev".into())).await.expect("parses");
-        let expected = expected.map(|(profile, assumed_by)| CredentialProcess {
-            profile,
-            command: "run me",
-            assumed_by,
-        });
-        assert_eq!(CredentialProcess::of(&profiles), expected, "{config}");
-    }
 }
 
 #[tokio::test]

@@ -21,6 +21,17 @@ pub(super) fn perform(
     request: &ServiceRequest<'_>,
     now: Timestamp,
 ) -> Result<Done, Fault> {
+    let Names { arn, user_id } = caller(verifier, request, now)?;
+    let result = format!("<Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account>");
+    Ok(Done { operation: OPERATION, result, outcome: CredentialOutcome::Answered })
+}
+
+/// Who has signed a call.
+pub(super) fn caller(
+    verifier: &Verifier,
+    request: &ServiceRequest<'_>,
+    now: Timestamp,
+) -> Result<Names, Fault> {
     let headers = header_pairs(request.headers);
     let signed = SignedRequest {
         method: request.method.as_str(),
@@ -30,9 +41,7 @@ pub(super) fn perform(
         body: request.body,
     };
     let verified = verifier.verify_call(signed, SERVICE, now).map_err(|refusal| fault(&refusal))?;
-    let Names { arn, user_id } = verified.holder.names();
-    let result = format!("<Arn>{arn}</Arn><UserId>{user_id}</UserId><Account>{ACCOUNT_ID}</Account>");
-    Ok(Done { operation: OPERATION, result, outcome: CredentialOutcome::Answered })
+    Ok(verified.holder.names())
 }
 
 /// By the codes that all services of the query protocol have in common

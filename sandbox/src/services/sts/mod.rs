@@ -49,6 +49,10 @@ impl SecurityTokens<'_> {
         let version = parameter(form, "Version").unwrap_or_default();
         match (action.as_str(), version.as_str()) {
             (assume_role::OPERATION, VERSION) => assume_role::perform(self.facts, self.token, form, issuer),
+            (assume_role::SIGNED_OPERATION, VERSION) => {
+                let caller = caller_identity::caller(self.verifier, request, issuer.now)?;
+                assume_role::perform_signed(self.facts, &caller, form, issuer)
+            }
             (caller_identity::OPERATION, VERSION) => {
                 caller_identity::perform(self.verifier, request, issuer.now)
             }

@@ -63,16 +63,19 @@ pub(crate) struct CallSigner {
     pub(crate) service: String,
     pub(crate) host: String,
     pub(crate) time: Timestamp,
+    /// What is sent, and signed.
+    pub(crate) body: String,
 }
 
 impl CallSigner {
-    /// What is signed.
+    /// What is signed unless a test changes it.
     pub(crate) const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
     /// One that the sandbox accepts.
     pub(crate) fn new(sandbox: &Sandbox) -> Self {
         let Signer { credentials, region, host, time, .. } = Signer::new(sandbox);
-        CallSigner { credentials, region, service: "sts".to_owned(), host, time }
+        let (service, body) = ("sts".to_owned(), Self::BODY.to_owned());
+        CallSigner { credentials, region, service, host, time, body }
     }
 
     /// The headers of AWS's, each with its line break. An empty token is left out.
@@ -86,7 +89,7 @@ impl CallSigner {
             token => (format!("x-amz-security-token:{token}\n"), ";x-amz-security-token"),
         };
         let names = format!("host;x-amz-date{token_name}");
-        let payload = hex::encode(Sha256::digest(Self::BODY));
+        let payload = hex::encode(Sha256::digest(&self.body));
         let canonical =
             format!("POST\n/\n\nhost:{}\nx-amz-date:{date}\n{signed_token}\n{names}\n{payload}", self.host);
         let signature = signature(&self.credentials.secret_access_key, &date, &scope, &canonical);
@@ -100,7 +103,7 @@ impl CallSigner {
     }
 
     pub(crate) fn send(&self, sandbox: &Sandbox) -> Answer {
-        let (host, headers, body) = (&self.host, self.headers(), Self::BODY);
+        let (host, headers, body) = (&self.host, self.headers(), self.body.as_str());
         let length = body.len();
         let head = format!("POST / HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {length}\r\n\r\n");
         http(sandbox, &(head + body))

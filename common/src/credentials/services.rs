@@ -1,0 +1,167 @@
+//! The services that trade one proof of who asks for temporary AWS credentials.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_config::sso::SsoTokenProvider;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::token::ProvideToken;
+use aws_sdk_sts::types::Credentials as StsCredentials;
+use aws_smithy_types::DateTime;
+
+use super::refusal::Refusal;
+use super::sdk_failure;
+use super::settings::{Service, Settings};
+use crate::error::Cause;
+
+/// A role of AWS IAM, and what its trust policy may ask for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Role {
+    pub(super) arn: String,
+    pub(super) session_name: Option<String>,
+    pub(super) external_id: Option<String>,
+}
+
+/// AWS STS does not give the credentials of a role.
+#[derive(Debug, thiserror::Error)]
+#[error("AWS STS does not give the role {arn}")]
+pub(super) struct RoleRefused {
+    pub(super) arn: String,
+    source: Cause,
+}
+
+/// There is no login to IAM Identity Center.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no valid login to IAM Identity Center (SSO) for {login}")]
+pub(super) struct NoLogin {
+    login: String,
+    source: Cause,
+}
+
+impl NoLogin {
+    pub(super) fn hint(&self) -> String {
+        "run `aws sso login`, with --profile or --sso-session for another than the default profile (SSO)"
+            .to_owned()
+    }
+}
+
+/// What a profile says of IAM Identity Center.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Sso {
+    pub(super) account_id: String,
+    pub(super) role_name: String,
+    pub(super) region: String,
+    pub(super) start_url: String,
+    /// Of older profiles there is none, and the login is kept under the start URL.
+    pub(super) session: Option<String>,
+}
+
+impl Settings {
+    /// Trades `credentials` for those of `role`, at AWS STS in `region`.
+    pub(super) async fn assume(
+        &self,
+        role: &Role,
+        region: &str,
+        credentials: Credentials,
+    ) -> Result<Credentials, Cause> {
+        let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, Some(credentials)).await?);
+        let call = client
+            .assume_role()
+            .role_arn(&role.arn)
+            .role_session_name(role.session_name())
+            .set_external_id(role.external_id.clone());
+        let answer = call.send().await.map_err(|error| role.refused(sdk_failure::of_call(error)))?;
+        given(answer.credentials, "AssumeRoleProvider")
+    }
+
+    /// Trades the token in `file` for the credentials of `role`, at AWS STS in `region`.
+    pub(super) async fn assume_with_token(
+        &self,
+        role: &Role,
+        region: &str,
+        file: PathBuf,
+    ) -> Result<Credentials, Cause> {
+        let token = fs::read_to_string(&file).map_err(|source| crate::Error::File {
+            what: "web identity token",
+            path: file,
+            source,
+        })?;
+        let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, None).await?);
+        let call = client
+            .assume_role_with_web_identity()
+            .role_arn(&role.arn)
+            .role_session_name(role.session_name())
+            .web_identity_token(&token);
+        let answer = call
+            .send()
+            .await
+            .map_err(|error| role.refused(hide(sdk_failure::of_call(error), token.trim())))?;
+        given(answer.credentials, "WebIdentityToken")
+    }
+
+    /// Trades the login that `aws sso login` has left for the credentials of a role.
+    pub(super) async fn role_of_login(&self, sso: &Sso) -> Result<Credentials, Cause> {
+        let config = self.client(Service::Sso, &sso.region, None).await?;
+        // Both kinds of profile keep their login in a file of the same form, named by what is asked for here.
+        let login = sso.session.as_ref().unwrap_or(&sso.start_url);
+        let token = SsoTokenProvider::builder()
+            .configure(&config)
+            .region(aws_types::region::Region::new(sso.region.clone()))
+            .start_url(&sso.start_url)
+            .session_name(login)
+            .build()
+            .await
+            .provide_token()
+            .await
+            .map_err(|error| NoLogin { login: login.clone(), source: sdk_failure::of(error) })?;
+        let call = aws_sdk_sso::Client::new(&config)
+            .get_role_credentials()
+            .role_name(&sso.role_name)
+            .account_id(&sso.account_id)
+            .access_token(token.token());
+        let answer = call.send().await.map_err(|error| hide(sdk_failure::of_call(error), token.token()))?;
+        let given = answer.role_credentials().ok_or("the answer holds no credentials")?;
+        let expiration =
+            u64::try_from(given.expiration()).map_err(|_| "the answer's expiration is not a time")?;
+        Ok(Credentials::new(
+            given.access_key_id().ok_or("the answer's credentials have no access key ID")?,
+            given.secret_access_key().ok_or("the answer's credentials have no secret access key")?,
+            given.session_token().map(ToOwned::to_owned),
+            UNIX_EPOCH.checked_add(Duration::from_millis(expiration)),
+            "SSO",
+        ))
+    }
+}
+
+impl Role {
+    /// Each session has a name, which AWS CloudTrail shows.
+    fn session_name(&self) -> String {
+        let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        self.session_name.clone().unwrap_or_else(|| format!("aws-iot-samples-{}", now()))
+    }
+
+    fn refused(&self, source: Cause) -> RoleRefused {
+        RoleRefused { arn: self.arn.clone(), source }
+    }
+}
+
+/// A service may repeat the token that it refuses.
+fn hide(cause: Cause, secret: &str) -> Cause {
+    match cause.downcast::<Refusal>() {
+        Ok(refusal) => refusal.hide(secret).into(),
+        Err(other) => other,
+    }
+}
+
+fn given(credentials: Option<StsCredentials>, provider: &'static str) -> Result<Credentials, Cause> {
+    let given = credentials.ok_or("the answer holds no credentials")?;
+    let expiration: DateTime = *given.expiration();
+    Ok(Credentials::new(
+        given.access_key_id(),
+        given.secret_access_key(),
+        Some(given.session_token().to_owned()),
+        Some(SystemTime::try_from(expiration).map_err(|_| "the answer's expiration is not a time")?),
+        provider,
+    ))
+}

@@ -175,8 +175,10 @@ impl Builder {
         }
         let web_identity_token = secret::token()?;
         let web_identity_token_file = state.write("web_identity_token", web_identity_token.as_bytes())?;
-        let places = Places { https_port, metadata_port, web_identity_token_file };
+        let login_cache_directory = state.path().to_owned();
+        let places = Places { https_port, metadata_port, web_identity_token_file, login_cache_directory };
         let services = Services::new(self.services, places, web_identity_token, Arc::clone(&store))?;
+        services.log_in(&state, clock.now())?;
 
         let examples = Examples::generate(&authorizer::merge(&documents)?)?;
         let authorizers = AuthorizerTable::default();

@@ -63,8 +63,8 @@ pub use received::{Received, Recording};
 pub use relay::Relay;
 pub use sandbox::Sandbox;
 pub use services::{
-    Cognito, CredentialEndpoint, CredentialOutcome, CredentialRequest, CredentialsProvider, Metadata, Sso,
-    Sts,
+    Cognito, CredentialEndpoint, CredentialOutcome, CredentialRequest, CredentialsProvider, Metadata, SignIn,
+    Sso, Sts,
 };
 pub use shortage::shortage_hint;
 pub use tls::TlsVersions;

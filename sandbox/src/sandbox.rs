@@ -18,7 +18,7 @@ use crate::policy::Principal;
 use crate::proxy::{Proxied, Proxies, ProxyServers};
 use crate::received::Recording;
 use crate::running::{Listeners, Running};
-use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, Sso, Sts};
+use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, SignIn, Sso, Sts};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
 use crate::tls::{Configurations, TlsVersions};
 
@@ -130,6 +130,11 @@ impl Sandbox {
     /// The portal of IAM Identity Center.
     pub fn sso(&self) -> &Sso {
         &self.account.services.sso
+    }
+
+    /// AWS Sign-In.
+    pub fn sign_in(&self) -> &SignIn {
+        &self.account.services.sign_in
     }
 
     /// The metadata services of EC2 and of containers.
@@ -361,6 +366,7 @@ impl Sandbox {
             cognito: self.cognito(),
             sts: self.sts(),
             sso: self.sso(),
+            sign_in: self.sign_in(),
             metadata: self.metadata(),
             credentials_provider: self.credentials_provider(),
             authorizers: &self.authorizers,

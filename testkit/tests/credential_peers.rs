@@ -1,5 +1,5 @@
 //! The services that give out credentials as other software sees them: the official client's own providers for Cognito
-//! and for AWS IoT, and botocore's for STS, SSO, containers and instances. Each time, the official client then signs
+//! and for AWS IoT, and botocore's for STS, SSO, logins, containers and instances. Each time, the official client then signs
 //! with what it got.
 
 use std::fs;
@@ -124,6 +124,22 @@ fn botocore_takes_a_role_from_sso() {
         &outcome,
         "session associated with this profile has expired or is otherwise invalid",
     );
+}
+
+#[test]
+fn botocore_renews_a_login() {
+    let sandbox = Sandbox::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    // What it keeps of the first renewal is good for the second.
+    for connections in 1..=2 {
+        PeerOutcome::of(&mut login(&sandbox, &home, None)).heard_itself();
+        let requests = sandbox.credential_requests();
+        assert!(matches!(requests.last().unwrap().outcome, CredentialOutcome::Issued { .. }), "{requests:?}");
+        assert_eq!(requests.len(), connections);
+    }
+    let outcome = PeerOutcome::of(&mut login(&sandbox, &home, Some("wrong")));
+    // Its own words for TOKEN_EXPIRED.
+    assert_no_credentials(&outcome, "Your session has expired");
 }
 
 #[test]
@@ -267,6 +283,24 @@ fn sso(sandbox: &Sandbox, home: &TempDir, access_token: &str) -> Command {
         .unwrap();
     let mut peer = botocore(sandbox, home);
     peer.env("AWS_ENDPOINT_URL_SSO", &facts.endpoint);
+    peer
+}
+
+/// With a profile made by `aws login`, whose credentials have expired.
+fn login(sandbox: &Sandbox, home: &TempDir, refresh_token: Option<&str>) -> Command {
+    let facts = sandbox.sign_in();
+    let aws = home.path().join(".aws");
+    fs::create_dir_all(&aws).unwrap();
+    fs::write(aws.join("config"), format!("[default]\nlogin_session = {}\n", facts.login_session)).unwrap();
+    let mut login: Value = serde_json::from_slice(&fs::read(&facts.cache_file).unwrap()).unwrap();
+    login["accessToken"]["expiresAt"] = "2020-01-01T00:00:00Z".into();
+    if let Some(refresh_token) = refresh_token {
+        login["refreshToken"] = refresh_token.into();
+    }
+    fs::write(&facts.cache_file, login.to_string()).unwrap();
+    let mut peer = botocore(sandbox, home);
+    peer.env("AWS_ENDPOINT_URL_SIGNIN", &facts.endpoint);
+    peer.env("AWS_LOGIN_CACHE_DIRECTORY", facts.cache_file.parent().unwrap());
     peer
 }
 

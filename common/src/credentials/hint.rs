@@ -5,7 +5,9 @@ use std::iter::successors;
 
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
+use super::login::LoginInvalid;
 use super::part::InvalidPart;
+use super::process::ProcessFailed;
 use super::refusal::Refusal;
 use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
@@ -27,6 +29,14 @@ impl CredentialSource {
         }
         if let Some(login) = find::<NoLogin>(cause) {
             return login.hint();
+        }
+        if let Some(login) = find::<LoginInvalid>(cause) {
+            return login.hint();
+        }
+        if find::<ProcessFailed>(cause).is_some() {
+            return "run the command that the profile names (credential_process) by hand: it must print nothing but the \
+                    credentials, as JSON of version 1, and exit with 0"
+                .to_owned();
         }
         let link = find(cause).map(|failed: &LinkFailed| failed.link);
         if let Some(refused) = find::<RoleRefused>(cause)

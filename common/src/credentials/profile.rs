@@ -7,10 +7,12 @@
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
 
+use super::login::Login;
 use super::metadata;
+use super::process::CredentialProcess;
 use super::services::{Role, Sso};
 use super::settings::Settings;
-use super::{environment, part, sdk_failure};
+use super::{environment, part};
 use crate::error::Cause;
 use crate::region;
 
@@ -42,10 +44,10 @@ enum Base {
         file: String,
     },
     Sso(Sso),
-    /// `credential_process`: the command.
-    Process(String),
-    /// `login_session`: what `aws login` has left, for the profile of this name.
-    Login(String),
+    /// `credential_process`.
+    Process(CredentialProcess),
+    /// `login_session`.
+    Login(Login),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,21 +70,14 @@ pub(super) async fn credentials(settings: &Settings, region: &str) -> Result<Cre
         Base::Named(Named::EcsContainer) => metadata::container(settings).await?,
         Base::WebIdentity { role, file } => settings.assume_with_token(&role, region, file.into()).await?,
         Base::Sso(sso) => settings.role_of_login(&sso).await?,
-        Base::Process(command) => process(command).await?,
-        Base::Login(profile) => settings.login(&profile, region).await?,
+        Base::Process(process) => process.run().await?,
+        Base::Login(login) => login.credentials(settings, region).await?,
     };
     for role in roles {
         check(&credentials)?;
         credentials = settings.assume(&role, region, credentials).await?;
     }
     Ok(credentials)
-}
-
-async fn process(command: String) -> Result<Credentials, Cause> {
-    use aws_config::credential_process::CredentialProcessProvider;
-    use aws_credential_types::provider::ProvideCredentials;
-
-    CredentialProcessProvider::new(command).provide_credentials().await.map_err(sdk_failure::of)
 }
 
 /// Refuses credentials that a header or a signature cannot hold, whoever gave them.
@@ -160,11 +155,13 @@ fn base(profiles: &ProfileSet, profile: &Profile, is_selected: bool) -> Result<B
     if let Some(sso) = sso(profiles, profile)? {
         return Ok(Base::Sso(sso));
     }
-    if get(profile, "login_session").is_some() {
-        return Ok(Base::Login(profile.name().to_owned()));
+    if let Some(session) = get(profile, "login_session") {
+        let region = get(profile, "region").map(ToOwned::to_owned);
+        return Ok(Base::Login(Login { session: session.to_owned(), region }));
     }
     if let Some(command) = get(profile, "credential_process") {
-        return Ok(Base::Process(command.to_owned()));
+        let (profile, command) = (profile.name().to_owned(), command.to_owned());
+        return Ok(Base::Process(CredentialProcess { profile, command }));
     }
     match keys(profile)? {
         Some(keys) => Ok(Base::Keys(keys)),

@@ -18,22 +18,17 @@ use super::refusal::Refusal;
 use crate::error::{Cause, Error};
 use crate::printable::one_line;
 
-/// Sentences of the SDK that hold nothing but a service's or a process's word for the failure, by their beginning.
-const SHOWN: [&str; 14] = [
-    "Error retrieving credentials: external process exited with code ",
-    "Error retrieving credentials from external process",
+/// Sentences of the SDK that hold nothing but a service's word for the failure, by their beginning.
+const SHOWN: [&str; 9] = [
     "Error retrieving credentials from IMDS: ",
     "IMDS disabled by ",
     "Incorrect IMDS/IAM configuration: ",
     "Non-success status from HTTP credential provider: ",
-    "Unable to refresh credentials ",
-    "Your session has expired. Please reauthenticate.",
     "failed to load credentials [",
     "failed to load the cached SSO token",
     "received 404 from IMDS",
     "the SSO token has expired and cannot be refreshed",
     "the auth token could not be used as an HTTP header value",
-    "ProfileFile provider could not be built: This behavior requires following cargo feature(s) enabled: ",
 ];
 
 /// Reasons that the SDK wraps in a sentence of its own.

@@ -7,7 +7,7 @@ use aws_config::BehaviorVersion;
 use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileLoadError, ProfileSet};
 use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_runtime::env_config::property::PropertiesKey;
 use aws_smithy_types::retry::{RetryConfig, RetryMode};
@@ -163,22 +163,26 @@ impl Settings {
             .with_http_client(calls::client(&self.route))
     }
 
-    /// What `aws login` has left for a profile, by the SDK's own provider.
-    pub(super) async fn login(&self, profile: &str, region: &str) -> Result<Credentials, Cause> {
-        self.endpoint(Service::SignIn)?;
-        // The SDK looks the endpoint up by itself.
+    /// The SDK's provider for what `aws login` has left, with AWS Sign-In in `region`.
+    ///
+    /// It is given a profile with nothing but the login, so that it assumes no role itself.
+    pub(super) fn login(&self, session: &str, region: &str) -> Result<ProfileFileCredentialsProvider, Cause> {
+        let endpoint = self.endpoint(Service::SignIn)?;
+        // The SDK looks in the environment by itself.
         for variable in ["AWS_ENDPOINT_URL_SIGNIN", "AWS_ENDPOINT_URL"] {
             if std::env::var_os(variable).is_some() && environment::variable(variable)?.is_none() {
                 return Err(InvalidSetting(format!("{variable} is set but empty: unset it")).into());
             }
         }
+        let endpoint = endpoint.map(|url| format!("endpoint_url = {url}\n")).unwrap_or_default();
+        let profile = format!("[profile login]\nlogin_session = {session}\n{endpoint}");
+        let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, profile).build();
         let config = self.metadata().with_region(Some(Region::new(region.to_owned())));
-        let provider = ProfileFileCredentialsProvider::builder()
+        Ok(ProfileFileCredentialsProvider::builder()
             .configure(&config)
-            .profile_files(self.files.clone())
-            .profile_name(profile)
-            .build();
-        provider.provide_credentials().await.map_err(sdk_failure::of)
+            .profile_files(files)
+            .profile_name("login")
+            .build())
     }
 
     /// An `http://` or `https://` URL that the environment or the profile has in place of an address of AWS's own.

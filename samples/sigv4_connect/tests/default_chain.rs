@@ -1,11 +1,16 @@
 //! Each source of the AWS SDK's default chain, set up as on AWS and answered by the sandbox; and what each refuses.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
 
 use sandbox::{CredentialEndpoint, Sandbox};
-use testkit::{Outcome, Sample};
+use serde_json::Value;
+use testkit::{Outcome, Running, Sample, Signal};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_sigv4_websocket_connect");
 
@@ -118,6 +123,58 @@ fn credential_process() {
     refuses(sample(&garbled), &["credential_process"], &["very-secret-garbage"]);
 }
 
+/// Profile `default` with a command that hangs. It writes its process numbers to the FIFO `started`, one a line.
+fn with_hanging_process(sample: Sample, folder: &Path) -> Sample {
+    let (fifo, config_file) = (folder.join("started"), folder.join("config"));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    let command = "sleep 1000 & echo $! > FIFO; echo $$ > FIFO; wait".replace("FIFO", fifo.to_str().unwrap());
+    fs::write(&config_file, format!("[default]\ncredential_process = {command}\n")).unwrap();
+    sample.env("AWS_CONFIG_FILE", config_file)
+}
+
+#[test]
+fn an_interrupted_attempt_ends_the_credential_process() {
+    let sandbox = Sandbox::start().unwrap();
+    for signal in [Signal::Interrupt, Signal::Terminate] {
+        let folder = tempfile::tempdir().unwrap();
+        let sample =
+            with_hanging_process(sigv4_connect(&sandbox), folder.path()).args(["--connect-timeout", "600"]);
+        let mut running = Running::new(sample.spawn());
+        running.hears("running credential_process of profile \"default\"");
+        // Each opening of the FIFO may see one writer, or both.
+        let mut processes = String::new();
+        while processes.lines().count() < 2 {
+            processes.push_str(&fs::read_to_string(folder.path().join("started")).unwrap());
+        }
+        running.signal(signal);
+        running.outcome().failed(1, &["Error: interrupted"]);
+        for process in processes.lines() {
+            let ps = Command::new("ps").args(["-o", "stat=", "-p", process]).output().unwrap();
+            let state = String::from_utf8(ps.stdout).unwrap();
+            assert!(state.is_empty() || state.starts_with('Z'), "{process}: {state}");
+        }
+    }
+}
+
+#[test]
+fn a_credential_process_may_ask_on_the_terminal() {
+    let sandbox = Sandbox::start().unwrap();
+    let keys = sandbox.credentials();
+    let folder = tempfile::tempdir().unwrap();
+    let script = folder.path().join("with-mfa");
+    let body = format!(
+        "exec </dev/tty\nstty -echo\nprintf 'MFA code: ' >/dev/tty\nread -r code\nstty echo\n[ \"$code\" = 123456 ] && \
+         printf '{{\"Version\":1,\"AccessKeyId\":\"{}\",\"SecretAccessKey\":\"{}\",\"SessionToken\":\"{}\"}}'\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    fs::write(&script, body).unwrap();
+    let config = format!("[default]\ncredential_process = sh {}\n", script.display());
+    let sample = || with_config(sigv4_connect(&sandbox), &config);
+    sample().answer("MFA code: ", "123456").succeeded();
+    let wrong = sample().answer("MFA code: ", "654321");
+    wrong.failed(1, &["credential_process of profile \"default\" failed (exit status: 1)", "by hand"]);
+}
+
 #[test]
 fn sso() {
     let sandbox = Sandbox::start().unwrap();
@@ -154,6 +211,115 @@ fn sso() {
     }
     let none = sample(&session, url_file, &sso.access_token, later);
     refuses(none, &["there is no valid login", "hint: run `aws sso login`"], &[&sso.access_token]);
+}
+
+/// A profile made by `aws login`, whose cached login is the sandbox's as `change` makes it.
+fn with_login(sandbox: &Sandbox, change: impl FnOnce(&mut Value)) -> Sample {
+    let sign_in = sandbox.sign_in();
+    let config = format!("[default]\nlogin_session = {}\n", sign_in.login_session);
+    let sample =
+        with_config(sigv4_connect(sandbox), &config).env("AWS_ENDPOINT_URL_SIGNIN", &sign_in.endpoint);
+    let mut login: Value = serde_json::from_slice(&fs::read(&sign_in.cache_file).unwrap()).unwrap();
+    change(&mut login);
+    let cache = sample.home().join(".aws/login/cache");
+    fs::create_dir_all(&cache).unwrap();
+    fs::write(cache.join(sign_in.cache_file.file_name().unwrap()), login.to_string()).unwrap();
+    sample
+}
+
+fn expire(login: &mut Value) {
+    login["accessToken"]["expiresAt"] = "2020-01-01T00:00:00Z".into();
+}
+
+#[test]
+fn a_login_is_used_while_it_lasts_and_then_renewed() {
+    let sandbox = Sandbox::start().unwrap();
+    let login = fs::read_to_string(&sandbox.sign_in().cache_file).unwrap();
+    let login: Value = serde_json::from_str(&login).unwrap();
+    let text = |name: &str| login[name].as_str().unwrap();
+    let secrets = [text("refreshToken"), text("dpopKey").lines().nth(1).unwrap()];
+
+    let outcome = with_login(&sandbox, |_| ()).run().succeeded();
+    hides(&outcome, &secrets);
+    assert!(sandbox.credential_requests().is_empty(), "it has 15 minutes left");
+
+    // In the folder that the sandbox made, so that what is renewed is there for the next run.
+    let cache_file = &sandbox.sign_in().cache_file;
+    for _ in 0..2 {
+        let mut login: Value = serde_json::from_slice(&fs::read(cache_file).unwrap()).unwrap();
+        expire(&mut login);
+        fs::write(cache_file, login.to_string()).unwrap();
+        let sample = with_login(&sandbox, |_| ());
+        let sample = sample.env("AWS_LOGIN_CACHE_DIRECTORY", cache_file.parent().unwrap());
+        connects(&sandbox, CredentialEndpoint::SignIn, sample, &secrets);
+        let renewed: Value = serde_json::from_slice(&fs::read(cache_file).unwrap()).unwrap();
+        assert_ne!(renewed["refreshToken"], login["refreshToken"], "each refresh token is good once");
+    }
+    assert_eq!(sandbox.credential_requests().len(), 2);
+}
+
+#[test]
+fn a_login_that_has_ended_is_refused() {
+    let sandbox = Sandbox::start().unwrap();
+    let stranger = Sandbox::start().unwrap();
+    let others: Value = serde_json::from_slice(&fs::read(&stranger.sign_in().cache_file).unwrap()).unwrap();
+    let used = with_login(&sandbox, |login| {
+        expire(login);
+        login["refreshToken"] = "used-refresh-token".into();
+    });
+    refuses(used, &["AccessDeniedException", "has expired", "run `aws login`"], &["used-refresh-token"]);
+    let another_key = with_login(&sandbox, |login| {
+        expire(login);
+        login["dpopKey"] = others["dpopKey"].clone();
+    });
+    refuses(another_key, &["ValidationException", "another key", "run `aws login`"], &[]);
+    let none = with_login(&sandbox, |_| ()).env("AWS_LOGIN_CACHE_DIRECTORY", "/nowhere");
+    refuses(none, &["cannot read /nowhere/", "run `aws login`"], &[]);
+    let damaged = with_login(&sandbox, |login| {
+        login.as_object_mut().unwrap().remove("dpopKey");
+    });
+    refuses(damaged, &["missing field `dpopKey`", "run `aws login`"], &[]);
+    let empty = with_login(&sandbox, |_| ()).env("AWS_LOGIN_CACHE_DIRECTORY", "");
+    refuses(empty, &["AWS_LOGIN_CACHE_DIRECTORY is set but empty"], &[]);
+}
+
+/// The first line that a proxy is sent, for a host that cannot be reached.
+fn asked_of_proxy(sample: Sample) -> String {
+    let proxy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", proxy.local_addr().unwrap());
+    let sample = sample.without_env("AWS_ENDPOINT_URL_SIGNIN").env("AWS_MAX_ATTEMPTS", "1");
+    let sample = sample.env("HTTPS_PROXY", &url).env("NO_PROXY", "localhost");
+    let (outcome, line) = thread::scope(|scope| {
+        let outcome = scope.spawn(|| sample.run());
+        let (mut client, _) = proxy.accept().unwrap();
+        let mut line = String::new();
+        BufReader::new(&client).read_line(&mut line).unwrap();
+        client.write_all(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n").unwrap();
+        drop((client, proxy));
+        (outcome.join().unwrap(), line)
+    });
+    outcome.failed(1, &["no AWS credentials", "proxy"]);
+    line
+}
+
+#[test]
+fn a_login_is_renewed_in_its_own_region() {
+    let sandbox = Sandbox::start().unwrap();
+    let expired = |region: &'static str| {
+        with_login(&sandbox, |login| {
+            expire(login);
+            login["signInRegion"] = region.into();
+        })
+    };
+    for (sample, region) in [(expired("eu-west-3"), "eu-west-3"), (expired(""), sandbox.region())] {
+        let asked = asked_of_proxy(sample);
+        assert!(asked.starts_with(&format!("CONNECT {region}.signin.aws.amazon.com:443 ")), "{asked}");
+    }
+    let sample = expired("");
+    let config =
+        format!("[default]\nregion = eu-south-1\nlogin_session = {}\n", sandbox.sign_in().login_session);
+    let asked = asked_of_proxy(with_config(sample, &config));
+    assert!(asked.starts_with("CONNECT eu-south-1.signin."), "{asked}");
 }
 
 #[test]

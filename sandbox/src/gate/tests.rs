@@ -33,7 +33,12 @@ fn open(policy: &str) -> DuplexStream {
     let server = authority.issue_server(ServerCertificate::Valid).unwrap();
     let policies = PolicyStore::new(REGION, ACCOUNT_ID);
     policies.replace(Principal::Iam, &[policy.to_owned()]).unwrap();
-    let places = Places { https_port: 0, metadata_port: 0, web_identity_token_file: Default::default() };
+    let places = Places {
+        https_port: 0,
+        metadata_port: 0,
+        web_identity_token_file: Default::default(),
+        login_cache_directory: Default::default(),
+    };
     let account = Account {
         clock: Clock::default(),
         tls: Configurations::new(&authority, &server, TlsVersions::default()).unwrap().into(),

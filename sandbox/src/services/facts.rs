@@ -53,6 +53,18 @@ pub struct Sso {
     pub access_token: String,
 }
 
+/// AWS Sign-In, for a profile made by `aws login`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SignIn {
+    /// The URL of the service.
+    pub endpoint: String,
+    /// `login_session` of a profile: the user who has logged in.
+    pub login_session: String,
+    /// The file that the login has left behind. Its folder is for `AWS_LOGIN_CACHE_DIRECTORY`.
+    pub cache_file: PathBuf,
+}
+
 /// The metadata services of EC2 and of containers, over plain HTTP as they are on AWS.
 #[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]

@@ -14,6 +14,8 @@ pub enum CredentialEndpoint {
     Sts,
     /// The portal of IAM Identity Center.
     Sso,
+    /// AWS Sign-In.
+    SignIn,
     /// The instance metadata service of EC2 (IMDSv2).
     InstanceMetadata,
     /// The credentials endpoint of containers (ECS, EKS).

@@ -1,5 +1,5 @@
-//! The services of AWS that give out temporary credentials: Amazon Cognito identity pools, AWS STS, the portal of IAM
-//! Identity Center (SSO), the metadata services of EC2 and of containers, and AWS IoT's own credentials provider.
+//! The services of AWS that give out temporary credentials: Amazon Cognito identity pools, AWS STS, AWS Sign-In, the
+//! portal of IAM Identity Center (SSO), the metadata services of EC2 and of containers, and AWS IoT's own credentials provider.
 //!
 //! AWS STS also says whose credentials a call is signed with. Each is a function from a request to an answer, in the service's own protocol; the gateway does the HTTP. What they
 //! issue goes into the one [`CredentialStore`], by which signatures are verified.
@@ -12,6 +12,7 @@ mod facts;
 mod imds;
 mod issuer;
 mod log;
+mod sign_in;
 mod sso;
 mod sts;
 
@@ -22,16 +23,17 @@ use std::time::Duration;
 
 use anyhow::Context;
 use http::{HeaderMap, Method};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
 use crate::account::{ACCOUNT_ID, Account, REGION, ROLE_NAME};
 use crate::credentials::CredentialStore;
 use crate::sandbox::ENDPOINT;
 use crate::secret;
+use crate::state::StateDirectory;
 
 pub(crate) use answer::{Answer, ServiceRequest};
-pub use facts::{Cognito, CredentialsProvider, Metadata, Sso, Sts};
+pub use facts::{Cognito, CredentialsProvider, Metadata, SignIn, Sso, Sts};
 pub use log::{CredentialEndpoint, CredentialOutcome, CredentialRequest};
 
 use self::cognito::IdentityPool;
@@ -40,6 +42,7 @@ use self::credentials_provider::Provider;
 use self::imds::InstanceMetadata;
 use self::issuer::Issuer;
 use self::log::CredentialRequestLog;
+use self::sign_in::Login;
 use self::sts::SecurityTokens;
 
 const ROLE_ALIAS: &str = "test-role-alias";
@@ -67,17 +70,21 @@ pub(crate) struct Places {
     pub(crate) https_port: u16,
     pub(crate) metadata_port: u16,
     pub(crate) web_identity_token_file: PathBuf,
+    /// What a login leaves behind goes there.
+    pub(crate) login_cache_directory: PathBuf,
 }
 
 /// All of them.
 pub(crate) struct Services {
     pub(crate) sts: Sts,
     pub(crate) sso: Sso,
+    pub(crate) sign_in: SignIn,
     pub(crate) metadata: Metadata,
     pub(crate) credentials_provider: CredentialsProvider,
     pub(crate) metadata_delay: Duration,
     pub(crate) log: CredentialRequestLog,
     identity_pool: IdentityPool,
+    login: Login,
     instance_metadata: InstanceMetadata,
     web_identity_token: String,
     store: Arc<CredentialStore>,
@@ -116,6 +123,11 @@ impl Services {
                 role_name: ROLE_NAME.to_owned(),
                 access_token: secret::token()?,
             },
+            sign_in: SignIn {
+                endpoint: https.clone(),
+                login_session: sign_in::session(),
+                cache_file: places.login_cache_directory.join(sign_in::cache_file_name()),
+            },
             metadata: Metadata {
                 container_credentials_uri: format!("{metadata}{}", container::PATH),
                 container_authorization_token: secret::token()?,
@@ -126,6 +138,7 @@ impl Services {
                 role_alias: ROLE_ALIAS.to_owned(),
             },
             identity_pool: IdentityPool::new(cognito),
+            login: Login::new()?,
             metadata_delay: settings.metadata_delay,
             log: CredentialRequestLog::default(),
             instance_metadata: InstanceMetadata::default(),
@@ -133,6 +146,13 @@ impl Services {
             store,
             lifetime: settings.lifetime.try_into().context("the lifetime of credentials is too long")?,
         })
+    }
+
+    /// Logs in, and writes what `aws login` writes.
+    pub(crate) fn log_in(&self, state: &StateDirectory, now: Timestamp) -> anyhow::Result<()> {
+        let issuer = Issuer { store: &self.store, now, lifetime: self.lifetime };
+        state.write(&sign_in::cache_file_name(), self.login.cached(&issuer)?.as_bytes())?;
+        Ok(())
     }
 
     pub(crate) fn cognito(&self) -> &Cognito {
@@ -145,6 +165,9 @@ impl Services {
             // STS has no such header: its operation is part of the body.
             let json = headers.contains_key(cognito::TARGET);
             return Some(if json { CredentialEndpoint::Cognito } else { CredentialEndpoint::Sts });
+        }
+        if sign_in::is_called(method, path) {
+            return Some(CredentialEndpoint::SignIn);
         }
         if method != Method::GET {
             return None;
@@ -179,6 +202,7 @@ impl Services {
                 SecurityTokens { facts, token, verifier: &account.verifier }.answer(request, &issuer)
             }
             CredentialEndpoint::Sso => sso::answer(&self.sso, request, &issuer),
+            CredentialEndpoint::SignIn => self.login.answer(request, &issuer),
             CredentialEndpoint::InstanceMetadata => self.instance_metadata.answer(request, &issuer),
             CredentialEndpoint::Container => {
                 let token = &self.metadata.container_authorization_token;

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::authorizer::Authorizers;
 use crate::proxy::Proxies;
-use crate::services::{Cognito, CredentialsProvider, Metadata, Sso, Sts};
+use crate::services::{Cognito, CredentialsProvider, Metadata, SignIn, Sso, Sts};
 
 /// The file's contents. A part that is not built yet is absent.
 #[derive(Serialize)]
@@ -22,6 +22,7 @@ pub(crate) struct Contract<'a> {
     pub(crate) cognito: &'a Cognito,
     pub(crate) sts: &'a Sts,
     pub(crate) sso: &'a Sso,
+    pub(crate) sign_in: &'a SignIn,
     pub(crate) metadata: &'a Metadata,
     pub(crate) credentials_provider: &'a CredentialsProvider,
     pub(crate) authorizers: &'a Authorizers,

@@ -155,6 +155,9 @@ fn the_files_of_the_state_directory() {
         sandbox.sts().web_identity_token_file.to_str().unwrap()
     );
     assert_eq!(json["sso"]["access_token"], sandbox.sso().access_token.as_str());
+    let sign_in = sandbox.sign_in();
+    assert_eq!(json["sign_in"]["login_session"], sign_in.login_session.as_str());
+    assert_eq!(json["sign_in"]["cache_file"], sign_in.cache_file.to_str().unwrap());
     assert_eq!(json["metadata"]["endpoint"], sandbox.metadata().endpoint.as_str());
     let provider = format!("localhost:{}", sandbox.https_port());
     assert_eq!(json["credentials_provider"]["endpoint"], provider);
@@ -163,7 +166,7 @@ fn the_files_of_the_state_directory() {
     let authorizers = sandbox.authorizers();
     assert_eq!(json["authorizers"]["unsigned"]["password"], authorizers.unsigned.password.as_str());
     assert_eq!(json["authorizers"]["signed"]["token_signature"], authorizers.signed.token_signature.as_str());
-    assert_eq!(json.as_object().unwrap().len(), 15, "what is not built is absent");
+    assert_eq!(json.as_object().unwrap().len(), 16, "what is not built is absent");
 
     assert!(text(sandbox.ca_file()).starts_with("-----BEGIN CERTIFICATE-----"));
     assert!(text(&device.key_file).starts_with("-----BEGIN PRIVATE KEY-----"), "PKCS#8");
@@ -174,6 +177,7 @@ fn the_files_of_the_state_directory() {
         &device.key_file,
         &device.pkcs12_file,
         &sandbox.sts().web_identity_token_file,
+        &sandbox.sign_in().cache_file,
         sandbox.credentials_file(),
         &contract,
     ];

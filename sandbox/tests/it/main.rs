@@ -16,6 +16,7 @@ mod metadata;
 mod proxy;
 mod relay;
 mod relay_faults;
+mod sign_in;
 mod sso;
 mod sts;
 mod support;

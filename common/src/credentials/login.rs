@@ -1,0 +1,97 @@
+//! Profiles made by `aws login` (<https://docs.aws.amazon.com/sdkref/latest/guide/access-login.html>).
+//!
+//! The SDK's provider reads what the login has left, and renews it at AWS Sign-In.
+
+use std::env;
+use std::error::Error as StdError;
+use std::fs;
+use std::iter::successors;
+use std::path::PathBuf;
+
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::ProvideCredentials;
+use aws_credential_types::provider::error::CredentialsError;
+use aws_lc_rs::digest;
+use aws_sdk_signin::error::ProvideErrorMetadata;
+use aws_sdk_signin::operation::create_o_auth2_token::CreateOAuth2TokenError;
+use serde_json::Value;
+
+use super::sdk_failure;
+use super::settings::Settings;
+use crate::error::Cause;
+use crate::printable::one_line;
+use crate::region;
+
+/// What the SDK says of a file that it cannot use. The sentences begin so, and show nothing of the file.
+const UNUSABLE: [&str; 2] = ["missing field `", "failed to load cached Login token: invalid secret key"];
+
+/// The session of a profile.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    /// The ARN of the user who has logged in.
+    pub(super) session: String,
+    /// The region of the profile.
+    pub(super) region: Option<String>,
+}
+
+/// There is no login that credentials can be taken from.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no valid login (`aws login`) of {session}")]
+pub(super) struct LoginInvalid {
+    session: String,
+    source: Cause,
+}
+
+impl LoginInvalid {
+    pub(super) fn hint(&self) -> String {
+        "run `aws login`, with --profile for another than the default profile".to_owned()
+    }
+}
+
+impl Login {
+    /// The credentials of the login. AWS Sign-In, which renews those that have less than five minutes left, is asked in
+    /// the region of the login, as the AWS CLI does; `region` is for a login and a profile that name none.
+    pub(super) async fn credentials(&self, settings: &Settings, region: &str) -> Result<Credentials, Cause> {
+        let cached = self.cached().map_err(|source| self.invalid(source))?;
+        let known = [cached["signInRegion"].as_str(), self.region.as_deref()];
+        let region = known.into_iter().flatten().find(|name| region::is_name(name)).unwrap_or(region);
+        let provider = settings.login(&self.session, region)?;
+        provider.provide_credentials().await.map_err(|error| match unusable(&error) {
+            Some(reason) => self.invalid(reason.into()).into(),
+            None => sdk_failure::of(error),
+        })
+    }
+
+    fn cached(&self) -> Result<Value, Cause> {
+        let directory = match env::var_os("AWS_LOGIN_CACHE_DIRECTORY") {
+            // The SDK would look in the working directory.
+            Some(directory) if directory.is_empty() => {
+                return Err("AWS_LOGIN_CACHE_DIRECTORY is set but empty: unset it".into());
+            }
+            Some(directory) => PathBuf::from(directory),
+            None => env::home_dir().ok_or("there is no home directory")?.join(".aws/login/cache"),
+        };
+        let name = hex::encode(digest::digest(&digest::SHA256, self.session.trim().as_bytes()));
+        let file = directory.join(name).with_extension("json");
+        let cached = fs::read(&file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+        let cached = serde_json::from_slice(&cached).ok().filter(Value::is_object);
+        cached.ok_or_else(|| format!("{} is not JSON", file.display()).into())
+    }
+
+    fn invalid(&self, source: Cause) -> LoginInvalid {
+        LoginInvalid { session: self.session.clone(), source }
+    }
+}
+
+/// Why the login is of no use, where that is known: the service has refused it, or the file lacks something.
+fn unusable(error: &CredentialsError) -> Option<String> {
+    let first: &(dyn StdError + 'static) = error;
+    successors(Some(first), |&error: &&(dyn StdError + 'static)| error.source()).find_map(|link| {
+        if let Some(refusal) = link.downcast_ref::<CreateOAuth2TokenError>() {
+            let message = one_line(refusal.message().unwrap_or_default());
+            return Some(format!("AWS Sign-In does not renew it ({}): {message}", refusal.code()?));
+        }
+        let sentence = link.to_string();
+        UNUSABLE.iter().any(|known| sentence.starts_with(known)).then_some(sentence)
+    })
+}

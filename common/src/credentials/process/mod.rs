@@ -1,0 +1,150 @@
+//! `credential_process`: the command of a profile that prints credentials
+//! (<https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html>).
+//!
+//! The SDK's own provider leaves the command running when an attempt is given up, one process more for each attempt.
+
+mod output;
+#[cfg(unix)]
+mod tree;
+
+use std::io::{self, IsTerminal};
+use std::process::{ExitStatus, Stdio};
+
+use aws_credential_types::Credentials;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+
+use self::output::InvalidOutput;
+use crate::printable;
+
+/// The longest output that is read, in bytes. Credentials take a few thousand.
+const MAX_OUTPUT: u64 = 64 * 1024;
+/// How much of the end of the error output a message shows, in bytes.
+const STDERR_TAIL: usize = 1024;
+
+/// The command of a profile.
+#[derive(Debug)]
+pub(super) struct CredentialProcess {
+    pub(super) profile: String,
+    pub(super) command: String,
+}
+
+/// A `credential_process` gave no credentials. No part of its output is shown.
+#[derive(Debug, thiserror::Error)]
+#[error("credential_process of profile \"{profile}\" {problem}")]
+pub(crate) struct ProcessFailed {
+    profile: String,
+    problem: Problem,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error("cannot be run: {0}")]
+    Run(io::Error),
+    /// With the end of what it wrote to its standard error.
+    #[error("failed ({0}){1}")]
+    Failed(ExitStatus, String),
+    #[error("printed more than {} KiB", MAX_OUTPUT / 1024)]
+    TooLong,
+    #[error("printed {0}")]
+    Output(InvalidOutput),
+}
+
+impl CredentialProcess {
+    /// Runs the command. Dropping the future kills it, with the processes that it has started.
+    pub(super) async fn run(&self) -> Result<Credentials, ProcessFailed> {
+        // The command may hold a secret.
+        log::debug!("running credential_process of profile \"{}\"", self.profile);
+        self.output().await.map_err(|problem| ProcessFailed { profile: self.profile.clone(), problem })
+    }
+
+    async fn output(&self) -> Result<Credentials, Problem> {
+        let mut running = Running::start(&self.command).map_err(Problem::Run)?;
+        let (stdout, stderr) = (running.0.stdout.take(), running.0.stderr.take());
+        let (stdout, stderr, status) = tokio::try_join!(all(stdout), tail(stderr), async {
+            running.0.wait().await.map_err(Problem::Run)
+        })?;
+        if !status.success() {
+            return Err(Problem::Failed(status, stderr));
+        }
+        output::parse(&stdout).map_err(Problem::Output)
+    }
+}
+
+/// A command that is killed unless it has ended by itself.
+///
+/// It stays in the process group of this program: it may ask on the terminal for a one-time password, which a group of
+/// its own could not, and the terminal's Ctrl-C reaches it even where this program does not handle the signal.
+#[derive(Debug)]
+struct Running(Child);
+
+impl Running {
+    fn start(command: &str) -> io::Result<Self> {
+        // The messages that a sample reads from a pipe are not the command's.
+        let stdin = if io::stdin().is_terminal() { Stdio::inherit() } else { Stdio::null() };
+        shell(command)
+            .stdin(stdin)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map(Self)
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0.id() {
+            log::debug!("killing credential_process {pid}, which has not ended");
+            tree::kill(pid);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", command]);
+    shell
+}
+
+/// `cmd.exe` removes the outer quotes, and understands none of the escapes that an ordinary argument would get.
+#[cfg(windows)]
+fn shell(command: &str) -> Command {
+    let mut shell = Command::new("cmd.exe");
+    shell.arg("/C").raw_arg(format!("\"{command}\""));
+    shell
+}
+
+async fn all(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Problem> {
+    let mut bytes = Vec::new();
+    if let Some(output) = output {
+        output.take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await.map_err(Problem::Run)?;
+    }
+    if bytes.len() as u64 > MAX_OUTPUT { Err(Problem::TooLong) } else { Ok(bytes) }
+}
+
+/// Reads all and keeps the end, as words on one line for a message.
+async fn tail(output: Option<impl AsyncRead + Unpin>) -> Result<String, Problem> {
+    let (mut bytes, mut chunk, mut cut) = (Vec::new(), [0; STDERR_TAIL], "");
+    if let Some(mut output) = output {
+        loop {
+            let length = output.read(&mut chunk).await.map_err(Problem::Run)?;
+            if length == 0 {
+                break;
+            }
+            bytes.extend_from_slice(&chunk[..length]);
+            if bytes.len() > STDERR_TAIL {
+                bytes.drain(..bytes.len() - STDERR_TAIL);
+                cut = "…";
+            }
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    let words = printable::words(&text).collect::<Vec<_>>().join(" ");
+    Ok(if words.is_empty() { words } else { format!(": {cut}{words}") })
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,13 +1,10 @@
 use std::convert::Infallible;
-use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::process::{Command, Stdio};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -16,40 +13,40 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backlog::Backlog;
 use super::connection::Session;
 use super::events::{self, Events};
-use super::frames::{Kind, MAXIMUM_PACKET_SIZE, Violation};
+use super::frames::MAXIMUM_PACKET_SIZE;
 use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
 use super::{Event, Message, MqttVersion};
 
-const KEEP_ALIVE: Duration = Duration::from_secs(60);
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(60);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
 /// What the broker's end takes without being read.
 const BUFFERED: usize = 1 << 20;
 
 /// Of MQTT 3.1.1, whose packets are shorter.
-const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
-const PINGREQ: [u8; 2] = [0xc0, 0];
+pub(super) const CONNACK: [u8; 4] = [0x20, 2, 0, 0];
+pub(super) const PINGREQ: [u8; 2] = [0xc0, 0];
 const PINGRESP: [u8; 2] = [0xd0, 0];
 const DISCONNECT: [u8; 2] = [0xe0, 0];
 
 /// A PUBLISH of QoS 0.
-const AT_MOST_ONCE: [u8; 6] = [0x30, 4, 0, 1, b't', b'x'];
+pub(super) const AT_MOST_ONCE: [u8; 6] = [0x30, 4, 0, 1, b't', b'x'];
 
 /// A link that runs, with a broker that the test plays.
-struct Running {
-    address: SocketAddr,
-    broker: DuplexStream,
-    events: Events,
-    key: Option<Key>,
-    gate: Gate,
-    end: JoinHandle<LinkEnd>,
-    stop: oneshot::Sender<Infallible>,
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) broker: DuplexStream,
+    pub(super) events: Events,
+    pub(super) key: Option<Key>,
+    pub(super) gate: Gate,
+    pub(super) end: JoinHandle<LinkEnd>,
+    pub(super) stop: oneshot::Sender<Infallible>,
 }
 
 impl Running {
-    async fn start(keep_alive: Duration) -> Self {
+    pub(super) async fn start(keep_alive: Duration) -> Self {
         let (sender, events) = events::queue("localhost:8883".to_owned());
         let (link, key, gate) = Link::open(MqttVersion::V311, Session::Resume, sender).await.unwrap();
         let address = link.address;
@@ -61,7 +58,7 @@ impl Running {
     }
 
     /// The same with a connection that stands, and paho's end of it.
-    async fn connected(keep_alive: Duration) -> (Self, TcpStream) {
+    pub(super) async fn connected(keep_alive: Duration) -> (Self, TcpStream) {
         let mut link = Self::start(keep_alive).await;
         let mut paho = TcpStream::connect(link.address).await.unwrap();
         link.broker.write_all(&CONNACK).await.unwrap();
@@ -76,7 +73,7 @@ impl Running {
     }
 
     /// The next message, as the application takes it.
-    async fn message(&mut self) -> Message {
+    pub(super) async fn message(&mut self) -> Message {
         match timeout(LIMIT, self.events.next()).await.expect("in time") {
             Some(Event::Message(message)) => message,
             other => panic!("{other:?}"),
@@ -89,13 +86,13 @@ impl Running {
     }
 
     /// The end, which a test has brought about.
-    async fn end(self) -> LinkEnd {
+    pub(super) async fn end(self) -> LinkEnd {
         timeout(LIMIT, self.end).await.expect("in time").unwrap()
     }
 }
 
 /// Requires that these bytes come next.
-async fn expect(stream: &mut (impl AsyncRead + Unpin), bytes: &[u8]) {
+pub(super) async fn expect(stream: &mut (impl AsyncRead + Unpin), bytes: &[u8]) {
     let mut seen = vec![0; bytes.len()];
     timeout(LIMIT, stream.read_exact(&mut seen)).await.expect("in time").unwrap();
     assert_eq!(seen, bytes);
@@ -116,11 +113,11 @@ pub(super) fn publish_packet(first: u8, topic: &str, packet_id: Option<u16>, pay
 }
 
 /// A PUBLISH of QoS 1.
-fn publish(packet_id: u8) -> [u8; 8] {
+pub(super) fn publish(packet_id: u8) -> [u8; 8] {
     [0x32, 6, 0, 1, b't', 0, packet_id, b'x']
 }
 
-fn puback(packet_id: u8) -> [u8; 4] {
+pub(super) fn puback(packet_id: u8) -> [u8; 4] {
     [0x40, 2, 0, packet_id]
 }
 
@@ -286,52 +283,6 @@ async fn paho_is_answered_at_a_gate_that_will_not_open() {
 }
 
 #[tokio::test]
-async fn what_no_broker_may_send_ends_the_link_after_what_came_before() {
-    let too_long = [&[0x30][..], &[0x80, 0x80, 0x80, 0x08], &[0, 1, b't']].concat();
-    let size = 5 + MAXIMUM_PACKET_SIZE as usize;
-    for (packet, problem) in [
-        (publish_packet(0x30, "a\0b", None, b"x"), "text with U+0000"),
-        (publish_packet(0x34, "t", Some(1), b"x"), "has QoS 2"),
-        // Each of these has once made paho read past the packet or free what it still used.
-        (vec![0x90, 2, 0, 9], "SUBACK ends within a field"),
-        (vec![0x40, 1, 0], "PUBACK ends within a field"),
-        (vec![0xb0, 3, 0, 9, 0], "UNSUBACK has 1 bytes behind its last field"),
-        (vec![0x40, 2, 0, 8], "PUBACK is for the packet identifier 8"),
-        (vec![0x41, 2, 0, 1], "PUBACK has the reserved flags 0b0001"),
-        // What no broker sends to a client that uses QoS 1 at most, or on MQTT 3.1.1.
-        (vec![0x50, 2, 0, 1], "a packet of type 5"),
-        (vec![0xe0, 0], "a DISCONNECT, for which there is no reason"),
-        (CONNACK.to_vec(), "a CONNACK, for which there is no reason"),
-        (PINGREQ.to_vec(), "a PINGREQ, for which there is no reason"),
-        (too_long, &format!("a packet of {size} bytes")),
-    ] {
-        let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
-        let subscribe = [0x82, 6, 0, 8, 0, 1, b't', 1];
-        paho.write_all(&subscribe).await.unwrap();
-        expect(&mut link.broker, &subscribe).await;
-        link.broker.write_all(&[&publish(1)[..], &puback(1), &packet].concat()).await.unwrap();
-        expect(&mut paho, &puback(1)).await;
-        assert_eq!(link.message().await.topic, "t");
-        assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
-        drop(paho);
-        match link.end().await {
-            LinkEnd::Violation(violation) => assert!(violation.to_string().contains(problem), "{violation}"),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_message_in_front_of_the_connack_ends_the_link() {
-    let mut link = Running::start(KEEP_ALIVE).await;
-    let mut paho = TcpStream::connect(link.address).await.unwrap();
-    link.broker.write_all(&[&publish(1)[..], &CONNACK].concat()).await.unwrap();
-    assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
-    drop(paho);
-    assert!(matches!(link.end().await, LinkEnd::Violation(Violation::BeforeConnack(Kind::Publish))));
-}
-
-#[tokio::test]
 async fn what_is_published_may_be_larger_than_what_is_taken() {
     let (mut link, mut paho) = Running::connected(KEEP_ALIVE).await;
     let large = publish_packet(0x32, "t", Some(1), &vec![7; MAXIMUM_PACKET_SIZE as usize]);
@@ -477,92 +428,4 @@ async fn a_ping_is_answered_while_the_application_lags() {
     }
     drop(paho);
     assert!(matches!(link.end().await, LinkEnd::Paho));
-}
-
-#[tokio::test]
-async fn the_first_byte_that_is_no_connack_ends_the_link() {
-    for (answer, shown) in [
-        (&b"HTTP/1.1 400 Bad Request\r\n"[..], "a web server answers here (HTTP 400)"),
-        (b"\x15\x03\x03\x00\x02\x02\x28", "a TLS server answers inside TLS"),
-        (b"220 mail.example ESMTP\r\n", "the answer is \"220 mail.example ESMTP\""),
-        // Never completed.
-        (b"SSH-2.0", "the answer is \"SSH-2.0\""),
-        (b"\x00", "the answer begins with the byte 0x00, which begins no CONNACK"),
-    ] {
-        let mut link = Running::start(KEEP_ALIVE).await;
-        let mut paho = TcpStream::connect(link.address).await.unwrap();
-        // The connection stays open.
-        link.broker.write_all(answer).await.unwrap();
-        assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
-        drop(paho);
-        match timeout(LIMIT, link.end).await.expect("in time").unwrap() {
-            LinkEnd::NotMqtt(answer) => assert_eq!(answer.to_string(), shown),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_connack_that_is_malformed_or_cut_off_ends_the_link() {
-    for (connack, problem) in [
-        (&[0x20, 2, 1][..], "closed the connection within its CONNACK"),
-        (&[0x20, 2, 2, 0], "CONNACK has the reserved acknowledge flags 0b00000010"),
-        (&[0x20, 1, 0], "CONNACK ends within a field"),
-        (&[0x20, 3, 0, 0, 0], "CONNACK has 1 bytes behind its last field"),
-        (&[0x20, 0xff, 0xff, 0xff, 0xff, 1], "a packet whose length is malformed"),
-        (&[0x2f, 2, 0, 0], "CONNACK has the reserved flags 0b1111"),
-    ] {
-        let mut link = Running::start(KEEP_ALIVE).await;
-        let mut paho = TcpStream::connect(link.address).await.unwrap();
-        link.broker.write_all(connack).await.unwrap();
-        link.broker.shutdown().await.unwrap();
-        assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0, "paho sees none");
-        drop(paho);
-        match link.end().await {
-            LinkEnd::Violation(violation) => assert!(violation.to_string().contains(problem), "{violation}"),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// A broker that panics in the test's place, below the link.
-struct Panicking;
-
-impl AsyncRead for Panicking {
-    fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        panic!("below the link");
-    }
-}
-
-impl AsyncWrite for Panicking {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-#[tokio::test]
-async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it() {
-    let (sender, _events) = events::queue("localhost:8883".to_owned());
-    let (link, _key, _gate) = Link::open(MqttVersion::V5, Session::Clean, sender).await.unwrap();
-    let (address, socket) = (link.address, link.socket());
-    let (connack, _) = oneshot::channel();
-    let (_stop, stopped) = oneshot::channel();
-    let end = tokio::spawn(link.run(Box::new(Panicking), Pulse::new(KEEP_ALIVE), connack, stopped));
-    let mut paho = TcpStream::connect(address).await.unwrap();
-    assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
-    // What it still writes is taken.
-    paho.write_all(&AT_MOST_ONCE).await.unwrap();
-    match timeout(LIMIT, end).await.expect("in time").unwrap() {
-        LinkEnd::Panicked(panic) => assert_eq!(panic, "below the link"),
-        other => panic!("{other:?}"),
-    }
-    drop(socket);
 }

@@ -8,6 +8,7 @@ mod backoff;
 mod connack;
 mod connection;
 mod delivery;
+mod disk;
 mod downstream;
 mod driver;
 mod event;
@@ -19,6 +20,8 @@ mod limits;
 mod link;
 #[cfg(test)]
 mod link_tests;
+#[cfg(test)]
+mod link_violation_tests;
 mod message;
 mod operation;
 mod options;

@@ -3,26 +3,23 @@
 use std::collections::{BTreeMap, HashSet};
 use std::future::pending;
 use std::mem;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use paho_mqtt as paho;
-use tokio::sync::mpsc;
-use tokio::task::spawn_blocking;
 
 use super::action::{Action, Reply, is_connection_loss, refused_on_v311, send};
 use super::aliases::Aliases;
+use super::disk::{Disk, outcome};
 use super::pace::Pace;
 use super::room::Room;
-use super::store::{Store, Stored};
+use super::store::Stored;
 use super::suspect::{Suspect, blames_an_action};
 use super::waiting::{Entry, Kept, Waiting};
 use super::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
-use crate::panics;
 use crate::timeline::BrokerLimits;
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
@@ -52,14 +49,6 @@ pub(super) struct Outbox {
     disk: Option<Disk>,
 }
 
-/// The message store, and what it has to say.
-struct Disk {
-    store: Store,
-    /// The sequences of messages, and whether they are in the store.
-    outcomes: mpsc::UnboundedReceiver<(u64, Result<(), Error>)>,
-    sender: mpsc::UnboundedSender<(u64, Result<(), Error>)>,
-}
-
 impl Outbox {
     /// The least number of waiting actions to look through.
     const PRUNE: usize = 64;
@@ -68,24 +57,12 @@ impl Outbox {
     pub(super) async fn open(options: Arc<ClientOptions>) -> Result<Self, Error> {
         let mut outbox = Self::new(Arc::clone(&options));
         let Some(directory) = options.persistence.clone() else { return Ok(outbox) };
-        let client_id = options.client_id.clone();
-        let opened = spawn_blocking(move || Store::open(&directory, &client_id)).await;
-        let (store, left) = opened.unwrap_or_else(|error| {
-            Err(match error.try_into_panic() {
-                Ok(panic) => panics::error("message store", &*panic),
-                // The runtime is shutting down.
-                Err(_) => Error::Stopped { source: None },
-            })
-        })?;
+        let (disk, left) = Disk::open(directory, options.client_id.clone()).await?;
         for Stored { key: sequence, message } in left {
             outbox.next_sequence = sequence + 1;
-            outbox.waiting.insert(Entry {
-                sequence,
-                action: Action::Publish(Arc::new(message)),
-                reply: Reply::Nobody,
-                kept: Kept::Stored,
-                sent: false,
-            });
+            let (reply, kept) = (Reply::Nobody, Kept::Stored);
+            let action = Action::Publish(Arc::new(message));
+            outbox.waiting.insert(Entry { sequence, action, reply, kept, sent: false });
         }
         if !outbox.waiting.is_empty() {
             log::info!("{} messages of an earlier run are to be sent", outbox.waiting.len());
@@ -95,8 +72,7 @@ impl Outbox {
         if bare > 0 && options.mqtt_version == MqttVersion::V311 {
             log::warn!("{bare} of them lose their properties, which MQTT 3.1.1 cannot carry");
         }
-        let (sender, outcomes) = mpsc::unbounded_channel();
-        outbox.disk = Some(Disk { store, outcomes, sender });
+        outbox.disk = Some(disk);
         Ok(outbox)
     }
 
@@ -143,11 +119,7 @@ impl Outbox {
         let sequence = self.take_sequence();
         let kept = match (&self.disk, &action) {
             (Some(disk), Action::Publish(message)) if message.qos == QoS::AtLeastOnce => {
-                let sender = disk.sender.clone();
-                disk.store.append(vec![(sequence, Arc::clone(message))], move |outcome| {
-                    // Nobody listens once the client has ended.
-                    let _ = sender.send((sequence, outcome));
-                });
+                disk.append(sequence, Arc::clone(message));
                 Kept::Storing
             }
             _ => {
@@ -172,17 +144,12 @@ impl Outbox {
     /// Waits until the message store has something to say, and acts on it.
     pub(super) async fn stored(&mut self) {
         match outcome(&mut self.disk).await {
-            Some((sequence, outcome)) => resume_panic(self.is_stored(sequence, outcome)),
+            Some((sequence, outcome)) => self.is_stored(sequence, outcome),
             None => pending().await,
         }
     }
 
-    /// Passes on what the message store says of a message.
-    ///
-    /// # Errors
-    ///
-    /// The store's thread has panicked, with this message.
-    fn is_stored(&mut self, sequence: u64, outcome: Result<(), Error>) -> Result<(), String> {
+    fn is_stored(&mut self, sequence: u64, outcome: Result<(), Error>) {
         match outcome {
             Ok(()) => {
                 // It may have been dropped meanwhile, to make room.
@@ -190,27 +157,20 @@ impl Outbox {
                     entry.kept = Kept::Stored;
                     entry.reply.accept();
                 }
-                Ok(())
             }
             Err(error) => {
-                let panic = Store::panic(&error);
                 if let Some(entry) = self.waiting.remove_first(|entry| entry.sequence == sequence) {
                     entry.reply.answer(Err(error));
                 }
-                panic.map_or(Ok(()), Err)
             }
         }
     }
 
     /// Closes the message store, which others may then open.
     pub(super) async fn close(&mut self) {
-        let Some(Disk { store, mut outcomes, sender }) = self.disk.take() else { return };
-        drop(sender);
-        // Nothing is lost if the runtime is shutting down: it waits for the thread.
-        let _ = spawn_blocking(move || drop(store)).await;
-        while let Some((sequence, outcome)) = outcomes.recv().await {
-            // Whoever closes the store does without it.
-            let _ = self.is_stored(sequence, outcome);
+        let Some(disk) = self.disk.take() else { return };
+        for (sequence, outcome) in disk.close().await {
+            self.is_stored(sequence, outcome);
         }
     }
 
@@ -300,9 +260,8 @@ impl Outbox {
         status.dropped = self.dropped;
     }
 
-    /// Sends queued actions until the in-flight window or a quota is exhausted. What the broker's limits rule out fails with
-    /// [`Error::BeyondLimit`], and the rest goes on. That holds for a stored message, too, and for one of an earlier run,
-    /// whose end is logged: no refusal of a broker's leaves a message in the store, where it would come up in each run.
+    /// Sends queued actions until the in-flight window or a quota is exhausted. What the broker's limits rule out fails,
+    /// stored messages included (for one of an earlier run that is logged): in the store it would come up in each run.
     ///
     /// # Errors
     ///
@@ -372,7 +331,7 @@ impl Outbox {
                 settled.and(self.settle_answered())
             }
             Some((sequence, outcome)) = outcome(disk) => {
-                resume_panic(self.is_stored(sequence, outcome));
+                self.is_stored(sequence, outcome);
                 Ok(())
             }
             else => pending().await,
@@ -471,7 +430,7 @@ impl Outbox {
             log::warn!("{error}");
         }
         if let (Some(disk), Kept::Storing | Kept::Stored) = (&self.disk, entry.kept) {
-            disk.store.remove(entry.sequence);
+            disk.remove(entry.sequence);
         }
         entry.reply.answer(outcome);
     }
@@ -529,18 +488,6 @@ impl Outbox {
             Action::Unsubscribe { filter } => self.subscriptions.retain(|(known, _)| known != filter),
         }
     }
-}
-
-/// Lets a panic of the message store's thread go on in the caller: the client does not outlive its store.
-fn resume_panic(stored: Result<(), String>) {
-    if let Err(panic) = stored {
-        resume_unwind(Box::new(format!("the message store's thread has panicked: {panic}")));
-    }
-}
-
-/// What the message store says next; `None` where there is none.
-async fn outcome(disk: &mut Option<Disk>) -> Option<(u64, Result<(), Error>)> {
-    disk.as_mut()?.outcomes.recv().await
 }
 
 #[cfg(test)]

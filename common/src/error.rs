@@ -340,8 +340,11 @@ pub enum AuthKind {
     Credentials {
         /// The identity ID, where a Cognito identity pool issued the credentials.
         cognito_identity: Option<String>,
-        /// The access key ID, where no session token went with it: it is a permanent key, or the token is missing.
-        key_without_token: Option<String>,
+    },
+    /// With an AWS access key alone: it is a permanent one, or its session token is missing.
+    AccessKey {
+        /// The access key ID.
+        id: String,
     },
     /// With the user name and password, or token, that a custom authorizer looks at.
     CustomAuthorizer {

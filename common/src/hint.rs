@@ -109,7 +109,7 @@ impl Error {
 
 fn connect_policy(client_id: &str, auth: &AuthKind) -> String {
     match auth {
-        AuthKind::Credentials { cognito_identity: Some(identity), .. } => {
+        AuthKind::Credentials { cognito_identity: Some(identity) } => {
             cognito_policies(identity, &format!("iot:Connect on client/{client_id}"))
         }
         AuthKind::CustomAuthorizer { name } => authorizer(name.as_deref(), client_id),
@@ -303,7 +303,7 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
     let message = refusal.message.as_deref().unwrap_or_default().to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
     let is_token = says(&["token"]) && says(&["expired", "invalid"]);
-    if let (true, AuthKind::Credentials { key_without_token: Some(id), .. }) = (is_token, auth) {
+    if let (true, AuthKind::AccessKey { id }) = (is_token, auth) {
         return Some(key_without_token(id));
     }
     let hint = if says(&["signature expired", "not yet current"]) {
@@ -318,7 +318,7 @@ fn upgrade(refusal: &UpgradeRefusal, auth: &AuthKind) -> Option<String> {
         "the request reached AWS without its signature: does a proxy cut the query off?"
     } else {
         match (refusal.status, auth) {
-            (401 | 403, AuthKind::Credentials { cognito_identity: Some(identity), .. }) => {
+            (401 | 403, AuthKind::Credentials { cognito_identity: Some(identity) }) => {
                 return Some(cognito_policies(identity, "iot:Connect"));
             }
             (401 | 403, _) => {

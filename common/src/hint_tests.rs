@@ -5,8 +5,7 @@ use crate::error::AuthKind;
 
 fn refusal(status: u16, message: &str, clock_skew: Option<i64>) -> String {
     let refusal = UpgradeRefusal { status, error_type: None, message: Some(message.to_owned()), clock_skew };
-    upgrade(&refusal, &AuthKind::Credentials { cognito_identity: None, key_without_token: None })
-        .unwrap_or_default()
+    upgrade(&refusal, &AuthKind::Credentials { cognito_identity: None }).unwrap_or_default()
 }
 
 #[test]
@@ -135,10 +134,7 @@ fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
 
 #[test]
 fn a_cognito_identity_is_named_with_what_it_needs() {
-    let auth = || AuthKind::Credentials {
-        cognito_identity: Some("us-east-1:1-2".to_owned()),
-        key_without_token: None,
-    };
+    let auth = || AuthKind::Credentials { cognito_identity: Some("us-east-1:1-2".to_owned()) };
     let (target, client_id) = (|| "a.example:443".to_owned(), || "me".to_owned());
     let code = ReasonCode::new(0x87, MqttVersion::V5);
     let refusal = UpgradeRefusal { status: 403, error_type: None, message: None, clock_skew: None };
@@ -199,9 +195,7 @@ fn an_unknown_key_without_a_session_token_is_not_taken_for_an_expired_token() {
     let hint = |id: &str| {
         let message = Some("The security token included in the request is invalid.".to_owned());
         let refusal = UpgradeRefusal { status: 403, error_type: None, message, clock_skew: None };
-        let key_without_token = Some(id.to_owned());
-        upgrade(&refusal, &AuthKind::Credentials { cognito_identity: None, key_without_token })
-            .unwrap_or_default()
+        upgrade(&refusal, &AuthKind::AccessKey { id: id.to_owned() }).unwrap_or_default()
     };
     assert!(hint("AKIAEXAMPLE").starts_with("AWS does not know the access key ID AKIAEXAMPLE"));
     assert!(hint("ASIAEXAMPLE").starts_with("ASIAEXAMPLE is a temporary access key: give the session token"));

@@ -5,7 +5,10 @@ use log::{LevelFilter, Log, Metadata, Record};
 
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
 /// An application with a logger of its own has to do the same.
-const CAPS: [(&str, LevelFilter); 2] = [
+const CAPS: [(&str, LevelFilter); 3] = [
+    // Requests with a token, and errors that hold them, at each level; only where an application makes `tracing` write to
+    // `log` does the AWS SDK log at all.
+    ("aws_", LevelFilter::Off),
     // Frames with their payload, at trace.
     ("tungstenite", LevelFilter::Debug),
     // Connect options with user name and password, at debug. `paho_mqtt_c` is the C library's own trace.
@@ -61,7 +64,7 @@ mod tests {
 
     #[test]
     fn no_directive_lifts_a_cap() {
-        let directives = "trace,tungstenite::protocol=trace,paho_mqtt::async_client=trace";
+        let directives = "trace,tungstenite::protocol=trace,paho_mqtt::async_client=trace,aws_config=trace";
         let logger = Capped(Builder::new().parse_filters(directives).build());
         let enabled =
             |target, level| logger.enabled(&Metadata::builder().target(target).level(level).build());
@@ -71,6 +74,7 @@ mod tests {
             assert!(!enabled(target, Level::Debug), "{target}");
             assert!(enabled(target, Level::Info), "{target}");
         }
+        assert!(!enabled("aws_smithy_runtime::client::orchestrator", Level::Error));
         assert!(enabled("common::transport", Level::Trace));
     }
 }

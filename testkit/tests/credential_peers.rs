@@ -91,6 +91,28 @@ fn botocore_takes_a_role_from_sts() {
 }
 
 #[test]
+fn botocore_assumes_a_role_with_the_keys_of_a_profile() {
+    let sandbox = Sandbox::start().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let keys = sandbox.credentials();
+    let peer = |role_arn: &str| {
+        let profile = format!(
+            "[default]\nrole_arn = {role_arn}\nsource_profile = base\n[profile base]\naws_access_key_id = {}\n\
+             aws_secret_access_key = {}\naws_session_token = {}\n",
+            keys.access_key_id, keys.secret_access_key, keys.session_token
+        );
+        fs::create_dir_all(home.path().join(".aws")).unwrap();
+        fs::write(home.path().join(".aws/config"), profile).unwrap();
+        let mut peer = botocore(&sandbox, &home);
+        peer.env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint);
+        PeerOutcome::of(&mut peer)
+    };
+    peer(&sandbox.sts().role_arn).heard_itself();
+    assert_signed_with_issued(&sandbox, CredentialEndpoint::Sts, Principal::Role);
+    assert_no_credentials(&peer("arn:aws:iam::123456789012:role/other"), "AccessDenied");
+}
+
+#[test]
 fn botocore_takes_a_role_from_sso() {
     let sandbox = Sandbox::start().unwrap();
     let home = tempfile::tempdir().unwrap();

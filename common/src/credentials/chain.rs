@@ -45,7 +45,7 @@ pub(super) async fn resolve(region: &str, route: &Route) -> Result<Credentials, 
         Err(error @ Error::File { .. }) if named_profile.is_none() => {
             log::warn!("the profile is passed over: {}", Chain(&error));
             passed_over.push((Link::Profile, Chain(&error).to_string()));
-            (Settings::of_environment(route).await?, Vec::new())
+            (Settings::without_files(route).await?, Vec::new())
         }
         Err(error) => return Err(failed(Link::Profile, error.into())),
     };

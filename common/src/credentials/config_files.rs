@@ -1,6 +1,6 @@
-//! The AWS configuration files, and what keeps them from being read.
+//! The paths of the AWS configuration files.
 //!
-//! The SDK reads them, but takes a default file that it cannot read, or that is not UTF-8, for an empty one.
+//! The SDK takes a default file that it cannot read, or that is not UTF-8, for an empty one; here it is an error.
 
 use std::fs;
 use std::io;

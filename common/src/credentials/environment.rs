@@ -1,4 +1,4 @@
-//! What the environment says, read as the rest of this crate reads it: an empty variable counts as unset.
+//! The environment's variables. An empty one counts as unset, as everywhere in this crate.
 
 use std::env;
 use std::ffi::OsString;
@@ -10,7 +10,7 @@ use crate::error::Cause;
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";
-/// What the SDK reads where `AWS_SECRET_ACCESS_KEY` is not set.
+/// The SDK reads it where `AWS_SECRET_ACCESS_KEY` is not set.
 const OLD_SECRET: &str = "SECRET_ACCESS_KEY";
 const TOKEN: &str = "AWS_SESSION_TOKEN";
 const ACCOUNT: &str = "AWS_ACCOUNT_ID";
@@ -36,7 +36,7 @@ fn value(name: &str, value: Option<OsString>) -> Result<Option<String>, Cause> {
 /// The environment's access key; `None` where there is none.
 ///
 /// # Errors
-/// Half a key, which the SDK passes over without a word, and what no key holds.
+/// Half a key, which the SDK passes over without a word, and characters that no key holds.
 pub(super) fn credentials() -> Result<Option<Credentials>, Cause> {
     credentials_in(|name| env::var_os(name))
 }

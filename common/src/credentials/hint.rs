@@ -98,7 +98,7 @@ fn default_chain(failed: Option<Link>) -> &'static str {
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html>
 fn role(refused: &RoleRefused, refusal: Option<&Refusal>) -> Option<String> {
-    let arn = &refused.arn;
+    let arn = &refused.role;
     match refusal?.code.as_deref()? {
         "AccessDenied" => Some(format!(
             "the trust policy of {arn} must name whose credentials these are, and external_id be the one that it asks \

@@ -69,6 +69,9 @@ pub(super) async fn container(settings: &Settings) -> Result<Credentials, Cause>
             return Err(format!("{empty} is set but empty, and hides {other}: unset it").into());
         }
     }
+    if !set(RELATIVE_URI)? {
+        settings.url(FULL_URI, "")?;
+    }
     ask(EcsCredentialsProvider::builder().configure(&settings.metadata()).build()).await
 }
 

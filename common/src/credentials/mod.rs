@@ -164,15 +164,13 @@ impl Provider {
 }
 
 impl AuthKind {
-    /// With what matters of the credentials that the upgrade was signed with.
+    /// With the access key that signed the upgrade, where no session token went with it.
     pub(crate) fn signed_with(self, credentials: &Credentials) -> Self {
-        match self {
-            AuthKind::Credentials { cognito_identity, .. } => {
-                let key =
-                    credentials.session_token().is_none().then(|| credentials.access_key_id().to_owned());
-                AuthKind::Credentials { cognito_identity, key_without_token: key }
+        match (&self, credentials.session_token()) {
+            (AuthKind::Credentials { cognito_identity: None }, None) => {
+                AuthKind::AccessKey { id: credentials.access_key_id().to_owned() }
             }
-            other => other,
+            _ => self,
         }
     }
 }

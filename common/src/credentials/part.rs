@@ -9,7 +9,7 @@ pub(crate) struct InvalidPart {
     problem: &'static str,
 }
 
-/// Refuses what no part of AWS credentials holds; in a header it would end the line, or the SDK would panic.
+/// Refuses characters that no part of AWS credentials holds. In a header they end the line, or the SDK panics.
 pub(crate) fn check(name: &str, text: &str) -> Result<(), InvalidPart> {
     check_text(name, text)?;
     let problem = match text.chars().find(|c| !c.is_ascii_graphic()) {

@@ -29,14 +29,12 @@ pub(super) struct NoCredentials(String);
 #[error("{0}")]
 pub(super) struct NoSuchProfile(String);
 
-/// Where a profile's credentials begin, and the roles that they are traded for, in this order.
-#[derive(Debug)]
+/// The source of a profile's credentials, and the roles that they are traded for, in this order.
 struct Plan {
     base: Base,
     roles: Vec<Role>,
 }
 
-#[derive(Debug)]
 enum Base {
     Keys(Credentials),
     /// `credential_source`.

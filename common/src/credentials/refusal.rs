@@ -8,6 +8,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::services::RoleRefused;
 use crate::error::Error;
 use crate::printable::one_line;
 
@@ -18,8 +19,10 @@ const PASSING: [&str; 3] = ["TooManyRequestsException", "LimitExceededException"
 /// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
 /// files and in the environment can be mended while the program runs.
 pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
-    successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source()).any(|error| {
-        error.downcast_ref().is_some_and(Refusal::is_permanent)
+    let links = || successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source());
+    let in_files = links().any(|error| error.is::<RoleRefused>());
+    links().any(|error| {
+        !in_files && error.downcast_ref().is_some_and(Refusal::is_permanent)
             || error.downcast_ref().is_some_and(Error::is_permanent)
     })
 }
@@ -101,6 +104,14 @@ mod tests {
             let refusal = Refusal { status, code: code.map(str::to_owned), message: None };
             assert_eq!(ends_reconnecting(refusal), expected, "{status} {code:?}");
         }
+    }
+
+    #[test]
+    fn a_role_that_is_refused_for_a_proof_in_a_file_is_not_final() {
+        let refusal =
+            || Refusal { status: 400, code: Some("ExpiredTokenException".to_owned()), message: None };
+        assert!(ends_reconnecting(refusal()));
+        assert!(!ends_reconnecting(RoleRefused::for_test(refusal().into())));
     }
 
     #[test]

@@ -35,10 +35,14 @@ const SHOWN: [&str; 9] = [
 const WITHIN: [&str; 2] =
     ["FIPS and custom endpoint are not supported", "Dualstack and custom endpoint are not supported"];
 
+/// Sentences with the reason in parentheses, and then an address that may hold a secret.
+const PARENTHESIZED: [&str; 2] =
+    ["invalid full URI for ECS provider (", "invalid relative URI for ECS provider ("];
+
 const UNKNOWN: &str =
     "the AWS SDK gives a reason that is not shown, because it may hold what was sent or received";
 
-/// The answer that refuses a call, or else what kept the service from answering.
+/// The answer that refuses a call, or else the reason why there is none.
 pub(super) fn of_call<E>(error: SdkError<E, HttpResponse>) -> Cause
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
@@ -56,7 +60,7 @@ where
     }
 }
 
-/// What is known to be safe among an error and its causes.
+/// The part of an error and its causes that is known to be safe.
 pub(super) fn of(error: impl Into<Cause>) -> Cause {
     let error = error.into();
     let depth = links(&*error).position(is_ours);
@@ -92,6 +96,9 @@ fn is_ours(error: &(dyn StdError + 'static)) -> bool {
 }
 
 fn sentence(text: &str) -> Option<String> {
+    if PARENTHESIZED.iter().any(|known| text.starts_with(known)) {
+        return text.split_once("): ").map(|(reason, _)| format!("{reason})"));
+    }
     let within = WITHIN.into_iter().find(|known| text.contains(known)).map(ToOwned::to_owned);
     within
         .or_else(|| SHOWN.into_iter().any(|known| text.starts_with(known)).then(|| one_line(text.trim_end())))
@@ -174,6 +181,14 @@ mod tests {
             assert!(!text.contains("hush") && !debug.contains("hush"), "{text} {debug}");
             assert!(!text.is_empty());
         }
+    }
+
+    #[test]
+    fn an_address_is_not_shown() {
+        let refused =
+            "invalid full URI for ECS provider (URI did not refer to an allowed IP address): http://a/hush";
+        let (text, _) = shown(&of(CredentialsError::invalid_configuration(refused)));
+        assert_eq!(text, "invalid full URI for ECS provider (URI did not refer to an allowed IP address)");
     }
 
     #[test]

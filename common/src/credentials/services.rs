@@ -15,7 +15,7 @@ use super::sdk_failure;
 use super::settings::{Service, Settings};
 use crate::error::Cause;
 
-/// A role of AWS IAM, and what its trust policy may ask for.
+/// A role of AWS IAM, with the values that its trust policy may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Role {
     pub(super) arn: String,
@@ -23,11 +23,14 @@ pub(super) struct Role {
     pub(super) external_id: Option<String>,
 }
 
-/// AWS STS does not give the credentials of a role.
+/// A service does not give the credentials of a role. The proof that it was shown lies in files and in the environment,
+/// where it can be renewed.
 #[derive(Debug, thiserror::Error)]
-#[error("AWS STS does not give the role {arn}")]
+#[error("{service} does not give the role {role}")]
 pub(super) struct RoleRefused {
-    pub(super) arn: String,
+    service: &'static str,
+    /// Its ARN, or its name in IAM Identity Center.
+    pub(super) role: String,
     source: Cause,
 }
 
@@ -39,6 +42,13 @@ pub(super) struct NoLogin {
     source: Cause,
 }
 
+#[cfg(test)]
+impl RoleRefused {
+    pub(super) fn for_test(source: Cause) -> Self {
+        Self { service: "AWS STS", role: "a".to_owned(), source }
+    }
+}
+
 impl NoLogin {
     pub(super) fn hint(&self) -> String {
         "run `aws sso login`, with --profile or --sso-session for another than the default profile (SSO)"
@@ -46,7 +56,7 @@ impl NoLogin {
     }
 }
 
-/// What a profile says of IAM Identity Center.
+/// The settings of a profile for IAM Identity Center.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Sso {
     pub(super) account_id: String,
@@ -84,26 +94,29 @@ impl Settings {
     ) -> Result<Credentials, Cause> {
         let token = fs::read_to_string(&file).map_err(|source| crate::Error::File {
             what: "web identity token",
-            path: file,
+            path: file.clone(),
             source,
         })?;
+        // Editors and `echo` end the last line.
+        let token = token.trim();
+        if token.is_empty() {
+            return Err(format!("the web identity token {} is empty", file.display()).into());
+        }
         let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, None).await?);
         let call = client
             .assume_role_with_web_identity()
             .role_arn(&role.arn)
             .role_session_name(role.session_name())
-            .web_identity_token(&token);
-        let answer = call
-            .send()
-            .await
-            .map_err(|error| role.refused(hide(sdk_failure::of_call(error), token.trim())))?;
+            .web_identity_token(token);
+        let answer =
+            call.send().await.map_err(|error| role.refused(hide(sdk_failure::of_call(error), token)))?;
         given(answer.credentials, "WebIdentityToken")
     }
 
     /// Trades the login that `aws sso login` has left for the credentials of a role.
     pub(super) async fn role_of_login(&self, sso: &Sso) -> Result<Credentials, Cause> {
         let config = self.client(Service::Sso, &sso.region, None).await?;
-        // Both kinds of profile keep their login in a file of the same form, named by what is asked for here.
+        // The login's file has the same form for both kinds of profile; its name is the SHA-1 of this.
         let login = sso.session.as_ref().unwrap_or(&sso.start_url);
         let token = SsoTokenProvider::builder()
             .configure(&config)
@@ -120,7 +133,11 @@ impl Settings {
             .role_name(&sso.role_name)
             .account_id(&sso.account_id)
             .access_token(token.token());
-        let answer = call.send().await.map_err(|error| hide(sdk_failure::of_call(error), token.token()))?;
+        let answer = call.send().await.map_err(|error| RoleRefused {
+            service: "IAM Identity Center (SSO)",
+            role: sso.role_name.clone(),
+            source: hide(sdk_failure::of_call(error), token.token()),
+        })?;
         let given = answer.role_credentials().ok_or("the answer holds no credentials")?;
         let expiration =
             u64::try_from(given.expiration()).map_err(|_| "the answer's expiration is not a time")?;
@@ -142,7 +159,7 @@ impl Role {
     }
 
     fn refused(&self, source: Cause) -> RoleRefused {
-        RoleRefused { arn: self.arn.clone(), source }
+        RoleRefused { service: "AWS STS", role: self.arn.clone(), source }
     }
 }
 

@@ -51,8 +51,7 @@ impl Service {
 #[error("{0}")]
 pub(super) struct InvalidSetting(String);
 
-/// What the environment and one profile say.
-#[derive(Debug)]
+/// The settings of the environment and of one profile. There is no `Debug` form: profiles hold secrets.
 pub(super) struct Settings {
     files: EnvConfigFiles,
     profiles: ProfileSet,
@@ -66,7 +65,8 @@ struct Setting {
 }
 
 impl Settings {
-    /// Reads the profile of that name in `files`; `None` is the one that `AWS_PROFILE` names, or `default`.
+    /// Reads the profile of that name in `files`; none, or an empty one, is the profile that `AWS_PROFILE` names, or
+    /// `default`.
     ///
     /// # Errors
     /// A file that does not parse, with its path and the line. A profile that does not exist is none.
@@ -75,11 +75,11 @@ impl Settings {
         name: Option<String>,
         route: &Route,
     ) -> Result<Self, Cause> {
-        // What the SDK writes into the header User-Agent.
+        // The SDK writes them into the header User-Agent.
         for variable in ["AWS_EXECUTION_ENV", "AWS_SDK_UA_APP_ID"] {
             environment::variable(variable)?;
         }
-        let name = match name {
+        let name = match name.filter(|name| !name.is_empty()) {
             Some(name) => Some(name),
             None => environment::variable("AWS_PROFILE")?,
         };
@@ -97,8 +97,8 @@ impl Settings {
         Ok(Self { files, profiles, route: route.clone() })
     }
 
-    /// As [`of`](Self::of) the usual files, for a service that needs no profile: what keeps them from being read is
-    /// logged, and nothing of them holds.
+    /// As [`of`](Self::of) the usual files, for a service that needs no profile: files that cannot be read are left out
+    /// with a warning.
     pub(super) async fn of_environment(route: &Route) -> Result<Self, Cause> {
         let read = match config_files::find(None, None) {
             Ok(files) => Self::of(files, None, route).await,
@@ -108,11 +108,16 @@ impl Settings {
         match read {
             Err(error) => {
                 log::warn!("the AWS configuration files are left out: {}", crate::failure::Chain(&*error));
-                let none = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build();
-                Self::of(none, None, route).await
+                Self::without_files(route).await
             }
             read => read,
         }
+    }
+
+    /// The settings of the environment alone.
+    pub(super) async fn without_files(route: &Route) -> Result<Self, Cause> {
+        let none = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, "").build();
+        Self::of(none, None, route).await
     }
 
     pub(super) fn profiles(&self) -> &ProfileSet {
@@ -271,7 +276,7 @@ impl LoadServiceConfig for Endpoints {
     }
 }
 
-/// Refuses what the SDK would take for a URL and fail at later, with the whole request in its message.
+/// Refuses text that the SDK takes for a URL and fails at later, with the whole request in its message.
 fn url(setting: Setting) -> Result<String, Cause> {
     let Setting { name, value } = setting;
     part::check_text(&name, &value)?;

@@ -48,7 +48,7 @@ impl Auth {
     pub(crate) fn kind(&self) -> AuthKind {
         match self {
             Auth::MutualTls(_) => AuthKind::Certificate,
-            Auth::SigV4 { .. } => AuthKind::Credentials { cognito_identity: None, key_without_token: None },
+            Auth::SigV4 { .. } => AuthKind::Credentials { cognito_identity: None },
             Auth::CustomAuthorizer { authorizer, .. } => {
                 AuthKind::CustomAuthorizer { name: authorizer.name().map(str::to_owned) }
             }

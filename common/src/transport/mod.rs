@@ -152,7 +152,6 @@ impl Dialer {
         match &self.shared.carrier {
             Carrier::SignedWebSocket(signer) => AuthKind::Credentials {
                 cognito_identity: signer.provider.cognito_identity().map(ToString::to_string),
-                key_without_token: None,
             },
             Carrier::Tls | Carrier::WebSocket => self.shared.auth.clone(),
         }

@@ -33,7 +33,7 @@ async fn open(stream: DuplexStream) -> Result<Stream, Error> {
         "a.example",
         "/mqtt?X-Amz-Signature=1",
         TARGET,
-        AuthKind::Credentials { cognito_identity: None, key_without_token: None },
+        AuthKind::Credentials { cognito_identity: None },
     )
     .await
 }

@@ -169,7 +169,7 @@ fn is_here(host: &str) -> bool {
 fn is_sts_configured() -> bool {
     ["AWS_ENDPOINT_URL_STS", "AWS_ENDPOINT_URL"]
         .into_iter()
-        .any(|name| env::var(name).is_ok_and(|url| !url.is_empty()))
+        .any(|name| env::var_os(name).is_some_and(|url| !url.is_empty()))
 }
 
 #[cfg(test)]

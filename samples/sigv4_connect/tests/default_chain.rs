@@ -388,4 +388,5 @@ fn an_empty_profile_variable_counts_as_unset() {
         keys.access_key_id, keys.secret_access_key, keys.session_token
     );
     with_config(sigv4_connect(&sandbox), &config).env("AWS_PROFILE", "").run().succeeded();
+    with_config(sigv4_connect(&sandbox), &config).args(["--profile", ""]).run().succeeded();
 }

@@ -70,7 +70,8 @@ fn hides(outcome: &Outcome, sandbox: &Sandbox) {
     let keys = sandbox.credentials();
     let secrets = [token.trim(), &sandbox.sso().access_token, &keys.secret_access_key, &keys.session_token];
     for secret in secrets.into_iter().chain(["HttpRequest", "SdkError", "panicked"]) {
-        assert!(!outcome.stderr.contains(secret), "{secret} in {}", outcome.stderr);
+        let hidden = !outcome.stderr.contains(secret) && !outcome.stdout.contains(secret);
+        assert!(hidden, "{secret} in {outcome:#?}");
     }
 }
 
@@ -92,6 +93,8 @@ fn an_endpoint_without_a_scheme_is_refused_before_a_token_is_sent() {
     for (sample, name) in [
         to("AWS_ENDPOINT_URL_STS", web_identity(&sandbox)),
         to("AWS_ENDPOINT_URL", web_identity(&sandbox)),
+        to("AWS_ENDPOINT_URL_STS", web_identity(&sandbox).args(["--json", "--timeline"])),
+        to("AWS_ENDPOINT_URL_SSO", sso(&sandbox, "").args(["--json", "--timeline"])),
         to("AWS_ENDPOINT_URL_SSO", sso(&sandbox, "")),
         to("AWS_ENDPOINT_URL_SSO_OIDC", sso(&sandbox, "")),
         to("AWS_ENDPOINT_URL", sso(&sandbox, "")),
@@ -105,6 +108,11 @@ fn an_endpoint_without_a_scheme_is_refused_before_a_token_is_sent() {
             sample,
             &[&format!("{name} \"localhost:1\" has no scheme: write https://localhost:1")],
         );
+    }
+    let metadata = || sigv4_connect(&sandbox).without_env("AWS_EC2_METADATA_DISABLED");
+    for variable in ["AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"] {
+        let sample = metadata().env(variable, "localhost:1");
+        refuses(&sandbox, sample, &[&format!("{variable} \"localhost:1\" has no scheme: write ")]);
     }
     for (url, problem) in [
         ("ftp://localhost:1", "begins with neither https:// nor http://"),
@@ -165,6 +173,31 @@ fn an_empty_endpoint_counts_as_unset() {
         let sample = sample.env("AWS_MAX_ATTEMPTS", "1");
         refuses(&sandbox, sample, &[&format!("no way to {host}"), "through the proxy"]);
     }
+}
+
+#[test]
+fn endpoints_of_ones_own_are_left_out_where_a_variable_says_so() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = web_identity(&sandbox)
+        .env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
+        .env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint)
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("HTTPS_PROXY", "http://127.0.0.1:1")
+        .env("NO_PROXY", "localhost");
+    refuses(&sandbox, sample, &["no way to sts.us-east-1.amazonaws.com"]);
+}
+
+#[test]
+fn a_service_that_needs_no_profile_works_with_files_that_cannot_be_read() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = cognito(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &sandbox.cognito().endpoint);
+    let outcome = with_config(sample, "very-secret-line\n").run().succeeded();
+    let path = ".aws/config on line 1: Expected a profile definition";
+    assert!(
+        outcome.stderr.contains("the AWS configuration files are left out: error parsing"),
+        "{outcome:#?}"
+    );
+    assert!(outcome.stderr.contains(path) && !outcome.stderr.contains("very-secret"), "{outcome:#?}");
 }
 
 #[test]
@@ -328,6 +361,21 @@ fn a_refused_role_is_told_with_code_message_and_trust_policy() {
     refuses(&sandbox, to_sandbox(role(&sandbox, another, "")), &words);
     let flags = ["--profile", "default"];
     refuses(&sandbox, to_sandbox(role(&sandbox, another, "")).args(flags), &words);
+}
+
+#[test]
+fn a_web_identity_token_may_end_with_a_line_feed_and_is_not_empty() {
+    let sandbox = Sandbox::start().unwrap();
+    let token = fs::read_to_string(&sandbox.sts().web_identity_token_file).unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sample = |content: &str| {
+        fs::write(file.path(), content).unwrap();
+        let sample = web_identity(&sandbox).env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint);
+        sample.env("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())
+    };
+    sample(&format!("{}\n", token.trim())).run().succeeded();
+    let words = format!("the web identity token {} is empty", file.path().display());
+    refuses(&sandbox, sample("\n"), &[&words]);
 }
 
 #[test]

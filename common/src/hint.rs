@@ -268,7 +268,8 @@ fn timeout(waiting_for: Layer) -> Option<String> {
         }
         Layer::Tls => "a firewall or proxy may hold the connection, or the port does not speak TLS",
         Layer::Credentials => {
-            "the source of the credentials does not answer; off EC2, AWS_EC2_METADATA_DISABLED=true leaves EC2's out"
+            "the source of the credentials (a service, or the profile's credential_process) does not answer; off EC2, \
+             AWS_EC2_METADATA_DISABLED=true leaves EC2's out"
         }
         Layer::WebSocket => "a proxy in between may not let WebSocket through",
         Layer::Mqtt => "check that the port speaks MQTT, and that no proxy in between holds it",

@@ -123,11 +123,11 @@ fn credential_process() {
     refuses(sample(&garbled), &["credential_process"], &["very-secret-garbage"]);
 }
 
-/// Profile `default` with a command that hangs. It writes its process numbers to the FIFO `started`, one a line.
+/// Profile `default` with a command that hangs. It writes its process numbers to the FIFO `started`.
 fn with_hanging_process(sample: Sample, folder: &Path) -> Sample {
     let (fifo, config_file) = (folder.join("started"), folder.join("config"));
     assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-    let command = "sleep 1000 & echo $! > FIFO; echo $$ > FIFO; wait".replace("FIFO", fifo.to_str().unwrap());
+    let command = "sleep 1000 & echo $! $$ > FIFO; wait".replace("FIFO", fifo.to_str().unwrap());
     fs::write(&config_file, format!("[default]\ncredential_process = {command}\n")).unwrap();
     sample.env("AWS_CONFIG_FILE", config_file)
 }
@@ -141,19 +141,31 @@ fn an_interrupted_attempt_ends_the_credential_process() {
             with_hanging_process(sigv4_connect(&sandbox), folder.path()).args(["--connect-timeout", "600"]);
         let mut running = Running::new(sample.spawn());
         running.hears("running credential_process of profile \"default\"");
-        // Each opening of the FIFO may see one writer, or both.
-        let mut processes = String::new();
-        while processes.lines().count() < 2 {
-            processes.push_str(&fs::read_to_string(folder.path().join("started")).unwrap());
-        }
+        let processes = fs::read_to_string(folder.path().join("started")).unwrap();
         running.signal(signal);
         running.outcome().failed(1, &["Error: interrupted"]);
-        for process in processes.lines() {
+        assert_eq!(processes.split_whitespace().count(), 2);
+        for process in processes.split_whitespace() {
             let ps = Command::new("ps").args(["-o", "stat=", "-p", process]).output().unwrap();
             let state = String::from_utf8(ps.stdout).unwrap();
             assert!(state.is_empty() || state.starts_with('Z'), "{process}: {state}");
         }
     }
+}
+
+#[test]
+fn an_attempt_that_times_out_ends_the_credential_process() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = sigv4_connect(&sandbox).args(["--connect-timeout", "1"]);
+    let config_file = sample.home().join("config");
+    // Its processes are known by the name of the file.
+    let follow = format!("tail -f {}", config_file.display());
+    fs::write(&config_file, format!("[default]\ncredential_process = {follow} >&2 & {follow} >&2; wait\n"))
+        .unwrap();
+    let outcome = sample.env("AWS_CONFIG_FILE", &config_file).run();
+    outcome.failed(1, &["within 1 s: waiting for AWS credentials", "the profile's credential_process"]);
+    let left = Command::new("pgrep").args(["-f", &follow]).output().unwrap();
+    assert_eq!(String::from_utf8(left.stdout).unwrap(), "");
 }
 
 #[test]

@@ -8,11 +8,14 @@ mod output;
 mod tree;
 
 use std::io::{self, IsTerminal};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use self::output::InvalidOutput;
 use crate::printable;
@@ -21,6 +24,9 @@ use crate::printable;
 const MAX_OUTPUT: u64 = 64 * 1024;
 /// How much of the end of the error output a message shows, in bytes.
 const STDERR_TAIL: usize = 1024;
+/// How long the rest of the output may take once the command has ended. A process that it has left in the background, such
+/// as an agent, may hold the outputs open for good.
+const REST_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The command of a profile.
 #[derive(Debug)]
@@ -61,13 +67,28 @@ impl CredentialProcess {
     async fn output(&self) -> Result<Credentials, Problem> {
         let mut running = Running::start(&self.command).map_err(Problem::Run)?;
         let (stdout, stderr) = (running.0.stdout.take(), running.0.stderr.take());
-        let (stdout, stderr, status) = tokio::try_join!(all(stdout), tail(stderr), async {
-            running.0.wait().await.map_err(Problem::Run)
-        })?;
+        let (mut printed, mut complaint) = (Vec::new(), Tail::default());
+        let status = {
+            let mut reading =
+                pin!(async { tokio::try_join!(all(stdout, &mut printed), complaint.read(stderr)) });
+            tokio::select! {
+                read = &mut reading => {
+                    read?;
+                    running.0.wait().await
+                }
+                status = running.0.wait() => {
+                    if let Ok(read) = timeout(REST_TIMEOUT, &mut reading).await {
+                        read?;
+                    }
+                    status
+                }
+            }
+            .map_err(Problem::Run)?
+        };
         if !status.success() {
-            return Err(Problem::Failed(status, stderr));
+            return Err(Problem::Failed(status, complaint.into_words()));
         }
-        output::parse(&stdout).map_err(Problem::Output)
+        output::parse(&printed).map_err(Problem::Output)
     }
 }
 
@@ -117,33 +138,48 @@ fn shell(command: &str) -> Command {
     shell
 }
 
-async fn all(output: Option<impl AsyncRead + Unpin>) -> Result<Vec<u8>, Problem> {
-    let mut bytes = Vec::new();
+async fn all(output: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) -> Result<(), Problem> {
     if let Some(output) = output {
-        output.take(MAX_OUTPUT + 1).read_to_end(&mut bytes).await.map_err(Problem::Run)?;
+        output.take(MAX_OUTPUT + 1).read_to_end(bytes).await.map_err(Problem::Run)?;
     }
-    if bytes.len() as u64 > MAX_OUTPUT { Err(Problem::TooLong) } else { Ok(bytes) }
+    if bytes.len() as u64 > MAX_OUTPUT { Err(Problem::TooLong) } else { Ok(()) }
 }
 
-/// Reads all and keeps the end, as words on one line for a message.
-async fn tail(output: Option<impl AsyncRead + Unpin>) -> Result<String, Problem> {
-    let (mut bytes, mut chunk, mut cut) = (Vec::new(), [0; STDERR_TAIL], "");
-    if let Some(mut output) = output {
+/// The end of the error output.
+#[derive(Debug, Default)]
+struct Tail {
+    bytes: Vec<u8>,
+    is_cut: bool,
+}
+
+impl Tail {
+    /// Reads all, so that the command never waits for a reader.
+    async fn read(&mut self, output: Option<impl AsyncRead + Unpin>) -> Result<(), Problem> {
+        let Some(mut output) = output else { return Ok(()) };
+        let mut chunk = [0; STDERR_TAIL];
         loop {
             let length = output.read(&mut chunk).await.map_err(Problem::Run)?;
             if length == 0 {
-                break;
+                return Ok(());
             }
-            bytes.extend_from_slice(&chunk[..length]);
-            if bytes.len() > STDERR_TAIL {
-                bytes.drain(..bytes.len() - STDERR_TAIL);
-                cut = "…";
+            self.bytes.extend_from_slice(&chunk[..length]);
+            if self.bytes.len() > STDERR_TAIL {
+                self.bytes.drain(..self.bytes.len() - STDERR_TAIL);
+                self.is_cut = true;
             }
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    let words = printable::words(&text).collect::<Vec<_>>().join(" ");
-    Ok(if words.is_empty() { words } else { format!(": {cut}{words}") })
+
+    /// On one line, as the end of a message; nothing where there is none.
+    fn into_words(self) -> String {
+        let text = String::from_utf8_lossy(&self.bytes);
+        let words = printable::words(&text).collect::<Vec<_>>().join(" ");
+        match (words.is_empty(), self.is_cut) {
+            (true, _) => words,
+            (false, true) => format!(": …{words}"),
+            (false, false) => format!(": {words}"),
+        }
+    }
 }
 
 #[cfg(all(test, unix))]

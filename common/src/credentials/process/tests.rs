@@ -2,7 +2,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
@@ -103,6 +103,19 @@ async fn a_command_that_gives_no_credentials_is_told_apart_by_how_it_failed() {
     // The end of a long complaint tells most.
     let text = causes(&refusal("head -c 5000 /dev/zero | tr '\\0' x >&2; echo ' sealed' >&2; exit 1").await);
     assert!(text.contains("): …xxx") && text.ends_with("x sealed") && text.len() < 1500, "{text}");
+}
+
+#[tokio::test]
+async fn a_process_that_is_left_in_the_background_is_not_waited_for() {
+    let folder = TempDir::new().expect("a folder");
+    let number = folder.path().join("number");
+    let command = format!("sleep 1000 & echo $! > {}; printf '%s' '{KEYS}'", number.display());
+    let provider = dev(folder.path(), &format!("[profile dev]\ncredential_process = {command}\n"));
+    let resolved = provider.resolve().await;
+    let background =
+        fs::read_to_string(number).expect("readable").trim().parse().ok().and_then(Pid::from_raw);
+    kill_process(background.expect("a process"), Signal::KILL).expect("an agent goes on");
+    assert_eq!(resolved.expect("credentials").credentials().access_key_id(), "ASIAPRINTED");
 }
 
 /// A command that hangs: the process itself, a child in the background, and another two generations down. It writes the

@@ -11,6 +11,7 @@ use secrecy::SecretString;
 
 use crate::error::Error;
 use crate::interrupt;
+use crate::printable::one_line;
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
 const MAX_FILE: u64 = 64 * 1024;
@@ -88,7 +89,7 @@ impl Secret {
         if let Err(error) = interrupt::outlive() {
             log::warn!("cannot handle Ctrl-C: {error}");
         }
-        match rpassword::prompt_password(format!("{prompt}: ")) {
+        match rpassword::prompt_password(format!("{}: ", one_line(prompt))) {
             Ok(secret) => Ok(Some(secret.into())),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Error::Interrupted),
             Err(error) => {

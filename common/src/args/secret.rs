@@ -9,6 +9,7 @@ use std::path::Path;
 use secrecy::SecretString;
 
 use crate::error::Error;
+use crate::printable::one_line;
 use crate::{file, interrupt};
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
@@ -87,7 +88,7 @@ impl Secret {
         if let Err(error) = interrupt::outlive() {
             log::warn!("cannot handle Ctrl-C: {error}");
         }
-        match rpassword::prompt_password(format!("{prompt}: ")) {
+        match rpassword::prompt_password(format!("{}: ", one_line(prompt))) {
             Ok(secret) => Ok(Some(secret.into())),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(Error::Interrupted),
             Err(error) => {

@@ -1,7 +1,12 @@
 //! A broker's words and a user's files on the terminal: what would control it is shown instead.
 
+use std::ffi::OsStr;
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
 use sandbox::Sandbox;
-use testkit::{Outcome, Running, Sample};
+use testkit::{Outcome, ProtectedKey, Running, Sample};
 
 use crate::support::{BINARY, pubsub};
 
@@ -38,8 +43,11 @@ fn a_reason_string_of_disconnect_is_shown_escaped_in_the_log_and_at_the_end() {
     assert!(sandbox.disconnect("test-1", 0x8b, Some(REASON)));
     running.hears(SHOWN);
     running.until("Received on");
+    // What was received may have been before that.
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !sandbox.disconnect("test-1", 0x87, Some(REASON)) {
-        std::thread::yield_now();
+        assert!(Instant::now() < deadline, "the client does not come back");
+        thread::sleep(Duration::from_millis(10));
     }
     assert_is_plain(&running.outcome().failed(1, &[SHOWN]));
 }
@@ -49,4 +57,16 @@ fn a_file_name_is_shown_escaped() {
     let sample =
         Sample::new(BINARY).args(["--endpoint", "localhost", "--cert", "\x1b[2J\nc.pem", "--key", "k.pem"]);
     assert_is_plain(&sample.run().failed(1, &[r"the client certificate \u{1b}[2J\nc.pem"]));
+}
+
+#[test]
+fn a_prompt_shows_the_file_name_escaped() {
+    let sandbox = Sandbox::start().unwrap();
+    let protected = ProtectedKey::of(sandbox.device());
+    let key = protected.key_file().with_file_name("a\x1b[2Jdevice.key");
+    fs::copy(protected.key_file(), &key).unwrap();
+    let sample = Sample::new(BINARY).mqtt(&sandbox).args(["--count", "1"]);
+    let sample = sample.args([OsStr::new("--cert"), sandbox.device().cert_file.as_os_str()]);
+    let sample = sample.args([OsStr::new("--key"), key.as_os_str()]);
+    sample.answer(r"a\u{1b}[2Jdevice.key: ", ProtectedKey::PASSWORD).succeeded();
 }

@@ -132,7 +132,7 @@ impl Endpoint {
         self.aws_labels().map(|(_, region)| region)
     }
 
-    /// Whether AWS owns the name, of AWS IoT Core or of another service.
+    /// Returns whether AWS owns the name, of AWS IoT Core or of another service.
     #[must_use]
     pub fn is_aws(&self) -> bool {
         self.before(&AWS_SUFFIXES).is_some()
@@ -209,8 +209,8 @@ fn refuse_url(text: &str) -> Result<(), InvalidEndpoint> {
     Ok(())
 }
 
-/// Whether the text is an IPv6 address with a zone ID, as in `fe80::1%eth0` (RFC 4007 §11), with or without brackets and
-/// a port. TLS has no way to verify a server by one.
+/// Returns whether the text is an IPv6 address with a zone ID, as in `fe80::1%eth0` (RFC 4007 §11), with or without
+/// brackets and a port. TLS has no way to verify a server by one.
 pub(crate) fn has_zone_id(text: &str) -> bool {
     let text = text.strip_prefix('[').unwrap_or(text);
     text.split_once('%').is_some_and(|(address, _)| address.parse::<Ipv6Addr>().is_ok())

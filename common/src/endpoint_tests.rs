@@ -105,7 +105,7 @@ async fn the_region_is_read_in_every_partition() {
     }
 }
 
-/// What follows the region in the name of an endpoint of AWS STS.
+/// The part behind the region in the name of an endpoint of AWS STS.
 async fn suffix_of_sdk(region: &str, dual_stack: bool) -> String {
     use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 

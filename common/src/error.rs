@@ -173,7 +173,7 @@ pub enum Error {
         reason_string: Option<String>,
         /// Who was refused.
         auth: AuthKind,
-        /// What CONNECT asked for beside the connection.
+        /// The permissions that CONNECT asked for beside the connection itself.
         asked: Box<ConnectAsked>,
     },
 
@@ -186,7 +186,7 @@ pub enum Error {
         client_id: String,
         /// Who was turned away.
         auth: AuthKind,
-        /// What CONNECT asked for beside the connection.
+        /// The permissions that CONNECT asked for beside the connection itself.
         asked: Box<ConnectAsked>,
     },
 
@@ -195,7 +195,7 @@ pub enum Error {
     NotMqtt {
         /// `host:port` of the broker.
         target: String,
-        /// What it said in place of a CONNACK.
+        /// The server's answer in place of a CONNACK.
         answer: NotMqtt,
     },
 
@@ -204,7 +204,7 @@ pub enum Error {
     Protocol {
         /// `host:port` of the broker.
         target: String,
-        /// What is malformed, or came at the wrong time.
+        /// The packet or field that is malformed, or came at the wrong time.
         source: Cause,
     },
 
@@ -254,9 +254,9 @@ pub enum Error {
     BeyondLimit {
         /// `host:port` of the broker.
         target: String,
-        /// What was asked.
+        /// The operation.
         operation: Operation,
-        /// What is beyond which limit.
+        /// The limit, and the value beyond it.
         limit: Box<BrokerLimit>,
     },
 
@@ -360,7 +360,7 @@ pub enum Error {
     /// A panic: a defect of this crate, or of one that it uses.
     #[error("internal failure of the {part}: {panic}")]
     Panicked {
-        /// What has panicked.
+        /// The part that has panicked.
         part: &'static str,
         /// The panic's message.
         panic: String,
@@ -402,13 +402,13 @@ pub enum AuthKind {
     },
 }
 
-/// What a CONNECT asks for that a policy has to allow beside the connection.
+/// The permissions that a CONNECT asks for beside `iot:Connect` itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct ConnectAsked {
     /// To publish the will, if there is one.
     pub will: Option<Operation>,
-    /// Whether to resume the session of an earlier run.
+    /// Resumes the session of an earlier run.
     pub session: bool,
 }
 

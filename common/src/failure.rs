@@ -52,7 +52,7 @@ impl Chain<'_> {
         successors(Some(self.0), |&error| error.source())
     }
 
-    /// What to do, on one line, where the cause is known.
+    /// The advice, on one line, where the cause is known.
     fn hint(&self) -> Option<String> {
         self.links().find_map(hint).map(|hint| one_line(&hint))
     }
@@ -108,9 +108,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{MqttVersion, Operation, ReasonCode};
+    use crate::client::{BrokerLimit, MqttVersion, Operation, ReasonCode};
     use crate::credentials::CredentialSource;
     use crate::error::{AuthKind, Cause, ConnectAsked, Layer, UpgradeRefusal};
+    use crate::not_mqtt::NotMqtt;
     use crate::transport::ProxyProblem;
 
     #[test]
@@ -208,6 +209,11 @@ mod tests {
             Error::TakenOver { target: text(), client_id: text(), times: 3 },
             Error::Store { doing: "open", directory: text().into(), source: cause() },
             Error::Mqtt(cause()),
+            Error::NotMqtt { target: text(), answer: NotMqtt::Text { line: text() } },
+            Error::Protocol { target: text(), source: cause() },
+            Error::BeyondLimit { target: text(), operation: publish(), limit: Box::new(BrokerLimit::QoS) },
+            Error::Panicked { part: "driver", panic: text() },
+            Error::Output(io::Error::other(FOREIGN)),
         ];
         for error in errors {
             let stopped = Error::Stopped { source: Some(Arc::new(error)) };

@@ -131,7 +131,7 @@ impl Error {
         }
     }
 
-    /// What to do where this process, or the system, has no more descriptors or memory: no peer is to blame then,
+    /// The advice where this process, or the system, has no more descriptors or memory: no peer is to blame then,
     /// whatever the layer.
     #[must_use]
     pub fn shortage(&self) -> Option<&'static str> {
@@ -150,7 +150,7 @@ fn connect_policy(client_id: &str, auth: &AuthKind, asked: &ConnectAsked) -> Str
     }
 }
 
-/// What a CONNECT needs: a policy may allow a connection without its will and its session
+/// The permissions that a CONNECT needs: a policy may allow a connection without its will and its session
 /// (<https://docs.aws.amazon.com/iot/latest/developerguide/mqtt.html#connect-attribute>).
 fn connect_permissions(client_id: &str, asked: &ConnectAsked) -> String {
     let mut permissions = format!("iot:Connect on client/{client_id}");
@@ -197,7 +197,7 @@ fn policy(operation: &Operation) -> Option<String> {
     permission(operation).map(|permission| format!("the policy must allow {permission}"))
 }
 
-/// Whether it is about a topic of AWS's own
+/// Returns whether the operation is about a topic of AWS's own
 /// (<https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>).
 fn is_reserved(operation: &Operation) -> bool {
     match operation {

@@ -2,7 +2,7 @@ use std::str;
 
 use crate::printable::{one_line, shortened};
 
-/// What answers where an MQTT broker should, by the beginning of what it says.
+/// The server that answers where an MQTT broker should, by the beginning of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotMqtt {
@@ -38,11 +38,11 @@ pub enum NotMqtt {
 /// A status line is shorter than this, and so are greetings.
 const LONGEST_LINE: usize = 256;
 
-/// How many characters of an answer a message shows.
+/// The characters of an answer that a message shows.
 const SHOWN: usize = 80;
 
 impl NotMqtt {
-    /// Whether `beginning` is the part of a line that the next bytes may complete.
+    /// Returns whether `beginning` is the part of a line that the next bytes may complete.
     pub(crate) fn is_partial(beginning: &[u8]) -> bool {
         beginning.len() < LONGEST_LINE && !beginning.contains(&b'\n') && begins_as_text(beginning)
     }
@@ -73,7 +73,7 @@ impl NotMqtt {
     }
 }
 
-/// How many printable characters make a text: no packet of MQTT begins with so many, as a length or a number of two bytes
+/// The printable characters that make a text: no packet of MQTT begins with so many, as a length or a number of two bytes
 /// follows its first byte.
 const TEXT: usize = 3;
 
@@ -81,7 +81,7 @@ fn begins_as_text(bytes: &[u8]) -> bool {
     bytes.iter().take(TEXT).all(|byte| matches!(byte, b' '..=b'~'))
 }
 
-/// Whether an MQTT packet may begin with this byte: a type, and the flags that it may have (MQTT 5.0 §2.1.3).
+/// Returns whether an MQTT packet may begin with this byte: a type, and the flags that it may have (MQTT 5.0 §2.1.3).
 fn begins_a_packet(byte: u8) -> bool {
     match (byte >> 4, byte & 0x0f) {
         (0, _) => false,

@@ -40,7 +40,7 @@ pub fn json_line(value: &Value) -> String {
     line
 }
 
-/// Whether a terminal or a log viewer acts on the character instead of showing it: the control characters, the
+/// Returns whether a terminal or a log viewer acts on the character instead of showing it: the control characters, the
 /// separators of lines and paragraphs, and the format characters that are invisible or reorder text (Unicode's
 /// categories Cc, Zl, Zp, and of Cf what has the property Bidi_Control or Default_Ignorable_Code_Point). The two joiners
 /// U+200C and U+200D stay: words of several scripts, and emoji, are written with them.

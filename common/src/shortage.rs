@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-/// What to do about a shortage that is among the causes of an error.
+/// The advice about a shortage that is among the causes of an error.
 ///
 /// An [`io::Error`] made from another error does not name that one as its source, hence the look inside.
 pub(crate) fn hint(error: &(dyn StdError + 'static)) -> Option<&'static str> {
@@ -30,7 +30,7 @@ pub(crate) fn now() -> Option<io::Error> {
     two.err().filter(|error| of(error).is_some())
 }
 
-/// What to do about an operating system's error, where it is a shortage.
+/// The advice about an operating system's error, where it is a shortage.
 pub(crate) fn of(error: &io::Error) -> Option<&'static str> {
     if error.kind() == io::ErrorKind::OutOfMemory {
         return Some(

@@ -350,7 +350,7 @@ async fn a_malformed_answer_ends_the_connection_as_a_protocol_error() {
             serve(broker.connect().await, b"").await
         });
         let (client, mut events) = connect(options).await;
-        // What was asked is asked again of the next connection.
+        // The next connection repeats the request.
         match answer[0] {
             0x40 => client.publish(Message::new("t", "x")).await.unwrap(),
             0x90 => client.subscribe("t", QoS::AtLeastOnce).await.unwrap(),

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// What to do where a lack of file descriptors is among the causes of an error.
+/// The advice where a lack of file descriptors is among the causes of an error.
 #[must_use]
 pub fn shortage_hint(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);

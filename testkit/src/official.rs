@@ -45,7 +45,7 @@ pub fn sample(binary: &str, command_line: &str, sandbox: &Sandbox) -> Sample {
     sample.credentials(sandbox.credentials())
 }
 
-/// Whether this is `test-` and a UUID, as in the official samples.
+/// Returns whether this is `test-` and a UUID, as in the official samples.
 #[must_use]
 pub fn is_default_client_id(text: &str) -> bool {
     text.strip_prefix("test-").is_some_and(|uuid| {
@@ -54,7 +54,7 @@ pub fn is_default_client_id(text: &str) -> bool {
     })
 }
 
-/// What stands for `word`, which follows `flag`.
+/// The replacement of `word`, which follows `flag`.
 fn value(flag: &str, word: &str, sample: &Sample, sandbox: &Sandbox) -> String {
     let file = |path: &Path| path.display().to_string();
     let written = |name: &str, text: String| {

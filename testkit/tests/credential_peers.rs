@@ -130,7 +130,7 @@ fn botocore_takes_a_role_from_sso() {
 fn botocore_renews_a_login() {
     let sandbox = Sandbox::start().unwrap();
     let home = tempfile::tempdir().unwrap();
-    // What it keeps of the first renewal is good for the second.
+    // Its cache of the first renewal serves the second.
     for connections in 1..=2 {
         PeerOutcome::of(&mut login(&sandbox, &home, None)).heard_itself();
         let requests = sandbox.credential_requests();

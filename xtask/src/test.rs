@@ -48,7 +48,7 @@ fn build_for_commands(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Whether the tests of all packages are asked for.
+/// Returns whether the tests of all packages are asked for.
 fn selects_all(args: &Args) -> bool {
     let mut flags = args.cargo.iter().take_while(|word| *word != "--");
     !flags.any(names_package)

@@ -38,7 +38,7 @@ pub struct SigV4Args {
 /// The credential sources' names on the command line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum SourceName {
-    /// What the AWS SDK looks through: environment, profile (login, SSO, credential_process), web identity, ECS, EC2.
+    /// The sources of the AWS SDK in its order: environment, profile (login, SSO, credential_process), web identity, ECS, EC2.
     DefaultChain,
     /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN.
     Environment,

@@ -25,7 +25,7 @@ pub(super) fn parse_topic(text: &str) -> Result<String, String> {
 ///
 /// # Errors
 ///
-/// What is wrong with it.
+/// The reason for a refusal.
 pub fn parse_echo_topic(text: &str) -> Result<String, String> {
     if text.starts_with("$aws/rules/") {
         // https://docs.aws.amazon.com/iot/latest/developerguide/iot-basic-ingest.html

@@ -122,7 +122,7 @@ pub(super) fn message_problem(message: &Message, options: &ClientOptions) -> Opt
     if message.topic.contains(['+', '#']) {
         return Some("a topic name holds no wildcard (MQTT 5.0 §4.7.1)".to_owned());
     }
-    // Whoever subscribes to it subscribes to a share of another topic (MQTT 5.0 §4.8.2): the message would reach nobody.
+    // A subscription to it is one to a share of another topic (MQTT 5.0 §4.8.2): the message would reach nobody.
     if message.topic.starts_with("$share/") {
         return Some(
             "a topic name does not begin with $share/: that is for filters of shared subscriptions"
@@ -201,7 +201,7 @@ fn without_group(filter: &str) -> &str {
     rest.map_or(filter, |(_, filter)| filter)
 }
 
-/// How the topics of Basic Ingest begin.
+/// The prefix of the topics of Basic Ingest.
 const BASIC_INGEST: &str = "$aws/rules/";
 
 /// The length of a string or of binary data has two bytes.

@@ -13,7 +13,7 @@ use super::fields::{Fields, Malformed};
 use super::frames::{Kind, Packet};
 use super::properties::id;
 
-/// What was asked on one connection and has no answer yet, by packet identifier.
+/// The requests of one connection that have no answer yet, by packet identifier.
 #[derive(Debug, Default)]
 pub(super) struct Unanswered(Mutex<HashMap<u16, Kind>>);
 

@@ -99,7 +99,7 @@ impl Connack {
             (id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE, Value::Number(flag)) => {
                 narrow("Subscription Identifiers Available", flag, 0..=1_u8)?;
             }
-            // What a CONNACK may have, and the client does not ask for.
+            // A CONNACK may have these, and the client does not use them.
             (
                 id::SESSION_EXPIRY
                 | id::ASSIGNED_CLIENT_ID

@@ -33,7 +33,7 @@ pub(super) struct Connection {
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,
-    /// What the broker takes.
+    /// The broker's limits, from its CONNACK.
     pub(super) limits: BrokerLimits,
 }
 

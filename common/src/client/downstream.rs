@@ -23,11 +23,11 @@ use super::receipt::Inbox;
 use crate::not_mqtt::NotMqtt;
 use crate::transport::Stream;
 
-/// What the link knows of its connection, for both directions.
+/// The state of a connection that both directions of its link share.
 #[derive(Debug)]
 pub(super) struct Exchange {
     pub(super) version: MqttVersion,
-    /// What CONNECT asked for.
+    /// The session that CONNECT asked for.
     pub(super) session: Session,
     pub(super) pulse: Pulse,
     /// paho has sent a PINGREQ.
@@ -162,7 +162,7 @@ async fn not_mqtt(broker: &mut ReadHalf<Stream>, beginning: &mut BytesMut) -> Li
     }
 }
 
-/// How long the first line of a server that does not speak MQTT may take after its first byte.
+/// Time for the first line of a server that does not speak MQTT, from its first byte on.
 const FIRST_LINE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The first byte of a CONNACK (MQTT 5.0 §3.2.1).

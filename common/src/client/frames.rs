@@ -34,7 +34,7 @@ pub(super) enum Kind {
     Pingreq,
     Pingresp,
     Disconnect,
-    /// One that has no place in a connection of this client's, or in any: its number.
+    /// A type that no connection of this client has, by its number.
     Other(u8),
 }
 

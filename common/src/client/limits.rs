@@ -1,4 +1,5 @@
-//! What the broker's CONNACK rules out. A broker closes the connection for it, so it is not sent.
+//! The limits that the broker's CONNACK sets. A broker closes the connection over a packet beyond them, so the client does
+//! not send it.
 
 use super::action::Action;
 use super::{Message, QoS};
@@ -60,7 +61,7 @@ impl BrokerLimits {
         }
     }
 
-    /// Whether a message has room for a topic alias beside its topic.
+    /// Returns whether a message has room for a topic alias beside its topic.
     pub(super) fn allow_alias(&self, action: &Action) -> bool {
         const ALIAS: usize = 3;
         // The property may make two lengths longer by a byte each.
@@ -140,7 +141,7 @@ mod tests {
             (subscribe("a/#"), Err(BrokerLimit::Wildcard)),
             (subscribe("a/+/b"), Err(BrokerLimit::Wildcard)),
             (subscribe("$share/g/a"), Err(BrokerLimit::Shared)),
-            // What was granted by an earlier connection can be given up.
+            // A subscription that an earlier connection was granted can be given up.
             (Action::Unsubscribe { filter: "a/#".to_owned() }, Ok(())),
             (subscribe("a"), Ok(())),
         ] {

@@ -31,7 +31,7 @@ async fn what_no_broker_may_send_ends_the_link_after_what_came_before() {
         (vec![0xb0, 3, 0, 9, 0], "UNSUBACK has 1 bytes behind its last field"),
         (vec![0x40, 2, 0, 8], "PUBACK is for the packet identifier 8"),
         (vec![0x41, 2, 0, 1], "PUBACK has the reserved flags 0b0001"),
-        // What no broker sends to a client that uses QoS 1 at most, or on MQTT 3.1.1.
+        // No broker sends these to a client that uses QoS 1 at most, or on MQTT 3.1.1.
         (vec![0x50, 2, 0, 1], "a packet of type 5"),
         (vec![0xe0, 0], "a DISCONNECT, for which there is no reason"),
         (CONNACK.to_vec(), "a CONNACK, for which there is no reason"),
@@ -143,7 +143,7 @@ async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it()
     let end = tokio::spawn(link.run(Box::new(Panicking), Pulse::new(KEEP_ALIVE), connack, stopped));
     let mut paho = TcpStream::connect(address).await.unwrap();
     assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
-    // What it still writes is taken.
+    // Bytes that it still writes are taken.
     paho.write_all(&AT_MOST_ONCE).await.unwrap();
     match timeout(LIMIT, end).await.expect("in time").unwrap() {
         LinkEnd::Panicked(panic) => assert_eq!(panic, "below the link"),

@@ -10,7 +10,7 @@ pub enum Operation {
     Publish {
         /// The topic name.
         topic: String,
-        /// Whether the broker is to keep the message.
+        /// Asks the broker to keep the message.
         retain: bool,
     },
     /// Subscribe to a topic filter.

@@ -123,7 +123,7 @@ impl ClientOptions {
         problem.map_or(Ok(()), |problem| Err(Error::Settings(format!("the will cannot be used: {problem}"))))
     }
 
-    /// What CONNECT asks for beside the connection.
+    /// The permissions that CONNECT asks for beside the connection itself.
     pub(super) fn asked(&self) -> ConnectAsked {
         ConnectAsked {
             will: self.will.as_ref().map(|will| Operation::publish(&will.message)),

@@ -70,7 +70,7 @@ impl ReasonCode {
         }
     }
 
-    /// Whether a broker of MQTT 3.1.1 says that it does not know the version.
+    /// Returns whether a broker of MQTT 3.1.1 says that it does not know the version.
     pub(crate) fn is_unknown_version(self) -> bool {
         self.version == MqttVersion::V311 && self.code == 1
     }

@@ -101,7 +101,7 @@ async fn ask(
     let unusable = |source| CallerUnknown::Unasked { source };
     let settings = Settings::of_environment(route).await.map_err(unusable)?;
     let config = settings.client(Service::Sts, &region, Some(credentials)).await.map_err(unusable)?;
-    // What failed first is worth more than that the time was over.
+    // The first failure says more than a deadline that has passed.
     let config = config.into_builder().retry_config(RetryConfig::disabled()).build();
     let answer = Client::new(&config).get_caller_identity().send().await.map_err(unknown)?;
     match (answer.account(), answer.arn()) {

@@ -22,7 +22,7 @@ use crate::error::Cause;
 use crate::printable::one_line;
 use crate::region;
 
-/// What the SDK says of a file that it cannot use. The sentences begin so, and show nothing of the file.
+/// The beginnings of the SDK's sentences about a file that it cannot use. They show nothing of the file.
 const UNUSABLE: [&str; 2] = ["missing field `", "failed to load cached Login token: invalid secret key"];
 
 /// The session of a profile.

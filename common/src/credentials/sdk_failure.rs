@@ -86,7 +86,7 @@ fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (d
     successors(Some(error), |&error| error.source())
 }
 
-/// Whether an error, with all of its causes, is of this crate's transport or of the operating system.
+/// Returns whether an error, with all of its causes, is of this crate's transport or of the operating system.
 fn is_ours(error: &(dyn StdError + 'static)) -> bool {
     error.is::<Error>()
         || error.is::<CallFailed>()

@@ -15,8 +15,8 @@ pub struct BrokerLimits {
     pub topic_alias_maximum: Option<u16>,
     /// Whether it keeps retained messages.
     pub retain_available: Option<bool>,
-    /// Whether a topic filter may have wildcards.
+    /// A topic filter may have wildcards.
     pub wildcard_subscriptions: Option<bool>,
-    /// Whether subscriptions may be shared.
+    /// Subscriptions may be shared.
     pub shared_subscriptions: Option<bool>,
 }

@@ -70,7 +70,7 @@ pub(crate) struct Places {
     pub(crate) https_port: u16,
     pub(crate) metadata_port: u16,
     pub(crate) web_identity_token_file: PathBuf,
-    /// What a login leaves behind goes there.
+    /// The files of a login are written there.
     pub(crate) login_cache_directory: PathBuf,
 }
 

@@ -16,7 +16,7 @@ use crate::support::tls::{Answer, http};
 
 const NAMES: [&str; 3] = ["accessKeyId", "secretAccessKey", "sessionToken"];
 
-/// What the login has left behind.
+/// The files of the login.
 fn cached(sandbox: &Sandbox) -> Value {
     serde_json::from_slice(&fs::read(&sandbox.sign_in().cache_file).unwrap()).unwrap()
 }

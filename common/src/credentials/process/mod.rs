@@ -22,7 +22,7 @@ use crate::printable;
 
 /// The longest output that is read, in bytes. Credentials take a few thousand.
 const MAX_OUTPUT: u64 = 64 * 1024;
-/// How much of the end of the error output a message shows, in bytes.
+/// The end of the error output that a message shows, in bytes.
 const STDERR_TAIL: usize = 1024;
 /// How long the rest of the output may take once the command has ended. A process that it has left in the background, such
 /// as an agent, may hold the outputs open for good.

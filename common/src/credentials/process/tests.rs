@@ -162,7 +162,7 @@ async fn within_a_minute(is_true: impl Fn() -> bool) {
     tokio::time::timeout(Duration::from_secs(60), wait).await.expect("within a minute");
 }
 
-/// Whether it is gone, or waits only for its parent to notice its end.
+/// Returns whether the process is gone, or only waits to be reaped.
 fn has_ended(process: Pid) -> bool {
     let state = std::process::Command::new("ps")
         .args(["-o", "stat=", "-p", &process.as_raw_nonzero().to_string()])

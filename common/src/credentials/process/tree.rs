@@ -35,7 +35,7 @@ pub(super) fn kill(child: u32) {
     }
 }
 
-/// One that has ended needs no signal, and one of another user (sudo) takes none.
+/// A process that has ended needs no signal, and one of another user (sudo) takes none.
 fn signal(process: Pid, signal: Signal) {
     if let Err(error) = kill_process(process, signal) {
         log::debug!("process {}: {error}", process.as_raw_nonzero());

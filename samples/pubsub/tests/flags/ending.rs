@@ -1,4 +1,4 @@
-//! How the sample ends: interrupted while it ends already, and with a standard output that takes no more.
+//! The end of the sample: interrupted while it ends already, and with a standard output that takes no more.
 
 use std::io::{BufRead, BufReader};
 use std::time::Duration;

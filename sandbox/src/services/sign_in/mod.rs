@@ -118,7 +118,7 @@ fn lifetime(issuer: &Issuer<'_>) -> SignedDuration {
     issuer.lifetime.min(MAX_LIFETIME)
 }
 
-/// Whether a request is for this service.
+/// Returns whether a request is for this service.
 pub(super) fn is_called(method: &Method, path: &str) -> bool {
     method == Method::POST && path == PATH
 }

@@ -18,9 +18,9 @@ use serde::Deserialize;
 use thiserror::Error;
 
 pub(super) const HEADER: &str = "dpop";
-/// How far the time of a proof may be off, as with signatures.
+/// The tolerance for the time of a proof, as with signatures.
 const TOLERANCE: SignedDuration = SignedDuration::from_mins(5);
-/// How many proofs are remembered.
+/// The number of proofs that are remembered.
 const CAPACITY: usize = 10_000;
 
 /// The private key of a login.

@@ -26,7 +26,7 @@ pub(super) fn perform(
     Ok(Done { operation: OPERATION, result, outcome: CredentialOutcome::Answered })
 }
 
-/// Who has signed a call.
+/// The signer of a call.
 pub(super) fn caller(
     verifier: &Verifier,
     request: &ServiceRequest<'_>,

@@ -63,12 +63,12 @@ pub(crate) struct CallSigner {
     pub(crate) service: String,
     pub(crate) host: String,
     pub(crate) time: Timestamp,
-    /// What is sent, and signed.
+    /// The body that is sent, and signed.
     pub(crate) body: String,
 }
 
 impl CallSigner {
-    /// What is signed unless a test changes it.
+    /// The body that is signed unless a test changes it.
     pub(crate) const BODY: &str = "Action=GetCallerIdentity&Version=2011-06-15";
 
     /// One that the sandbox accepts.

@@ -295,6 +295,20 @@ fn a_login_that_has_ended_is_refused() {
     refuses(empty, &["AWS_LOGIN_CACHE_DIRECTORY is set but empty"], &[]);
 }
 
+#[test]
+fn a_role_is_assumed_with_a_login() {
+    let sandbox = Sandbox::start().unwrap();
+    let (session, sts) = (&sandbox.sign_in().login_session, sandbox.sts());
+    let role = format!("role_arn = {}\nrole_session_name = by-login", sts.role_arn);
+    for config in [
+        format!("[default]\n{role}\nsource_profile = me\n[profile me]\nlogin_session = {session}\n"),
+        format!("[default]\n{role}\nsource_profile = default\nlogin_session = {session}\n"),
+    ] {
+        let sample = with_config(with_login(&sandbox, |_| ()), &config);
+        connects(&sandbox, CredentialEndpoint::Sts, sample.env("AWS_ENDPOINT_URL_STS", &sts.endpoint), &[]);
+    }
+}
+
 /// The first line that a proxy is sent, for a host that cannot be reached.
 fn asked_of_proxy(sample: Sample) -> String {
     let proxy = TcpListener::bind("127.0.0.1:0").unwrap();

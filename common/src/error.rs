@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{Operation, ReasonCode};
+use crate::client::{ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 use crate::outgoing::LineError;
 use crate::printable::one_line;
@@ -352,16 +352,6 @@ pub enum AuthKind {
         /// The authorizer's name; `None` is the account's default authorizer.
         name: Option<String>,
     },
-}
-
-/// What a CONNECT asks for that a policy has to allow beside the connection.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ConnectAsked {
-    /// To publish the will, if there is one.
-    pub will: Option<Operation>,
-    /// Whether to resume the session of an earlier run.
-    pub session: bool,
 }
 
 /// One step of a connection, from the bottom up.

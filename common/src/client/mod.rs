@@ -53,7 +53,7 @@ use self::driver::{Driver, Shared, Start};
 pub use self::event::Event;
 pub use self::events::Events;
 pub use self::message::{Message, QoS};
-pub use self::operation::Operation;
+pub use self::operation::{ConnectAsked, Operation};
 pub use self::options::ClientOptions;
 use self::outbox::Outbox;
 pub use self::plan::ConnectionPlan;

@@ -50,3 +50,13 @@ impl fmt::Display for Operation {
         }
     }
 }
+
+/// What a CONNECT asks for that a policy has to allow beside the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectAsked {
+    /// To publish the will, if there is one.
+    pub will: Option<Operation>,
+    /// Whether to resume the session of an earlier run.
+    pub session: bool,
+}

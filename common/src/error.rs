@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::client::{BrokerLimit, Operation, ReasonCode};
+use crate::client::{BrokerLimit, ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 use crate::not_mqtt::NotMqtt;
 use crate::outgoing::LineError;
@@ -400,16 +400,6 @@ pub enum AuthKind {
         /// The authorizer's name; `None` is the account's default authorizer.
         name: Option<String>,
     },
-}
-
-/// The permissions that a CONNECT asks for beside `iot:Connect` itself.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct ConnectAsked {
-    /// To publish the will, if there is one.
-    pub will: Option<Operation>,
-    /// Resumes the session of an earlier run.
-    pub session: bool,
 }
 
 /// One step of a connection, from the bottom up.

@@ -108,9 +108,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{BrokerLimit, MqttVersion, Operation, ReasonCode};
+    use crate::client::{BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
     use crate::credentials::CredentialSource;
-    use crate::error::{AuthKind, Cause, ConnectAsked, Layer, UpgradeRefusal};
+    use crate::error::{AuthKind, Cause, Layer, UpgradeRefusal};
     use crate::not_mqtt::NotMqtt;
     use crate::transport::ProxyProblem;
 

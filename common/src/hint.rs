@@ -6,8 +6,8 @@ use std::iter::successors;
 
 use rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 
-use crate::client::{Operation, ReasonCode, store};
-use crate::error::{AuthKind, ConnectAsked, Error, Layer, UpgradeRefusal};
+use crate::client::{ConnectAsked, Operation, ReasonCode, store};
+use crate::error::{AuthKind, Error, Layer, UpgradeRefusal};
 use crate::shortage;
 use crate::transport::proxy;
 use crate::transport::tls::tls_cause;

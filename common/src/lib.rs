@@ -59,7 +59,7 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, ConnectAsked, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;

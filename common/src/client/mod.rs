@@ -59,7 +59,7 @@ pub use self::event::Event;
 pub use self::events::Events;
 pub use self::limits::BrokerLimit;
 pub use self::message::{Message, QoS};
-pub use self::operation::Operation;
+pub use self::operation::{ConnectAsked, Operation};
 pub use self::options::ClientOptions;
 use self::outbox::Outbox;
 pub use self::plan::ConnectionPlan;

@@ -50,3 +50,13 @@ impl fmt::Display for Operation {
         }
     }
 }
+
+/// The permissions that a CONNECT asks for beside `iot:Connect` itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct ConnectAsked {
+    /// To publish the will, if there is one.
+    pub will: Option<Operation>,
+    /// Resumes the session of an earlier run.
+    pub session: bool,
+}

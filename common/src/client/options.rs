@@ -2,10 +2,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::action::message_problem;
-use super::{ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
+use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
-use crate::error::{ConnectAsked, Error};
+use crate::error::Error;
 use crate::timeline::Timelines;
 use crate::transport::{Auth, Dialer, Route};
 

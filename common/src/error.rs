@@ -1,7 +1,6 @@
 //! What can go wrong, in which layer, and what to do about it.
 
 use std::error::Error as StdError;
-use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -9,6 +8,7 @@ use std::time::Duration;
 
 use crate::client::{BrokerLimit, ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
+pub use crate::layer::Layer;
 use crate::not_mqtt::NotMqtt;
 use crate::outgoing::LineError;
 use crate::printable::one_line;
@@ -400,43 +400,6 @@ pub enum AuthKind {
         /// The authorizer's name; `None` is the account's default authorizer.
         name: Option<String>,
     },
-}
-
-/// One step of a connection, from the bottom up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Layer {
-    /// Flags, files, and what follows from them.
-    Settings,
-    /// AWS credentials.
-    Credentials,
-    /// Name resolution.
-    Dns,
-    /// The TCP connection, to the proxy where there is one.
-    Tcp,
-    /// The handshake with a proxy, and TLS with it.
-    Proxy,
-    /// The TLS handshake.
-    Tls,
-    /// The WebSocket upgrade.
-    WebSocket,
-    /// MQTT itself, from CONNECT on.
-    Mqtt,
-}
-
-impl fmt::Display for Layer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Layer::Settings => "settings",
-            Layer::Credentials => "AWS credentials",
-            Layer::Dns => "name resolution",
-            Layer::Tcp => "TCP",
-            Layer::Proxy => "proxy",
-            Layer::Tls => "TLS handshake",
-            Layer::WebSocket => "WebSocket upgrade",
-            Layer::Mqtt => "MQTT CONNACK",
-        })
-    }
 }
 
 impl Error {

@@ -33,6 +33,7 @@ mod failure;
 mod file;
 mod hint;
 mod interrupt;
+mod layer;
 mod logging;
 mod not_mqtt;
 mod outgoing;

@@ -71,7 +71,7 @@ impl Disk {
     }
 }
 
-/// What the message store says next; `None` where there is none.
+/// The next answer of the message store; `None` where there is no store.
 ///
 /// # Panics
 ///

@@ -24,7 +24,7 @@ use crate::printable;
 const MAX_OUTPUT: u64 = 64 * 1024;
 /// The end of the error output that a message shows, in bytes.
 const STDERR_TAIL: usize = 1024;
-/// How long the rest of the output may take once the command has ended. A process that it has left in the background, such
+/// Time for the rest of the output once the command has ended. A process that it has left in the background, such
 /// as an agent, may hold the outputs open for good.
 const REST_TIMEOUT: Duration = Duration::from_secs(2);
 

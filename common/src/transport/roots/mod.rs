@@ -15,7 +15,7 @@ use super::pem::{Foreign, PemFile, Purpose, TRUSTED_CERTIFICATE, Wanted};
 use crate::error::Error;
 use crate::{file, shortage};
 
-/// What the user calls such a file.
+/// The user's name for such a file.
 const WHAT: &str = "CA file";
 
 /// In bytes; the bundles of operating systems take some hundred thousand.

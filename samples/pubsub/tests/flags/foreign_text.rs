@@ -43,7 +43,7 @@ fn a_reason_string_of_disconnect_is_shown_escaped_in_the_log_and_at_the_end() {
     assert!(sandbox.disconnect("test-1", 0x8b, Some(REASON)));
     running.hears(SHOWN);
     running.until("Received on");
-    // What was received may have been before that.
+    // Messages may have been received before that.
     let deadline = Instant::now() + Duration::from_secs(60);
     while !sandbox.disconnect("test-1", 0x87, Some(REASON)) {
         assert!(Instant::now() < deadline, "the client does not come back");

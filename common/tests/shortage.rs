@@ -19,9 +19,13 @@ fn a_lack_of_file_descriptors_is_named_in_each_layer() {
     if env::var_os(IN_CHILD).is_some() {
         return without_descriptors();
     }
-    let mut limited = Command::new("/bin/sh");
-    limited.args(["-c", "ulimit -n 256 && exec \"$@\"", "sh"]).arg(env::current_exe().unwrap());
-    Outcome::of(limited.args(["--exact", NAME, "--nocapture"]).env(IN_CHILD, "1")).succeeded();
+    // The trusted roots are the operating system's, or those of a variable.
+    for variable in [None, Some(("SSL_CERT_FILE", "ca.pem")), Some(("SSL_CERT_DIR", "."))] {
+        let mut limited = Command::new("/bin/sh");
+        limited.args(["-c", "ulimit -n 256 && exec \"$@\"", "sh"]).arg(env::current_exe().unwrap());
+        limited.env_remove("SSL_CERT_FILE").env_remove("SSL_CERT_DIR").envs(variable);
+        Outcome::of(limited.args(["--exact", NAME, "--nocapture"]).env(IN_CHILD, "1")).succeeded();
+    }
 }
 
 fn without_descriptors() {

@@ -102,7 +102,7 @@ impl Roots {
             return Ok(loaded);
         }
         let loaded = match &self.source {
-            Source::System => match variables::roots(|name| env::var_os(name)) {
+            Source::System => match variables::roots(|name| env::var_os(name))? {
                 Some(loaded) => loaded,
                 None => from_system()?,
             },

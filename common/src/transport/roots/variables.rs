@@ -9,13 +9,18 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 
 use super::{Bundle, Loaded, read};
+use crate::error::Error;
 use crate::failure::Failure;
+use crate::shortage;
 
 const CERT_FILE: &str = "SSL_CERT_FILE";
 const CERT_DIR: &str = "SSL_CERT_DIR";
 
 /// The roots that the variables name; `None` where neither is set. A warning names each place without roots.
-pub(super) fn roots(variable: impl Fn(&str) -> Option<OsString>) -> Option<Loaded> {
+///
+/// # Errors
+/// [`Error::File`] when this process may open no more files.
+pub(super) fn roots(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<Loaded>, Error> {
     let file = variable(CERT_FILE).map(PathBuf::from);
     let directories: Vec<_> = variable(CERT_DIR)
         .iter()
@@ -23,12 +28,13 @@ pub(super) fn roots(variable: impl Fn(&str) -> Option<OsString>) -> Option<Loade
         .filter(|directory| !directory.as_os_str().is_empty())
         .collect();
     if file.is_none() && directories.is_empty() {
-        return None;
+        return Ok(None);
     }
     let (mut certificates, mut names, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     let files = file.iter().map(|file| (CERT_FILE, from_file(file)));
     let directories = directories.iter().map(|directory| (CERT_DIR, from_directory(directory)));
-    for (name, (found, problem)) in files.chain(directories) {
+    for (name, read) in files.chain(directories) {
+        let (found, problem) = read?;
         if !found.is_empty() {
             certificates.extend(found);
             names.push(name);
@@ -46,37 +52,47 @@ pub(super) fn roots(variable: impl Fn(&str) -> Option<OsString>) -> Option<Loade
         log::warn!("{problem}; trusting the roots of {}", loaded.from);
     }
     loaded.problems = problems;
-    Some(loaded)
+    Ok(Some(loaded))
 }
 
-/// The certificates of a file, and a complaint: damaged ones are left out, as OpenSSL does.
-fn from_file(path: &Path) -> (Vec<CertificateDer<'static>>, Option<String>) {
+/// Certificates, and a complaint about those that cannot be used.
+type Found = (Vec<CertificateDer<'static>>, Option<String>);
+
+/// The certificates of a file: damaged ones are left out, as OpenSSL does.
+fn from_file(path: &Path) -> Result<Found, Error> {
     match read(path) {
-        Ok(Bundle { certificates, damage }) => (certificates, damage.map(|damage| damage.to_string())),
-        Err(_) if path.as_os_str().is_empty() => (Vec::new(), Some("it is set and empty".to_owned())),
-        Err(error) => (Vec::new(), Some(Failure::from(error).chain())),
+        Ok(Bundle { certificates, damage }) => Ok((certificates, damage.map(|damage| damage.to_string()))),
+        // Other roots than the file's would trust other servers.
+        Err(error) if error.shortage().is_some() => Err(error),
+        Err(_) if path.as_os_str().is_empty() => Ok((Vec::new(), Some("it is set and empty".to_owned()))),
+        Err(error) => Ok((Vec::new(), Some(Failure::from(error).chain()))),
     }
 }
 
 /// The certificates of all files of a directory, whatever their names.
-fn from_directory(directory: &Path) -> (Vec<CertificateDer<'static>>, Option<String>) {
+fn from_directory(directory: &Path) -> Result<Found, Error> {
     let name = directory.display();
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) => return (Vec::new(), Some(format!("cannot read the directory {name}: {error}"))),
+        Err(source) if shortage::of(&source).is_some() => {
+            return Err(Error::File {
+                what: "directory of CA certificates",
+                path: directory.to_owned(),
+                source,
+            });
+        }
+        Err(error) => return Ok((Vec::new(), Some(format!("cannot read the directory {name}: {error}")))),
     };
-    let files = entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file());
-    let certificates: Vec<_> = files
-        .flat_map(|path| {
-            let (certificates, problem) = from_file(&path);
-            if let Some(problem) = problem {
-                log::debug!("{CERT_DIR}: {problem}");
-            }
-            certificates
-        })
-        .collect();
+    let mut certificates = Vec::new();
+    for path in entries.filter_map(Result::ok).map(|entry| entry.path()).filter(|path| path.is_file()) {
+        let (found, problem) = from_file(&path)?;
+        if let Some(problem) = problem {
+            log::debug!("{CERT_DIR}: {problem}");
+        }
+        certificates.extend(found);
+    }
     let problem = certificates.is_empty().then(|| format!("no file of {name} holds a CA certificate"));
-    (certificates, problem)
+    Ok((certificates, problem))
 }
 
 #[cfg(test)]
@@ -89,7 +105,7 @@ mod tests {
         let variable = |name: &str| {
             variables.iter().find(|(set, _)| *set == name).map(|(_, path)| path.as_os_str().to_owned())
         };
-        let Loaded { store, from, problems } = roots(variable).expect("a variable is set");
+        let Loaded { store, from, problems } = roots(variable).unwrap().expect("a variable is set");
         TrustStore { source: from, roots: store.len(), problems }
     }
 
@@ -117,8 +133,8 @@ mod tests {
             .unwrap();
         let partly = with(&[(CERT_FILE, &file)]);
         assert_eq!((partly.roots, partly.problems.len()), (1, 1), "{partly:?}");
-        assert!(roots(|_| None).is_none());
-        assert!(roots(|name| (name == CERT_DIR).then(OsString::new)).is_none());
+        assert!(roots(|_| None).unwrap().is_none());
+        assert!(roots(|name| (name == CERT_DIR).then(OsString::new)).unwrap().is_none());
     }
 
     #[test]

@@ -145,14 +145,18 @@ async fn attempt(
     let (sender, connack) = oneshot::channel();
     let pulse = Pulse::new(options.keep_alive);
     let mut link = RunningLink::start(|stop| link.run(stream, pulse, sender, stop));
-    let connected = Guard::connect(create, connect, socket).await;
-    // Asked before the link gives its descriptors back: the MQTT library calls a shortage a general failure.
-    let shortage = connected.as_ref().err().and_then(|_| shortage::now());
-    let (guard, connack) = match (connected, connack.await) {
-        (Ok(guard), Ok(connack)) => (guard, connack),
-        (outcome, connack) => {
-            return Err(refusal(options, connack.ok(), link.end().await, shortage, outcome.err()));
+    let guard = match Guard::connect(create, connect, socket).await {
+        Ok(guard) => guard,
+        Err(error) => {
+            // Before the link gives its descriptors back: the MQTT library calls a shortage a general failure.
+            let shortage = shortage::now();
+            let end = link.end().await;
+            // The link has ended, so the CONNACK is there or never comes.
+            return Err(refusal(options, connack.await.ok(), end, shortage, Some(error)));
         }
+    };
+    let Ok(connack) = connack.await else {
+        return Err(refusal(options, None, link.end().await, None, None));
     };
     let Connack { session_present, limits, .. } = connack;
     let window =

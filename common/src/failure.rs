@@ -89,11 +89,14 @@ impl fmt::Display for WithHint<'_> {
     }
 }
 
-/// Logs an error with its causes as a warning, and its hint as another: a record of the log is one line.
+/// The target of the client's records, as the module that calls [`warn`] would have it.
+const CLIENT: &str = "common::client";
+
+/// Logs an error of the client with its causes as a warning, and its hint as another: a record of the log is one line.
 pub(crate) fn warn(error: &(dyn StdError + 'static)) {
-    log::warn!("{}", Chain(error));
+    log::warn!(target: CLIENT, "{}", Chain(error));
     if let Some(hint) = Chain(error).hint() {
-        log::warn!("hint: {hint}");
+        log::warn!(target: CLIENT, "hint: {hint}");
     }
 }
 

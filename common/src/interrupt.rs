@@ -1,4 +1,4 @@
-use std::future::Future;
+use std::future::{Future, pending};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -40,7 +40,9 @@ pub async fn until_interrupted_twice<T, E: From<Error>>(
 async fn interruption() -> usize {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     if let Err(error) = interrupted().await {
-        log::warn!("cannot wait for signals: {error}");
+        // A signal then still does what it does by default: it ends the process.
+        log::warn!("cannot handle Ctrl-C: {error}");
+        pending::<()>().await;
     }
     COUNT.fetch_add(1, Ordering::Relaxed) + 1
 }

@@ -1,8 +1,10 @@
-use std::env;
+use std::io::{self, Write};
+use std::{env, panic};
 
 use env_logger::{Builder, DEFAULT_FILTER_ENV, Env, Logger, Target};
 use log::{LevelFilter, Log, Metadata, Record};
 
+use crate::panics;
 use crate::printable::one_line;
 
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
@@ -17,6 +19,20 @@ const CAPS: [(&str, LevelFilter); 3] = [
     ("paho_mqtt", LevelFilter::Info),
 ];
 
+/// Shows a panic on one line and escaped, as everything else; with `RUST_BACKTRACE` as the standard library does.
+fn tame_panics() {
+    let default = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        if env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
+            return default(panic);
+        }
+        let message = panics::message(panic.payload());
+        let place = panic.location().map(|place| format!(" at {place}")).unwrap_or_default();
+        // There is no other place to report it.
+        let _ = writeln!(io::stderr(), "panicked{place}: {message}");
+    }));
+}
+
 /// Starts logging to stderr: warnings by default, this project's steps with `verbose`. `RUST_LOG` overrides both
 /// (<https://docs.rs/env_logger>), except that nothing makes secrets show.
 pub(crate) fn start(filter: &str) {
@@ -27,6 +43,7 @@ pub(crate) fn start(filter: &str) {
     }
     let logger = builder.target(Target::Stderr).format_target(true).build();
     let level = logger.filter();
+    tame_panics();
     // A second start, in a test, keeps the first logger.
     if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
         log::set_max_level(level);
@@ -62,7 +79,7 @@ fn cap(target: &str) -> LevelFilter {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Read};
+    use std::io::Read;
 
     use log::Level;
 

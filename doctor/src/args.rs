@@ -7,7 +7,7 @@ use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use common::args::{
     ArgsError, ConnectionArgs, CustomAuthArgs, MutualTlsArgs, OutputArgs, Pkcs11Args, Pkcs12Args, SigV4Args,
-    WindowsStoreArgs, parse_echo_topic,
+    WindowsStoreArgs, escaped, parse_echo_topic,
 };
 use common::{Auth, Endpoint, Error};
 
@@ -93,7 +93,9 @@ fn parse_with<A: Args>(
     for id in &strangers {
         command = command.mut_arg(id, |argument| argument.hide(true));
     }
-    let matches = command.try_get_matches_from_mut(words).unwrap_or_else(|error| error.exit());
+    let matches = command.try_get_matches_from_mut(&words).unwrap_or_else(|error| {
+        command.try_get_matches_from_mut(escaped(&words)).err().unwrap_or(error).exit()
+    });
     for id in strangers {
         if matches.value_source(id) == Some(ValueSource::CommandLine) {
             let flag = id.replace('_', "-");

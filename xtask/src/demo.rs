@@ -145,7 +145,13 @@ fn watch(command: &mut Command) -> Result<Outcome> {
     });
     loop {
         match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(line) => print::line(format!("    {line}"))?,
+            Ok(line) => {
+                if let Err(error) = print::line(format!("    {line}")) {
+                    child.kill()?;
+                    child.wait()?;
+                    return Err(error);
+                }
+            }
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 child.kill()?;

@@ -1,5 +1,8 @@
+use std::env;
+use std::ffi::OsStr;
 use std::fmt;
 
+use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::error::Error;
@@ -25,6 +28,21 @@ impl ArgsError {
             ArgsError::Failed(error) => error,
         }
     }
+}
+
+/// Reads the command line. Wrong usage, `--help` and `--version` end the process, as with [`Parser::parse`]; an error shows
+/// the words of the command line escaped.
+#[must_use]
+pub fn parse<P: Parser>() -> P {
+    P::try_parse().unwrap_or_else(|error| {
+        let words: Vec<_> = env::args_os().collect();
+        P::try_parse_from(escaped(&words)).err().unwrap_or(error).exit()
+    })
+}
+
+/// Words of a command line that are safe to be quoted in an error.
+pub fn escaped(words: &[impl AsRef<OsStr>]) -> Vec<String> {
+    words.iter().map(|word| one_line(&word.as_ref().to_string_lossy())).collect()
 }
 
 /// Flags that do not fit together: `error.exit()` shows it and ends the process with code 2.

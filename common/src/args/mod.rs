@@ -32,7 +32,7 @@ pub use self::cognito::CognitoArgs;
 pub use self::connection::ConnectionArgs;
 pub use self::custom_auth::CustomAuthArgs;
 pub use self::device_or_iam::DeviceOrIamArgs;
-pub use self::error::ArgsError;
+pub use self::error::{ArgsError, escaped, parse};
 pub use self::mutual_tls::MutualTlsArgs;
 pub use self::output::{Output, OutputArgs, Verbosity};
 pub use self::patient_connection::PatientConnectionArgs;

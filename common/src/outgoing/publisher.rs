@@ -129,7 +129,8 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::disconnect`], and `tell`'s.
+    /// Those of [`Client::disconnect`], and `tell`'s; [`Error::Undelivered`] for a message that the client, whose queue was
+    /// full, has not taken over.
     pub async fn disconnect(
         &mut self,
         mut tell: impl FnMut(&Traffic) -> Result<(), Error>,
@@ -142,13 +143,17 @@ impl Publisher {
                 }
             }
         };
+        let mut not_taken = 0;
         let mut ended = pin!(self.client.clone().disconnect());
         let outcome = loop {
             flush(&mut self.traffic);
             // Why a message is not delivered any more is the error of the disconnect.
             let _ = tokio::select! {
                 biased;
-                Some(taken) = self.handing_over.next() => self.taken(taken),
+                Some(taken) = self.handing_over.next() => {
+                    not_taken += usize::from(taken.is_err());
+                    self.taken(taken)
+                }
                 Some((number, delivery)) = self.deliveries.next() => self.delivered(number, delivery),
                 Some(event) = self.events.next() => self.happened(Some(event)),
                 outcome = &mut ended => break outcome,
@@ -159,6 +164,10 @@ impl Publisher {
             self.unacknowledged.extract_if(.., |_, entry| entry.acknowledged).collect();
         acknowledged.into_iter().for_each(|(_, entry)| self.published(entry));
         flush(&mut self.traffic);
+        not_taken += self.handing_over.len();
+        if outcome.is_ok() && not_taken > 0 {
+            return Err(Error::Undelivered { target: self.client.target(), messages: not_taken });
+        }
         outcome.and(told)
     }
 
@@ -309,4 +318,42 @@ fn shown(message: &Message) -> String {
     const LENGTH: usize = 60;
     let payload: String = String::from_utf8_lossy(&message.payload).chars().take(LENGTH).collect();
     one_line(&format!("{}: {payload}", message.topic))
+}
+
+#[cfg(test)]
+mod tests {
+    use sandbox::Sandbox;
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::client::ClientOptions;
+    use crate::endpoint::Endpoint;
+    use crate::transport::{Auth, Identity, Roots};
+
+    #[tokio::test]
+    async fn a_message_that_a_full_queue_has_not_taken_is_undelivered_at_the_end() {
+        let mut sandbox = Sandbox::start().unwrap();
+        let store = tempfile::tempdir().unwrap();
+        let device = sandbox.device();
+        let identity = Identity::from_pem_files(&device.cert_file, &device.key_file).unwrap();
+        let endpoint = Endpoint::parse(sandbox.endpoint()).unwrap().with_port(sandbox.mqtt_port());
+        let roots = Roots::from_file(sandbox.ca_file());
+        let mut options = ClientOptions::new(endpoint, Auth::MutualTls(identity), roots, "test-1").unwrap();
+        // The stored message is not lost; the one behind it is.
+        options.persistence = Some(store.path().to_owned());
+        options.queue.messages = 1;
+        options.shutdown_timeout = Duration::ZERO;
+        let (client, events) = Client::connect(options).await.unwrap();
+        sandbox.stop();
+        let messages = Messages::numbered(Message::new("test/topic", ""), "hi", None, Duration::ZERO);
+        let mut publisher = Publisher::new(messages, &client, events);
+        while publisher.count < 2 || publisher.handing_over.is_empty() {
+            assert!(
+                timeout(Duration::from_millis(10), publisher.next()).await.is_err(),
+                "nothing is published"
+            );
+        }
+        let error = publisher.disconnect(|_| Ok(())).await.unwrap_err();
+        assert!(matches!(error, Error::Undelivered { messages: 1, .. }), "{error:?}");
+    }
 }

@@ -8,7 +8,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{ArgsError, CognitoArgs, ConnectionArgs, OutputArgs, RegionArgs};
+use common::args::{ArgsError, CognitoArgs, ConnectionArgs, OutputArgs, RegionArgs, parse};
 use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket with the credentials of an Amazon Cognito identity, and disconnects.
@@ -27,7 +27,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 

@@ -8,7 +8,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{ArgsError, ConnectionArgs, CustomAuthArgs, OutputArgs};
+use common::args::{ArgsError, ConnectionArgs, CustomAuthArgs, OutputArgs, parse};
 use common::{Client, Failure, until_interrupted};
 
 /// Connects with what a custom authorizer asks for, and disconnects.
@@ -25,7 +25,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 

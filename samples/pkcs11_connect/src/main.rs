@@ -8,7 +8,7 @@
 use std::io::{self, Write};
 
 use clap::Parser;
-use common::args::{ConnectionArgs, OutputArgs, Pkcs11Args};
+use common::args::{ConnectionArgs, OutputArgs, Pkcs11Args, parse};
 use common::{Client, Error, Failure, until_interrupted};
 
 /// Connects by mutual TLS with a private key that stays on a PKCS#11 token, and disconnects.
@@ -25,7 +25,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
     let pkcs11 = args.pkcs11.settings().unwrap_or_else(|usage| usage.exit());

@@ -9,7 +9,7 @@ use std::io;
 
 use clap::Parser;
 use common::args::{
-    ArgsError, MutualTlsArgs, OutputArgs, PatientConnectionArgs, PublishArgs, SessionArgs, SessionName,
+    ArgsError, MutualTlsArgs, OutputArgs, PatientConnectionArgs, PublishArgs, SessionArgs, SessionName, parse,
 };
 use common::{Failure, Progress, Publisher, QoS, until_interrupted, until_interrupted_twice};
 
@@ -31,7 +31,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 
@@ -65,9 +65,7 @@ async fn main() -> Result<(), Failure> {
 
     // Waits for acknowledgements, unless Ctrl-C comes a second time.
     let ended = until_interrupted_twice(publisher.disconnect(|traffic| out.traffic(traffic))).await;
-    if ended.is_ok() {
-        out.disconnected()?;
-    }
+    let ended = ended.and_then(|()| out.disconnected());
     // Ctrl-C is a failure only if messages that --count asks for are missing.
     publisher.outcome(outcome, ended)
 }

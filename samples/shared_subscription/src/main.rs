@@ -8,7 +8,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{MutualTlsArgs, OutputArgs, PatientConnectionArgs, SharedArgs};
+use common::args::{MutualTlsArgs, OutputArgs, PatientConnectionArgs, SharedArgs, parse};
 use common::{Failure, Messages, QoS, until_interrupted, until_interrupted_twice};
 
 /// Publishes to a topic over mutual TLS with one client, and receives with two that share the subscription.
@@ -27,7 +27,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 
@@ -71,14 +71,15 @@ async fn main() -> Result<(), Failure> {
     let outcome = session.await;
 
     let [first, second, third] = [&publisher, &one, &two].map(|client| client.clone().disconnect());
-    let ended = until_interrupted_twice(async { tokio::try_join!(first, second, third) }).await;
-    if ended.is_ok() {
-        for client in [&publisher, &one, &two] {
-            out.of(client)?.disconnected()?;
-        }
+    let ended = until_interrupted_twice(async {
+        let (first, second, third) = tokio::join!(first, second, third);
+        first.and(second).and(third)
+    });
+    let mut ended = ended.await;
+    for client in [&publisher, &one, &two] {
+        ended = ended.and_then(|()| out.of(client)?.disconnected());
     }
     // Ctrl-C is a failure only if messages that --count asks for are missing.
     messages.outcome(outcome)?;
-    ended?;
-    Ok(())
+    Ok(ended?)
 }

@@ -8,7 +8,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{ArgsError, ConnectionArgs, OutputArgs, SigV4Args};
+use common::args::{ArgsError, ConnectionArgs, OutputArgs, SigV4Args, parse};
 use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket, signed with AWS credentials (SigV4), and disconnects.
@@ -25,7 +25,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 

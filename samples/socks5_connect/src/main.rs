@@ -9,8 +9,8 @@ use std::io;
 use std::time::Duration;
 
 use clap::Parser;
-use common::args::{ArgsError, ConnectionArgs, DeviceOrIamArgs, OutputArgs};
-use common::{Client, Failure, Message, ProxyScheme, QoS, until_interrupted};
+use common::args::{ArgsError, ConnectionArgs, DeviceOrIamArgs, OutputArgs, parse};
+use common::{Client, Failure, Message, ProxyScheme, QoS, until_interrupted, until_interrupted_twice};
 
 const TOPIC: &str = "test/topic";
 
@@ -28,7 +28,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 
@@ -53,7 +53,8 @@ async fn main() -> Result<(), Failure> {
     });
     let outcome = session.await;
 
-    client.disconnect().await?;
-    out.disconnected()?;
-    outcome
+    let ended = until_interrupted_twice(client.disconnect()).await;
+    let ended = ended.and_then(|()| out.disconnected());
+    outcome?;
+    Ok(ended?)
 }

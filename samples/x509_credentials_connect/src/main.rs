@@ -10,7 +10,7 @@
 use std::io;
 
 use clap::Parser;
-use common::args::{ArgsError, ConnectionArgs, OutputArgs, RegionArgs, X509CredentialsArgs};
+use common::args::{ArgsError, ConnectionArgs, OutputArgs, RegionArgs, X509CredentialsArgs, parse};
 use common::{Client, Failure, until_interrupted};
 
 /// Connects over WebSocket with credentials that a client certificate was traded for, and disconnects.
@@ -29,7 +29,7 @@ struct Args {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let args = Args::parse();
+    let args: Args = parse();
     args.output.start_logging();
     let mut out = args.output.to(io::stdout());
 

@@ -70,3 +70,10 @@ fn a_prompt_shows_the_file_name_escaped() {
     let sample = sample.args([OsStr::new("--key"), key.as_os_str()]);
     sample.answer(r"a\u{1b}[2Jdevice.key: ", ProtectedKey::PASSWORD).succeeded();
 }
+
+#[test]
+fn a_word_of_the_command_line_is_quoted_escaped() {
+    let outcome = Sample::new(BINARY).args(["--endpoint", "a\x1b[2J\nerror: forged", "--cert", "c"]).run();
+    let outcome = outcome.failed(2, &[r"a\u{1b}[2J\nerror: forged"]);
+    assert!(!outcome.stderr.contains('\x1b'), "{outcome:?}");
+}

@@ -1,5 +1,5 @@
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 
 /// A server that says what it is told to, whatever it hears: one that no real program would be.
@@ -53,9 +53,9 @@ fn say(mut client: TcpStream, answers: &[Vec<u8>], then: Then) {
             return;
         }
     }
-    // To close with something unread would break the connection off.
-    if answers.is_empty() && !matches!(client.read(&mut heard), Ok(1..)) {
+    if then == Then::Closes && client.shutdown(Shutdown::Write).is_err() {
         return;
     }
-    while then == Then::Hangs && matches!(client.read(&mut heard), Ok(1..)) {}
+    // To close with something unread would reset the connection.
+    while matches!(client.read(&mut heard), Ok(1..)) {}
 }

@@ -12,8 +12,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_lc_rs::digest;
+use aws_runtime::fs_util::{Os, home_dir};
 use aws_sdk_signin::error::ProvideErrorMetadata;
 use aws_sdk_signin::operation::create_o_auth2_token::CreateOAuth2TokenError;
+use aws_types::os_shim_internal::Env;
 use serde_json::Value;
 
 use super::sdk_failure;
@@ -55,7 +57,7 @@ impl Login {
         let cached = self.cached().map_err(|source| self.invalid(source))?;
         let known = [cached["signInRegion"].as_str(), self.region.as_deref()];
         let region = known.into_iter().flatten().find(|name| region::is_name(name)).unwrap_or(region);
-        let provider = settings.login(&self.session, region)?;
+        let provider = settings.login(&self.session, region).await?;
         provider.provide_credentials().await.map_err(|error| match unusable(&error) {
             Some(reason) => self.invalid(reason.into()).into(),
             None => sdk_failure::of(error),
@@ -69,7 +71,10 @@ impl Login {
                 return Err("AWS_LOGIN_CACHE_DIRECTORY is set but empty: unset it".into());
             }
             Some(directory) => PathBuf::from(directory),
-            None => env::home_dir().ok_or("there is no home directory")?.join(".aws/login/cache"),
+            None => {
+                let home = home_dir(&Env::real(), Os::real()).ok_or("there is no home directory")?;
+                PathBuf::from(home).join(".aws/login/cache")
+            }
         };
         let name = hex::encode(digest::digest(&digest::SHA256, self.session.trim().as_bytes()));
         let file = directory.join(name).with_extension("json");

@@ -68,6 +68,18 @@ async fn a_profile() {
 }
 
 #[tokio::test]
+async fn a_configuration_file_that_is_not_utf_8_does_not_end_reconnecting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = profile(folder.path(), None, "");
+    let path = folder.path().join("credentials");
+    std::fs::write(&path, b"# caf\xe9\n").expect("writable");
+    let error = provider(source).resolve().await.expect_err("not UTF-8");
+    assert!(!error.is_permanent());
+    let expected = format!("cannot read the AWS credentials file {}: it is not UTF-8", path.display());
+    assert_eq!(chain(&error), expected);
+}
+
+#[tokio::test]
 async fn half_a_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let source = profile(folder.path(), Some("half"), "[half]\naws_access_key_id = AKID\n");

@@ -296,6 +296,34 @@ fn a_login_that_has_ended_is_refused() {
 }
 
 #[test]
+fn a_login_is_sent_to_no_endpoint_that_is_to_be_ignored() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = || with_login(&sandbox, expire).env("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true");
+    refuses(sample(), &["AWS_ENDPOINT_URL_SIGNIN cannot be ignored", "`aws login`"], &[]);
+    let general = || {
+        sample().without_env("AWS_ENDPOINT_URL_SIGNIN").env("AWS_ENDPOINT_URL", &sandbox.sign_in().endpoint)
+    };
+    refuses(general(), &["AWS_ENDPOINT_URL cannot be ignored"], &[]);
+    refuses(general().env("AWS_ENDPOINT_URL", ""), &["AWS_ENDPOINT_URL is set but empty: unset it"], &[]);
+    assert!(sandbox.credential_requests().is_empty());
+    // The SDK does not look at the general variable then.
+    let own = with_login(&sandbox, expire).env("AWS_ENDPOINT_URL", "");
+    connects(&sandbox, CredentialEndpoint::SignIn, own, &[]);
+}
+
+#[test]
+fn a_login_is_renewed_by_the_settings_of_the_environment() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = || with_login(&sandbox, expire);
+    let fips = sample().env("AWS_USE_FIPS_ENDPOINT", "true");
+    refuses(fips, &["FIPS and custom endpoint are not supported"], &[]);
+    let dual_stack = sample().env("AWS_USE_DUALSTACK_ENDPOINT", "true");
+    refuses(dual_stack, &["Dualstack and custom endpoint are not supported"], &[]);
+    refuses(sample().env("AWS_MAX_ATTEMPTS", "0"), &["AWS_MAX_ATTEMPTS \"0\" is n"], &[]);
+    assert!(sandbox.credential_requests().is_empty());
+}
+
+#[test]
 fn a_role_is_assumed_with_a_login() {
     let sandbox = Sandbox::start().unwrap();
     let (session, sts) = (&sandbox.sign_in().login_session, sandbox.sts());

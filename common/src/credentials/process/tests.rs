@@ -106,6 +106,46 @@ async fn a_command_that_gives_no_credentials_is_told_apart_by_how_it_failed() {
 }
 
 #[tokio::test]
+async fn the_shells_message_about_the_command_is_not_shown() {
+    let long = format!("true {} 'hush", "x".repeat(5000));
+    for command in [
+        "true --password=hun|hush",
+        "/nowhere/hush",
+        "/",
+        "echo hush (",
+        "true < /nowhere/hush",
+        "echo 'hush",
+        &long,
+    ] {
+        let text = causes(&refusal(command).await);
+        assert!(text.contains(" failed (exit status: "), "{command}: {text}");
+        assert!(text.ends_with(": the shell's message is not shown, as it may repeat the command"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+    }
+    let text = causes(&refusal("hush; echo 'the vault is sealed' >&2; exit 3").await);
+    assert!(text.ends_with("failed (exit status: 3): the vault is sealed"), "{text}");
+}
+
+#[test]
+fn a_line_of_the_shell_stays_hidden_where_its_beginning_is_cut_off() {
+    let shells = format!("sh: -c: line 1: `{}hush", "x".repeat(2 * STDERR_TAIL));
+    let own = format!("{}sealed", "x".repeat(2 * STDERR_TAIL));
+    for (text, is_shown) in [(shells.clone(), false), (own, true), (format!("first\n{shells}"), false)] {
+        // At once, and in pieces.
+        for piece in [text.len(), STDERR_TAIL / 3] {
+            let mut tail = Tail::default();
+            for piece in text.as_bytes().chunks(piece) {
+                tail.bytes.extend_from_slice(piece);
+                tail.cut();
+            }
+            let words = tail.into_words();
+            assert!(!words.contains("hush") && !words.contains("xx") || is_shown, "{words}");
+            assert_eq!(words.ends_with("sealed"), is_shown, "{words}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_process_that_is_left_in_the_background_is_not_waited_for() {
     let folder = TempDir::new().expect("a folder");
     let number = folder.path().join("number");

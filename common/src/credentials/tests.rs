@@ -116,9 +116,13 @@ async fn a_profile_that_leads_to_no_credentials_says_why() {
             "credential_source = Vault, which is none of Environment, Ec2",
         ),
         ("web_identity_token_file = /nowhere\n".to_owned(), "has web_identity_token_file but no role_arn"),
-        ("sso_session = x\n".to_owned(), "there is no section [sso-session x]"),
         (
-            "sso_region = us-east-1\n".to_owned(),
+            "sso_session = x\nsso_account_id = 1\nsso_role_name = r\n".to_owned(),
+            "there is no section [sso-session x]",
+        ),
+        ("sso_session = x\n".to_owned(), "the profile \"a\" holds no credentials: "),
+        (
+            "sso_region = us-east-1\nsso_role_name = r\n".to_owned(),
             "is one for IAM Identity Center (SSO), and has no sso_account_id",
         ),
         (

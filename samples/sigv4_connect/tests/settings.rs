@@ -454,6 +454,42 @@ fn a_profile_without_credentials_is_told() {
     );
 }
 
+/// A container's service, as the source of the chain that comes after the profile.
+fn with_container(sandbox: &Sandbox, sample: Sample) -> Sample {
+    let metadata = sandbox.metadata();
+    sample
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_credentials_uri)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &metadata.container_authorization_token)
+}
+
+#[test]
+fn a_profile_with_a_login_for_tokens_alone_is_passed_over() {
+    let sandbox = Sandbox::start().unwrap();
+    let config = format!(
+        "[default]\nsso_session = tokens\n[sso-session tokens]\nsso_region = us-east-1\nsso_start_url = {SSO_URL}\n"
+    );
+    with_container(&sandbox, with_config(sigv4_connect(&sandbox), &config)).run().succeeded();
+}
+
+#[test]
+fn a_credential_source_that_is_absent_ends_the_chain() {
+    let sandbox = Sandbox::start().unwrap();
+    let profile = |source: &str| {
+        let config =
+            format!("[default]\nrole_arn = {}\ncredential_source = {source}\n", sandbox.sts().role_arn);
+        with_config(sigv4_connect(&sandbox), &config)
+    };
+    let container = profile("EcsContainer")
+        .without_env("AWS_EC2_METADATA_DISABLED")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &sandbox.metadata().endpoint);
+    let words = "the profile failed: credential_source: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor";
+    refuses(&sandbox, container, &[words]);
+    let instance = with_container(&sandbox, profile("Ec2InstanceMetadata"));
+    refuses(&sandbox, instance, &["the profile failed: credential_source: IMDS disabled"]);
+    let environment = with_container(&sandbox, profile("Environment"));
+    refuses(&sandbox, environment, &["the profile failed: ", "AWS_ACCESS_KEY_ID"]);
+}
+
 #[test]
 fn an_unknown_permanent_key_is_not_taken_for_an_expired_token() {
     let sandbox = Sandbox::start().unwrap();

@@ -51,7 +51,9 @@ async fn a_role_is_assumed_with_the_credentials_that_the_command_prints() {
     );
     let own =
         format!("[profile dev]\n{endpoint}role_arn = arn:aws:iam::1:role/r\nsource_profile = dev\n{command}");
-    for config in [other, own] {
+    // The SDK passes over half a key, too.
+    let half = format!("{other}aws_access_key_id = AKIASTRAY\n");
+    for config in [other, own, half] {
         let folder = TempDir::new().expect("a folder");
         let provider = dev(folder.path(), &config);
         let (resolved, request) = tokio::join!(provider.resolve(), answer_assume_role(&sts));

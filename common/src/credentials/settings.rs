@@ -49,7 +49,7 @@ impl Service {
 /// A setting that cannot be used. The message names the variable, or the profile and its key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct InvalidSetting(String);
+pub(super) struct InvalidSetting(pub(super) String);
 
 /// The settings of the environment and of one profile. There is no `Debug` form: profiles hold secrets.
 pub(super) struct Settings {
@@ -59,9 +59,9 @@ pub(super) struct Settings {
 }
 
 /// A setting's value, and how a message names it.
-struct Setting {
-    name: String,
-    value: String,
+pub(super) struct Setting {
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 impl Settings {
@@ -237,7 +237,7 @@ impl Settings {
     }
 
     /// A setting of the environment, or else of the profile.
-    fn find(&self, variable: &str, key: &str) -> Result<Option<Setting>, Cause> {
+    pub(super) fn find(&self, variable: &str, key: &str) -> Result<Option<Setting>, Cause> {
         Ok(match environment::variable(variable)? {
             Some(value) => Some(Setting { name: variable.to_owned(), value }),
             None => self.of_profile(key),

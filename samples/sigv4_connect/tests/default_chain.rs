@@ -240,7 +240,8 @@ fn sso() {
         refuses(expired, &["expired", "SSO"], &[&sso.access_token]);
     }
     let none = sample(&session, url_file, &sso.access_token, later);
-    refuses(none, &["there is no valid login", "hint: run `aws sso login`"], &[&sso.access_token]);
+    let words = format!("cannot read {}/.aws/sso/cache/{session_file}.json: ", none.home().display());
+    refuses(none, &["there is no valid login", &words, "hint: run `aws sso login`"], &[&sso.access_token]);
 }
 
 /// A profile made by `aws login`, whose cached login is the sandbox's as `change` makes it.

@@ -434,6 +434,9 @@ fn a_web_identity_token_may_end_with_a_line_feed_and_is_not_empty() {
         sample.env("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())
     };
     sample(&format!("{}\n", token.trim())).run().succeeded();
+    sample(&format!("\u{feff}{}\r\n", token.trim())).run().succeeded();
+    let words = format!("the web identity token {} is larger than 64 KiB", file.path().display());
+    refuses(&sandbox, sample(&"x".repeat(70_000)), &[&words]);
     let words = format!("the web identity token {} is empty", file.path().display());
     refuses(&sandbox, sample("\n"), &[&words]);
 }
@@ -488,6 +491,34 @@ fn a_credential_source_that_is_absent_ends_the_chain() {
     refuses(&sandbox, instance, &["the profile failed: credential_source: IMDS disabled"]);
     let environment = with_container(&sandbox, profile("Environment"));
     refuses(&sandbox, environment, &["the profile failed: ", "AWS_ACCESS_KEY_ID"]);
+}
+
+#[test]
+fn a_role_is_assumed_with_each_credential_source() {
+    let sandbox = Sandbox::start().unwrap();
+    let profile = |source: &str| {
+        let config =
+            format!("[default]\nrole_arn = {}\ncredential_source = {source}\n", sandbox.sts().role_arn);
+        let sample = with_config(sigv4_connect(&sandbox), &config).args(["--profile", "default"]);
+        sample.env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint)
+    };
+    for (sample, source) in [
+        (profile("Environment").credentials(sandbox.credentials()), None),
+        (with_container(&sandbox, profile("EcsContainer")), Some(CredentialEndpoint::Container)),
+        (
+            profile("ec2instancemetadata")
+                .without_env("AWS_EC2_METADATA_DISABLED")
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &sandbox.metadata().endpoint),
+            Some(CredentialEndpoint::InstanceMetadata),
+        ),
+    ] {
+        let before = sandbox.credential_requests().len();
+        hides(&sample.run().succeeded(), &sandbox);
+        let asked: Vec<_> =
+            sandbox.credential_requests().split_off(before).into_iter().map(|one| one.endpoint).collect();
+        assert_eq!(asked.last(), Some(&CredentialEndpoint::Sts));
+        assert!(source.is_none_or(|source| asked.contains(&source)), "{asked:?}");
+    }
 }
 
 #[test]

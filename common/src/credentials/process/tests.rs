@@ -63,11 +63,41 @@ async fn a_role_is_assumed_with_the_credentials_that_the_command_prints() {
     }
 }
 
+#[tokio::test]
+async fn roles_are_assumed_from_the_credentials_on_each_with_its_external_id() {
+    let sts = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let endpoint = format!("endpoint_url = http://{}\n", sts.local_addr().expect("an address"));
+    let role = |name| format!("role_arn = arn:aws:iam::1:role/{name}\nexternal_id = id-of-{name}\n");
+    let config = format!(
+        "[profile dev]\n{endpoint}{}source_profile = middle\n[profile middle]\n{}source_profile = base\n\
+         [profile base]\ncredential_process = printf '%s' '{KEYS}'\n",
+        role("last"),
+        role("first")
+    );
+    let folder = TempDir::new().expect("a folder");
+    let provider = dev(folder.path(), &config);
+    let answers = async { [answer_assume_role(&sts).await, answer_assume_role(&sts).await] };
+    let (resolved, requests) = tokio::join!(provider.resolve(), answers);
+    resolved.expect("assumes the roles");
+    for (request, (key, name)) in requests.iter().zip([("ASIAPRINTED", "first"), ("ASIAROLE", "last")]) {
+        assert!(request.contains(&format!("Credential={key}/")), "{request}");
+        assert!(request.contains(&format!("role%2F{name}&")), "{request}");
+        assert!(request.contains(&format!("ExternalId=id-of-{name}")), "{request}");
+    }
+}
+
 /// Answers one request as AWS STS does; the request.
 async fn answer_assume_role(sts: &TcpListener) -> String {
     let (mut stream, _) = sts.accept().await.expect("accepts");
     let (mut request, mut chunk) = (String::new(), [0; 4096]);
-    while !request.contains("RoleSessionName=") {
+    let is_whole = |request: &str| {
+        let (head, body) = request.split_once("\r\n\r\n")?;
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        Some(body.len() >= length.unwrap_or(0_usize))
+    };
+    while is_whole(&request) != Some(true) {
         let length = stream.read(&mut chunk).await.expect("reads");
         assert_ne!(length, 0, "the request ends: {request}");
         request.push_str(&String::from_utf8_lossy(&chunk[..length]));

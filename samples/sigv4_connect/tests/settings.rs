@@ -522,6 +522,27 @@ fn a_role_is_assumed_with_each_credential_source() {
 }
 
 #[test]
+fn a_damaged_mode_of_the_metadata_service_is_named_where_it_is_set() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample =
+        |config: &str| with_config(sigv4_connect(&sandbox), config).without_env("AWS_EC2_METADATA_DISABLED");
+    let of_profile = sample("[default]\nec2_metadata_service_endpoint_mode = IPv5\n");
+    let words =
+        "ec2_metadata_service_endpoint_mode of the profile \"default\" \"IPv5\" is neither IPv4 nor IPv6";
+    refuses(&sandbox, of_profile, &[words]);
+    let variable = sample("").env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5");
+    refuses(&sandbox, variable, &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE \"IPv5\" is neither"]);
+}
+
+#[test]
+fn half_a_key_in_the_environment_is_a_source_that_fails() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = sigv4_connect(&sandbox).env("AWS_ACCESS_KEY_ID", "AKIAHALF");
+    let words = "the environment failed: AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not";
+    refuses(&sandbox, sample, &[words, "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and"]);
+}
+
+#[test]
 fn an_unknown_permanent_key_is_not_taken_for_an_expired_token() {
     let sandbox = Sandbox::start().unwrap();
     let sample = |id: &str| {

@@ -100,22 +100,24 @@ async fn ask(
 ) -> Result<CallerIdentity, CallerUnknown> {
     let unusable = |source| CallerUnknown::Unasked { source };
     let settings = Settings::of_environment(route).await.map_err(unusable)?;
+    let token = credentials.session_token().unwrap_or_default().to_owned();
     let config = settings.client(Service::Sts, &region, Some(credentials)).await.map_err(unusable)?;
     // The first failure says more than a deadline that has passed.
     let config = config.into_builder().retry_config(RetryConfig::disabled()).build();
-    let answer = Client::new(&config).get_caller_identity().send().await.map_err(unknown)?;
+    let answer =
+        Client::new(&config).get_caller_identity().send().await.map_err(|error| unknown(error, &token))?;
     match (answer.account(), answer.arn()) {
         (Some(account), Some(arn)) => Ok(CallerIdentity { account: account.to_owned(), arn: arn.to_owned() }),
         _ => Err(CallerUnknown::Unanswered { source: "the answer names nobody".into() }),
     }
 }
 
-fn unknown<E>(error: SdkError<E>) -> CallerUnknown
+fn unknown<E>(error: SdkError<E>, session_token: &str) -> CallerUnknown
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let Some(refusal) = Refusal::of(&error) else {
-        return CallerUnknown::Unanswered { source: sdk_failure::of_call(error) };
+    let Some(refusal) = Refusal::of(&error, &[session_token]) else {
+        return CallerUnknown::Unanswered { source: sdk_failure::of_call(error, &[session_token]) };
     };
     match fault(&refusal) {
         Some(fault) => CallerUnknown::Refused { fault, source: refusal.into() },

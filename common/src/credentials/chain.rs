@@ -30,12 +30,13 @@ pub(crate) enum Link {
 /// # Errors
 /// [`LinkFailed`] for the one that is set up but has none, [`NothingSetUp`] where there is no such source.
 pub(super) async fn resolve(region: &str, route: &Route) -> Result<Credentials, Cause> {
-    if let Some(credentials) = environment::credentials()? {
+    let failed = |link, error: Cause| -> Cause { LinkFailed { link, error }.into() };
+    let of_environment = environment::credentials().map_err(|error| failed(Link::Environment, error))?;
+    if let Some(credentials) = of_environment {
         return Ok(told(Link::Environment, credentials));
     }
     let mut passed_over = vec![(Link::Environment, environment::not_set())];
     let named_profile = environment::variable("AWS_PROFILE")?;
-    let failed = |link, error: Cause| -> Cause { LinkFailed { link, error }.into() };
     let (settings, mut links) = match config_files::find(None, None) {
         Ok(files) => {
             let settings = Settings::of(files, None, route).await;

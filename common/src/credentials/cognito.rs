@@ -4,6 +4,7 @@
 //! (<https://docs.aws.amazon.com/cognito/latest/developerguide/authentication-flow.html>).
 
 use std::collections::HashMap;
+use std::error::Error as StdError;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentity::Client;
+use aws_sdk_cognitoidentity::error::{ProvideErrorMetadata, SdkError};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -95,7 +97,7 @@ impl CognitoIdentity {
             .set_logins(self.exposed_logins())
             .send()
             .await
-            .map_err(sdk_failure::of_call)?;
+            .map_err(|error| self.failure(error))?;
         let given = answer.credentials().ok_or("the answer holds no credentials")?;
         let part = |name: &str, value: Option<&str>| {
             value.map(ToOwned::to_owned).ok_or_else(|| format!("the answer's credentials have no {name}"))
@@ -117,10 +119,18 @@ impl CognitoIdentity {
     async fn ask_pool(&self, client: &Client) -> Result<CognitoId, Cause> {
         let pool = self.origin.id.as_str();
         let request = client.get_id().identity_pool_id(pool).set_logins(self.exposed_logins());
-        let answer = request.send().await.map_err(sdk_failure::of_call)?;
+        let answer = request.send().await.map_err(|error| self.failure(error))?;
         let id: CognitoId = answer.identity_id().ok_or("the answer holds no identity ID")?.parse()?;
         log::info!("the identity pool {pool} gave the identity {id}");
         Ok(id)
+    }
+
+    fn failure<E>(&self, error: SdkError<E>) -> Cause
+    where
+        E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
+    {
+        let tokens: Vec<_> = self.logins.values().map(ExposeSecret::expose_secret).collect();
+        sdk_failure::of_call(error, &tokens)
     }
 
     fn exposed_logins(&self) -> Option<HashMap<String, String>> {

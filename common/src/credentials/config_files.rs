@@ -1,8 +1,7 @@
-//! The paths of the AWS configuration files.
+//! The AWS configuration files.
 //!
 //! The SDK takes a default file that it cannot read, or that is not UTF-8, for an empty one; here it is an error.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +11,11 @@ use aws_types::os_shim_internal::Env;
 
 use super::environment;
 use crate::error::{Cause, Error};
+use crate::failure::Chain;
+use crate::file;
+
+/// The longest file that is read, in bytes.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// One of the two files: what messages call it, the variable that names another, and where it usually is.
 struct File {
@@ -36,47 +40,85 @@ const CREDENTIALS: File = File {
 
 /// The files that exist: those that were named, and the usual ones in place of what was not.
 ///
+/// A usual file that cannot be read is left out with a warning where the other file was named: all may be in that one.
+///
 /// # Errors
-/// [`Error::File`] for a file that cannot be read, [`Error::Settings`] for one that is not UTF-8 and for a variable that
-/// cannot be used.
+/// [`Error::File`] for a file that cannot be read or is not UTF-8, [`Error::Settings`] for a variable that cannot be
+/// used.
 pub(super) fn find(config: Option<&Path>, credentials: Option<&Path>) -> Result<EnvConfigFiles, Error> {
     let mut files = EnvConfigFiles::builder();
-    let mut found = false;
-    for (file, named) in [(CONFIG, config), (CREDENTIALS, credentials)] {
-        let path = match named {
-            Some(path) => Some(path.to_owned()),
+    let (mut found, mut found_named, mut left_out) = (false, false, None);
+    for (file, flag) in [(CONFIG, config), (CREDENTIALS, credentials)] {
+        let (path, is_named) = match flag {
+            Some(path) => (Some(path.to_owned()), true),
             None => file.path().map_err(|error| Error::Settings(error.to_string()))?,
         };
         let Some(path) = path else { continue };
-        match fs::read(&path) {
-            Ok(content) if std::str::from_utf8(&content).is_ok() => {
-                files = files.with_file(file.kind, path);
+        match file.read(&path) {
+            Ok(text) => {
+                files = match text {
+                    Text::InFile => files.with_file(file.kind, path),
+                    Text::Decoded(text) => files.with_contents(file.kind, text),
+                };
                 found = true;
+                found_named |= is_named;
             }
-            Ok(_) => {
-                let path = path.display();
-                return Err(Error::Settings(format!("the {} {path} is not UTF-8", file.what)));
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound && named.is_none() => {}
-            Err(source) => return Err(Error::File { what: file.what, path, source }),
+            Err(Error::File { source, .. }) if flag.is_none() && is_missing(&source) => {}
+            Err(error) if !is_named => left_out = left_out.or(Some(error)),
+            Err(error) => return Err(error),
         }
+    }
+    match left_out {
+        Some(error) if found_named => log::warn!("an AWS configuration file is left out: {}", Chain(&error)),
+        Some(error) => return Err(error),
+        None => {}
     }
     // The SDK asks for one at least.
     Ok(if found { files } else { files.with_contents(EnvConfigFileKind::Config, "") }.build())
 }
 
+/// The text of a file.
+enum Text {
+    /// The SDK can read it there, and names the path in its messages.
+    InFile,
+    /// The SDK does not know the byte order mark, and a pipe is read once.
+    Decoded(String),
+}
+
+/// Returns whether there is no such file; the home directory of a service may be `/dev/null`.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
 impl File {
-    /// Where the file is, unless it was named; `None` where nobody knows the home directory.
-    fn path(&self) -> Result<Option<PathBuf>, Cause> {
+    fn read(&self, path: &Path) -> Result<Text, Error> {
+        let unusable = |reason: &str| Error::File {
+            what: self.what,
+            path: path.to_owned(),
+            source: io::Error::new(io::ErrorKind::InvalidData, reason),
+        };
+        let content =
+            file::read(self.what, path, MAX_FILE)?.ok_or_else(|| unusable("it is larger than 16 MiB"))?;
+        let text =
+            String::from_utf8(file::decode(content.clone())).map_err(|_| unusable("it is not UTF-8"))?;
+        let is_decoded = text.as_bytes() != content;
+        Ok(if path.is_file() && !is_decoded { Text::InFile } else { Text::Decoded(text) })
+    }
+
+    /// Where the file is, unless a flag names it, and whether the variable does; `None` where nobody knows the home
+    /// directory.
+    fn path(&self) -> Result<(Option<PathBuf>, bool), Cause> {
         let path = environment::variable(self.variable)?;
+        let is_named = path.is_some();
         if std::env::var_os("HOME").is_some_and(|home| home.to_str().is_none()) && path.is_none() {
             return Err("HOME is not UTF-8".into());
         }
         let home = || home_dir(&Env::real(), Os::real()).map(PathBuf::from);
         let path = path.unwrap_or_else(|| self.usual.to_owned());
-        Ok(match path.strip_prefix("~/") {
+        let path = match path.strip_prefix("~/") {
             Some(below) => home().map(|home| home.join(below)),
             None => Some(PathBuf::from(path)),
-        })
+        };
+        Ok((path, is_named))
     }
 }

@@ -3,27 +3,31 @@
 //! The SDK's provider reads what the login has left, and renews it at AWS Sign-In.
 
 use std::env;
-use std::error::Error as StdError;
 use std::fs;
-use std::iter::successors;
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_lc_rs::digest;
+use aws_runtime::fs_util::{Os, home_dir};
 use aws_sdk_signin::error::ProvideErrorMetadata;
 use aws_sdk_signin::operation::create_o_auth2_token::CreateOAuth2TokenError;
+use aws_types::os_shim_internal::Env;
 use serde_json::Value;
 
-use super::sdk_failure;
+use super::refusal::without;
+use super::sdk_failure::{self, links};
 use super::settings::Settings;
 use crate::error::Cause;
-use crate::printable::one_line;
 use crate::region;
 
 /// The beginnings of the SDK's sentences about a file that it cannot use. They show nothing of the file.
 const UNUSABLE: [&str; 2] = ["missing field `", "failed to load cached Login token: invalid secret key"];
+
+/// The answers of AWS Sign-In that only another login changes
+/// (<https://docs.aws.amazon.com/signin/latest/APIReference/API_CreateOAuth2Token.html>).
+const INVALID: [&str; 2] = ["AccessDeniedException", "ValidationException"];
 
 /// The session of a profile.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +59,31 @@ impl Login {
         let cached = self.cached().map_err(|source| self.invalid(source))?;
         let known = [cached["signInRegion"].as_str(), self.region.as_deref()];
         let region = known.into_iter().flatten().find(|name| region::is_name(name)).unwrap_or(region);
-        let provider = settings.login(&self.session, region)?;
-        provider.provide_credentials().await.map_err(|error| match unusable(&error) {
-            Some(reason) => self.invalid(reason.into()).into(),
+        let provider = settings.login(&self.session, region).await?;
+        let secret = cached["refreshToken"].as_str().unwrap_or_default();
+        provider.provide_credentials().await.map_err(|error| self.failure(error, secret))
+    }
+
+    /// `secret` is the refresh token, which the service may repeat.
+    fn failure(&self, error: CredentialsError, secret: &str) -> Cause {
+        if let Some(refusal) = links(&error).find_map(|link| link.downcast_ref::<CreateOAuth2TokenError>())
+            && let Some(code) = refusal.code()
+        {
+            let (shown, message) =
+                (without(code, &[secret]), without(refusal.message().unwrap_or_default(), &[secret]));
+            let reason = format!("AWS Sign-In does not renew it ({shown}): {message}");
+            return match INVALID.contains(&code) {
+                true => self.invalid(reason.into()).into(),
+                false => format!("the login (`aws login`) of {}: {reason}", self.session).into(),
+            };
+        }
+        let unusable = links(&error)
+            .map(ToString::to_string)
+            .find(|sentence| UNUSABLE.iter().any(|known| sentence.starts_with(known)));
+        match unusable {
+            Some(sentence) => self.invalid(sentence.into()).into(),
             None => sdk_failure::of(error),
-        })
+        }
     }
 
     fn cached(&self) -> Result<Value, Cause> {
@@ -69,7 +93,10 @@ impl Login {
                 return Err("AWS_LOGIN_CACHE_DIRECTORY is set but empty: unset it".into());
             }
             Some(directory) => PathBuf::from(directory),
-            None => env::home_dir().ok_or("there is no home directory")?.join(".aws/login/cache"),
+            None => {
+                let home = home_dir(&Env::real(), Os::real()).ok_or("there is no home directory")?;
+                PathBuf::from(home).join(".aws/login/cache")
+            }
         };
         let name = hex::encode(digest::digest(&digest::SHA256, self.session.trim().as_bytes()));
         let file = directory.join(name).with_extension("json");
@@ -83,15 +110,29 @@ impl Login {
     }
 }
 
-/// Why the login is of no use, where that is known: the service has refused it, or the file lacks something.
-fn unusable(error: &CredentialsError) -> Option<String> {
-    let first: &(dyn StdError + 'static) = error;
-    successors(Some(first), |&error: &&(dyn StdError + 'static)| error.source()).find_map(|link| {
-        if let Some(refusal) = link.downcast_ref::<CreateOAuth2TokenError>() {
-            let message = one_line(refusal.message().unwrap_or_default());
-            return Some(format!("AWS Sign-In does not renew it ({}): {message}", refusal.code()?));
+#[cfg(test)]
+mod tests {
+    use aws_sdk_signin::error::ErrorMetadata;
+
+    use super::*;
+    use crate::failure::Chain;
+
+    #[test]
+    fn only_an_answer_that_refuses_the_login_asks_for_another_one() {
+        let login = Login { session: "arn:aws:iam::1:user/me".to_owned(), region: None };
+        for (code, is_invalid) in [
+            ("AccessDeniedException", true),
+            ("ValidationException", true),
+            ("TooManyRequestsError", false),
+            ("InternalServerException", false),
+        ] {
+            let answer = ErrorMetadata::builder().code(code).message("not with hush").build();
+            let error = CredentialsError::provider_error(CreateOAuth2TokenError::generic(answer));
+            let cause = login.failure(error, "hush");
+            assert_eq!(cause.is::<LoginInvalid>(), is_invalid, "{code}");
+            let text = Chain(&*cause).to_string();
+            assert!(text.ends_with(&format!("AWS Sign-In does not renew it ({code}): not with …")), "{text}");
+            assert!(text.contains(&login.session), "{text}");
         }
-        let sentence = link.to_string();
-        UNUSABLE.iter().any(|known| sentence.starts_with(known)).then_some(sentence)
-    })
+    }
 }

@@ -7,9 +7,10 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
 
-use super::settings::Settings;
+use super::settings::{InvalidSetting, Setting, Settings};
 use super::{environment, sdk_failure};
 use crate::error::Cause;
+use crate::printable::one_line;
 
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -44,13 +45,13 @@ pub(super) async fn instance(settings: &Settings) -> Result<Credentials, Cause> 
 
 /// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>
 fn usual_address(settings: &Settings) -> Result<&'static str, Cause> {
-    const MODE: &str = "AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE";
-    let mode = environment::variable(MODE)?;
-    let mode = mode.as_deref().or_else(|| settings.profiles().get("ec2_metadata_service_endpoint_mode"));
-    match mode.unwrap_or_default().to_ascii_lowercase().as_str() {
-        "" | "ipv4" => Ok("http://169.254.169.254"),
+    let mode =
+        settings.find("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")?;
+    let Some(Setting { name, value }) = mode else { return Ok("http://169.254.169.254") };
+    match value.to_ascii_lowercase().as_str() {
+        "ipv4" => Ok("http://169.254.169.254"),
         "ipv6" => Ok("http://[fd00:ec2::254]"),
-        other => Err(format!("{MODE} {other:?} is neither IPv4 nor IPv6").into()),
+        _ => Err(InvalidSetting(format!("{name} {:?} is neither IPv4 nor IPv6", one_line(&value))).into()),
     }
 }
 

@@ -8,7 +8,7 @@ use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
 
 use super::login::Login;
-use super::metadata;
+use super::metadata::{self, Absent};
 use super::process::CredentialProcess;
 use super::services::{Role, Sso};
 use super::settings::Settings;
@@ -19,8 +19,8 @@ use crate::region;
 /// The profile that was asked for holds no credentials, as one with a region alone.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the profile \"{0}\" holds no credentials: no aws_access_key_id, role_arn, sso_session, credential_process or \
-     login_session"
+    "the profile \"{0}\" holds no credentials: no aws_access_key_id, role_arn, sso_account_id, credential_process \
+     or login_session"
 )]
 pub(super) struct NoCredentials(String);
 
@@ -66,8 +66,8 @@ pub(super) async fn credentials(settings: &Settings, region: &str) -> Result<Cre
     let mut credentials = match base {
         Base::Keys(credentials) => credentials,
         Base::Named(Named::Environment) => environment::credentials()?.ok_or_else(environment::not_set)?,
-        Base::Named(Named::Ec2InstanceMetadata) => metadata::instance(settings).await?,
-        Base::Named(Named::EcsContainer) => metadata::container(settings).await?,
+        Base::Named(Named::Ec2InstanceMetadata) => present(metadata::instance(settings).await)?,
+        Base::Named(Named::EcsContainer) => present(metadata::container(settings).await)?,
         Base::WebIdentity { role, file } => settings.assume_with_token(&role, region, file.into()).await?,
         Base::Sso(sso) => settings.role_of_login(&sso).await?,
         Base::Process(process) => process.run().await?,
@@ -78,6 +78,14 @@ pub(super) async fn credentials(settings: &Settings, region: &str) -> Result<Cre
         credentials = settings.assume(&role, region, credentials).await?;
     }
     Ok(credentials)
+}
+
+/// The profile names the source: one that is absent is an error, and the chain does not go on to another.
+fn present(asked: Result<Credentials, Cause>) -> Result<Credentials, Cause> {
+    asked.map_err(|error| match error.downcast::<Absent>() {
+        Ok(absent) => format!("credential_source: {absent}").into(),
+        Err(error) => error,
+    })
 }
 
 /// Refuses credentials that a header or a signature cannot hold, whoever gave them.
@@ -94,11 +102,13 @@ fn plan(profiles: &ProfileSet) -> Result<Plan, Cause> {
     let base = loop {
         let name = path[path.len() - 1];
         let profile = profiles.get_profile(name).ok_or_else(|| missing(profiles, &path))?;
-        // The keys of a profile that another one names come before its role.
-        if path.len() > 1
-            && let Some(keys) = keys(profile)?
-        {
-            break Base::Keys(keys);
+        // The keys of a profile that another one names come before its role; half a key counts as none.
+        if path.len() > 1 {
+            match keys(profile) {
+                Ok(Some(keys)) => break Base::Keys(keys),
+                Err(error) if error.is::<part::InvalidPart>() => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
         }
         let Some(role) = role(profile) else { break base(profiles, profile, path.len() == 1)? };
         roles.push(role);
@@ -195,8 +205,8 @@ fn arn(profile: &Profile) -> Option<Role> {
 }
 
 fn sso(profiles: &ProfileSet, profile: &Profile) -> Result<Option<Sso>, Cause> {
-    const KEYS: [&str; 5] = ["sso_session", "sso_account_id", "sso_role_name", "sso_region", "sso_start_url"];
-    if KEYS.iter().all(|key| get(profile, key).is_none()) {
+    // Without a role these settings are for tokens alone.
+    if ["sso_account_id", "sso_role_name"].iter().all(|key| get(profile, key).is_none()) {
         return Ok(None);
     }
     let session = get(profile, "sso_session");

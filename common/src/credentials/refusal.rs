@@ -27,6 +27,12 @@ pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
     })
 }
 
+/// A service's text on one line, without the secrets that it was sent.
+pub(super) fn without(text: &str, secrets: &[&str]) -> String {
+    let secrets = secrets.iter().filter(|secret| !secret.is_empty());
+    one_line(&secrets.fold(text.to_owned(), |text, secret| text.replace(secret, "…")))
+}
+
 /// An HTTP answer that holds no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -37,22 +43,17 @@ pub(crate) struct Refusal {
 }
 
 impl Refusal {
-    /// The service's own answer, if there was one.
-    pub(super) fn of<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Option<Self> {
+    /// The service's own answer, if there was one; without `secrets`, which it may repeat.
+    pub(super) fn of<E: ProvideErrorMetadata>(
+        error: &SdkError<E, HttpResponse>,
+        secrets: &[&str],
+    ) -> Option<Self> {
         let SdkError::ServiceError(context) = error else { return None };
         Some(Self {
             status: context.raw().status().as_u16(),
-            code: context.err().code().map(one_line),
-            message: context.err().message().map(one_line),
+            code: context.err().code().map(|code| without(code, secrets)),
+            message: context.err().message().map(|message| without(message, secrets)),
         })
-    }
-
-    /// Without `secret`, which some services repeat in their message.
-    pub(super) fn hide(mut self, secret: &str) -> Self {
-        let shown = self.message.take();
-        self.message =
-            shown.map(|message| if secret.is_empty() { message } else { message.replace(secret, "…") });
-        self
     }
 
     pub(crate) fn is(&self, code: &str) -> bool {

@@ -42,12 +42,13 @@ const PARENTHESIZED: [&str; 2] =
 const UNKNOWN: &str =
     "the AWS SDK gives a reason that is not shown, because it may hold what was sent or received";
 
-/// The answer that refuses a call, or else the reason why there is none.
-pub(super) fn of_call<E>(error: SdkError<E, HttpResponse>) -> Cause
+/// The answer that refuses a call, or else the reason why there is none. `secrets` are those of the call, which the
+/// answer may repeat.
+pub(super) fn of_call<E>(error: SdkError<E, HttpResponse>, secrets: &[&str]) -> Cause
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    if let Some(refusal) = Refusal::of(&error) {
+    if let Some(refusal) = Refusal::of(&error, secrets) {
         return refusal.into();
     }
     match &error {
@@ -82,7 +83,9 @@ pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     links(error).last().map(ToString::to_string).unwrap_or_default()
 }
 
-fn links<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+pub(super) fn links<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     successors(Some(error), |&error| error.source())
 }
 
@@ -169,10 +172,10 @@ mod tests {
     fn texts_of_the_sdk_are_not_shown() {
         let held = "request HttpRequest { body: WebIdentityToken=hush }";
         for cause in [
-            of_call(Call::construction_failure(held)),
-            of_call(Call::response_error(held, answer(200))),
-            of_call(Call::timeout_error(held)),
-            of_call(Call::dispatch_failure(ConnectorError::other(held.into(), None))),
+            of_call(Call::construction_failure(held), &[]),
+            of_call(Call::response_error(held, answer(200)), &[]),
+            of_call(Call::timeout_error(held), &[]),
+            of_call(Call::dispatch_failure(ConnectorError::other(held.into(), None)), &[]),
             of(CredentialsError::provider_error(Call::construction_failure(held))),
             of(CredentialsError::unhandled(held)),
             of(CredentialsError::invalid_configuration(held)),
@@ -194,10 +197,19 @@ mod tests {
     #[test]
     fn a_refusal_is_shown_by_its_code_and_its_message_on_one_line() {
         let refused = ErrorMetadata::builder().code("AccessDenied").message("Not\nauthorized").build();
-        let cause = of_call(Call::service_error(Refused(refused), answer(403)));
+        let cause = of_call(Call::service_error(Refused(refused), answer(403)), &[]);
         let (text, debug) = shown(&cause);
         assert_eq!(text, "HTTP 403 AccessDenied: Not\\nauthorized");
         assert!(!debug.contains("hush"), "{debug}");
+    }
+
+    #[test]
+    fn a_refusal_does_not_show_the_secrets_that_it_repeats() {
+        let refused = ErrorMetadata::builder().code("No quiet").message("hu\nsh, quiet and hu\nsh").build();
+        let cause = of_call(Call::service_error(Refused(refused), answer(403)), &["hu\nsh", "quiet", ""]);
+        let (text, debug) = shown(&cause);
+        assert_eq!(text, "HTTP 403 No …: …, … and …");
+        assert!(!debug.contains("sh,") && !debug.contains("quiet"), "{debug}");
     }
 
     #[test]

@@ -1,19 +1,25 @@
 //! The services that trade one proof of who asks for temporary AWS credentials.
 
-use std::fs;
+use std::fs::File;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::sso::SsoTokenProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::token::ProvideToken;
+use aws_lc_rs::digest;
+use aws_runtime::fs_util::{Os, home_dir};
 use aws_sdk_sts::types::Credentials as StsCredentials;
 use aws_smithy_types::DateTime;
+use aws_types::os_shim_internal::Env;
 
-use super::refusal::Refusal;
 use super::sdk_failure;
 use super::settings::{Service, Settings};
 use crate::error::Cause;
+use crate::file;
+
+/// The longest web identity token that is read, in bytes. AWS STS takes 20,000 characters.
+const MAX_TOKEN: u64 = 64 * 1024;
 
 /// A role of AWS IAM, with the values that its trust policy may ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,32 +81,33 @@ impl Settings {
         region: &str,
         credentials: Credentials,
     ) -> Result<Credentials, Cause> {
+        let session_token = credentials.session_token().unwrap_or_default().to_owned();
         let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, Some(credentials)).await?);
         let call = client
             .assume_role()
             .role_arn(&role.arn)
             .role_session_name(role.session_name())
             .set_external_id(role.external_id.clone());
-        let answer = call.send().await.map_err(|error| role.refused(sdk_failure::of_call(error)))?;
+        let refused = |error| role.refused(sdk_failure::of_call(error, &[&session_token]));
+        let answer = call.send().await.map_err(refused)?;
         given(answer.credentials, "AssumeRoleProvider")
     }
 
-    /// Trades the token in `file` for the credentials of `role`, at AWS STS in `region`.
+    /// Trades the token in the file `path` for the credentials of `role`, at AWS STS in `region`.
     pub(super) async fn assume_with_token(
         &self,
         role: &Role,
         region: &str,
-        file: PathBuf,
+        path: PathBuf,
     ) -> Result<Credentials, Cause> {
-        let token = fs::read_to_string(&file).map_err(|source| crate::Error::File {
-            what: "web identity token",
-            path: file.clone(),
-            source,
-        })?;
+        let content = file::read("web identity token", &path, MAX_TOKEN)?
+            .ok_or_else(|| format!("the web identity token {} is larger than 64 KiB", path.display()))?;
+        let token = String::from_utf8(file::decode(content))
+            .map_err(|_| format!("the web identity token {} is not UTF-8", path.display()))?;
         // Editors and `echo` end the last line.
         let token = token.trim();
         if token.is_empty() {
-            return Err(format!("the web identity token {} is empty", file.display()).into());
+            return Err(format!("the web identity token {} is empty", path.display()).into());
         }
         let client = aws_sdk_sts::Client::new(&self.client(Service::Sts, region, None).await?);
         let call = client
@@ -108,8 +115,8 @@ impl Settings {
             .role_arn(&role.arn)
             .role_session_name(role.session_name())
             .web_identity_token(token);
-        let answer =
-            call.send().await.map_err(|error| role.refused(hide(sdk_failure::of_call(error), token)))?;
+        let refused = |error| role.refused(sdk_failure::of_call(error, &[token]));
+        let answer = call.send().await.map_err(refused)?;
         given(answer.credentials, "WebIdentityToken")
     }
 
@@ -118,6 +125,8 @@ impl Settings {
         let config = self.client(Service::Sso, &sso.region, None).await?;
         // The login's file has the same form for both kinds of profile; its name is the SHA-1 of this.
         let login = sso.session.as_ref().unwrap_or(&sso.start_url);
+        let no_login = |source| NoLogin { login: login.clone(), source };
+        check_login(login).map_err(no_login)?;
         let token = SsoTokenProvider::builder()
             .configure(&config)
             .region(aws_types::region::Region::new(sso.region.clone()))
@@ -127,7 +136,7 @@ impl Settings {
             .await
             .provide_token()
             .await
-            .map_err(|error| NoLogin { login: login.clone(), source: sdk_failure::of(error) })?;
+            .map_err(|error| no_login(sdk_failure::of(error)))?;
         let call = aws_sdk_sso::Client::new(&config)
             .get_role_credentials()
             .role_name(&sso.role_name)
@@ -136,7 +145,7 @@ impl Settings {
         let answer = call.send().await.map_err(|error| RoleRefused {
             service: "IAM Identity Center (SSO)",
             role: sso.role_name.clone(),
-            source: hide(sdk_failure::of_call(error), token.token()),
+            source: sdk_failure::of_call(error, &[token.token()]),
         })?;
         let given = answer.role_credentials().ok_or("the answer holds no credentials")?;
         let expiration =
@@ -163,11 +172,14 @@ impl Role {
     }
 }
 
-/// A service may repeat the token that it refuses.
-fn hide(cause: Cause, secret: &str) -> Cause {
-    match cause.downcast::<Refusal>() {
-        Ok(refusal) => refusal.hide(secret).into(),
-        Err(other) => other,
+/// Names the file of a login that cannot be read; the SDK does not.
+fn check_login(login: &str) -> Result<(), Cause> {
+    let home = home_dir(&Env::real(), Os::real()).ok_or("there is no home directory")?;
+    let name = hex::encode(digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, login.as_bytes()));
+    let file = PathBuf::from(home).join(".aws/sso/cache").join(name).with_extension("json");
+    match File::open(&file) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot read {}: {error}", file.display()).into()),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) enum Service {
 }
 
 impl Service {
-    /// As in `AWS_ENDPOINT_URL_STS`; in lower case as in a `services` section.
+    /// As in `AWS_ENDPOINT_URL_STS`; a `services` section has it in lower case.
     fn id(self) -> &'static str {
         match self {
             Service::CognitoIdentity => "COGNITO_IDENTITY",
@@ -49,7 +49,7 @@ impl Service {
 /// A setting that cannot be used. The message names the variable, or the profile and its key.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct InvalidSetting(String);
+pub(super) struct InvalidSetting(pub(super) String);
 
 /// The settings of the environment and of one profile. There is no `Debug` form: profiles hold secrets.
 pub(super) struct Settings {
@@ -59,9 +59,9 @@ pub(super) struct Settings {
 }
 
 /// A setting's value, and how a message names it.
-struct Setting {
-    name: String,
-    value: String,
+pub(super) struct Setting {
+    pub(super) name: String,
+    pub(super) value: String,
 }
 
 impl Settings {
@@ -166,18 +166,26 @@ impl Settings {
     /// The SDK's provider for what `aws login` has left, with AWS Sign-In in `region`.
     ///
     /// It is given a profile with nothing but the login, so that it assumes no role itself.
-    pub(super) fn login(&self, session: &str, region: &str) -> Result<ProfileFileCredentialsProvider, Cause> {
+    ///
+    /// # Errors
+    /// [`InvalidSetting`] for a setting that cannot be used, or that this provider would not follow.
+    pub(super) async fn login(
+        &self,
+        session: &str,
+        region: &str,
+    ) -> Result<ProfileFileCredentialsProvider, Cause> {
         let endpoint = self.endpoint(Service::SignIn)?;
-        // The SDK looks in the environment by itself.
-        for variable in ["AWS_ENDPOINT_URL_SIGNIN", "AWS_ENDPOINT_URL"] {
-            if std::env::var_os(variable).is_some() && environment::variable(variable)?.is_none() {
-                return Err(InvalidSetting(format!("{variable} is set but empty: unset it")).into());
-            }
-        }
+        follows_environment(endpoint.as_deref())?;
         let endpoint = endpoint.map(|url| format!("endpoint_url = {url}\n")).unwrap_or_default();
         let profile = format!("[profile login]\nlogin_session = {session}\n{endpoint}");
         let files = EnvConfigFiles::builder().with_contents(EnvConfigFileKind::Config, profile).build();
-        let config = self.metadata().with_region(Some(Region::new(region.to_owned())));
+        let client = self.client(Service::SignIn, region, None).await?;
+        let config = self
+            .metadata()
+            .with_region(Some(Region::new(region.to_owned())))
+            .with_retry_config(self.retries()?)
+            .with_use_fips(client.use_fips())
+            .with_use_dual_stack(client.use_dual_stack());
         Ok(ProfileFileCredentialsProvider::builder()
             .configure(&config)
             .profile_files(files)
@@ -204,7 +212,10 @@ impl Settings {
                 return url(Setting { name: name.to_owned(), value }).map(Some);
             }
         }
-        let of_service = self.of_services(&service.id().to_ascii_lowercase().replace('_', "-"), KEY);
+        // With underscores as documented, or with hyphens as in the names of the AWS CLI's commands.
+        let name = service.id().to_ascii_lowercase();
+        let of_service = self.of_services(&name, KEY);
+        let of_service = of_service.or_else(|| self.of_services(&name.replace('_', "-"), KEY));
         of_service.or_else(|| self.of_profile(KEY)).map(url).transpose()
     }
 
@@ -226,7 +237,7 @@ impl Settings {
     }
 
     /// A setting of the environment, or else of the profile.
-    fn find(&self, variable: &str, key: &str) -> Result<Option<Setting>, Cause> {
+    pub(super) fn find(&self, variable: &str, key: &str) -> Result<Option<Setting>, Cause> {
         Ok(match environment::variable(variable)? {
             Some(value) => Some(Setting { name: variable.to_owned(), value }),
             None => self.of_profile(key),
@@ -256,6 +267,24 @@ impl Settings {
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())?;
         Some(Setting { name: format!("{key} of {service} in [services {section}]"), value: value.to_owned() })
+    }
+}
+
+/// Refuses variables by which the SDK's provider of logins, which looks in the environment by itself, would send the
+/// login to another endpoint than `endpoint`.
+fn follows_environment(endpoint: Option<&str>) -> Result<(), Cause> {
+    let variables = ["AWS_ENDPOINT_URL_SIGNIN", "AWS_ENDPOINT_URL"];
+    let Some(name) = variables.into_iter().find(|name| std::env::var_os(name).is_some()) else {
+        return Ok(());
+    };
+    match environment::variable(name)? {
+        None => Err(InvalidSetting(format!("{name} is set but empty: unset it")).into()),
+        Some(value) if endpoint == Some(&value) => Ok(()),
+        Some(_) => Err(InvalidSetting(format!(
+            "{name} cannot be ignored for a profile made by `aws login`, although ignore_configured_endpoint_urls \
+             is set: unset {name}"
+        ))
+        .into()),
     }
 }
 

@@ -68,6 +68,18 @@ async fn a_profile() {
 }
 
 #[tokio::test]
+async fn a_configuration_file_that_is_not_utf_8_does_not_end_reconnecting() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = profile(folder.path(), None, "");
+    let path = folder.path().join("credentials");
+    std::fs::write(&path, b"# caf\xe9\n").expect("writable");
+    let error = provider(source).resolve().await.expect_err("not UTF-8");
+    assert!(!error.is_permanent());
+    let expected = format!("cannot read the AWS credentials file {}: it is not UTF-8", path.display());
+    assert_eq!(chain(&error), expected);
+}
+
+#[tokio::test]
 async fn half_a_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let source = profile(folder.path(), Some("half"), "[half]\naws_access_key_id = AKID\n");
@@ -104,9 +116,13 @@ async fn a_profile_that_leads_to_no_credentials_says_why() {
             "credential_source = Vault, which is none of Environment, Ec2",
         ),
         ("web_identity_token_file = /nowhere\n".to_owned(), "has web_identity_token_file but no role_arn"),
-        ("sso_session = x\n".to_owned(), "there is no section [sso-session x]"),
         (
-            "sso_region = us-east-1\n".to_owned(),
+            "sso_session = x\nsso_account_id = 1\nsso_role_name = r\n".to_owned(),
+            "there is no section [sso-session x]",
+        ),
+        ("sso_session = x\n".to_owned(), "the profile \"a\" holds no credentials: "),
+        (
+            "sso_region = us-east-1\nsso_role_name = r\n".to_owned(),
             "is one for IAM Identity Center (SSO), and has no sso_account_id",
         ),
         (

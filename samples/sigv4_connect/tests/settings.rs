@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use sandbox::{CredentialEndpoint, Sandbox};
 use testkit::{Outcome, Sample};
@@ -188,6 +189,17 @@ fn endpoints_of_ones_own_are_left_out_where_a_variable_says_so() {
 }
 
 #[test]
+fn a_services_section_names_cognito_as_documented() {
+    let sandbox = Sandbox::start().unwrap();
+    let endpoint = &sandbox.cognito().endpoint;
+    for name in ["cognito_identity", "cognito-identity"] {
+        let config =
+            format!("[default]\nservices = local\n[services local]\n{name} =\n  endpoint_url = {endpoint}\n");
+        with_config(cognito(&sandbox), &config).run().succeeded();
+    }
+}
+
+#[test]
 fn a_service_that_needs_no_profile_works_with_files_that_cannot_be_read() {
     let sandbox = Sandbox::start().unwrap();
     let sample = cognito(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &sandbox.cognito().endpoint);
@@ -198,6 +210,53 @@ fn a_service_that_needs_no_profile_works_with_files_that_cannot_be_read() {
         "{outcome:#?}"
     );
     assert!(outcome.stderr.contains(path) && !outcome.stderr.contains("very-secret"), "{outcome:#?}");
+    let sample = cognito(&sandbox).env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &sandbox.cognito().endpoint);
+    let sample = with_config(sample, "");
+    fs::write(sample.home().join(".aws/config"), b"# caf\xe9\n").unwrap();
+    let outcome = sample.run().succeeded();
+    assert!(outcome.stderr.contains("are left out: cannot read the AWS config file"), "{outcome:#?}");
+}
+
+/// A profile `dev` with the sandbox's keys, in a file that a variable names.
+fn with_keys_in(sandbox: &Sandbox, file: &Path) -> Sample {
+    let keys = sandbox.credentials();
+    let config = format!(
+        "[profile dev]\naws_access_key_id = {}\naws_secret_access_key = {}\naws_session_token = {}\n",
+        keys.access_key_id, keys.secret_access_key, keys.session_token
+    );
+    fs::write(file, config).unwrap();
+    sigv4_connect(sandbox).env("AWS_CONFIG_FILE", file).env("AWS_PROFILE", "dev")
+}
+
+#[test]
+fn a_usual_file_that_cannot_be_read_is_left_out_where_the_other_one_is_named() {
+    let sandbox = Sandbox::start().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sample = || with_keys_in(&sandbox, file.path());
+    sample().env("HOME", "/dev/null").run().succeeded();
+    let folder = sample();
+    fs::create_dir_all(folder.home().join(".aws/credentials")).unwrap();
+    let outcome = folder.run().succeeded();
+    let words = "an AWS configuration file is left out: cannot read the AWS credentials file";
+    assert!(outcome.stderr.contains(words), "{outcome:#?}");
+}
+
+#[test]
+fn a_configuration_file_may_begin_with_a_byte_order_mark_or_be_in_utf_16() {
+    let sandbox = Sandbox::start().unwrap();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let sample = || with_keys_in(&sandbox, file.path());
+    let text = format!("\u{feff}{}", {
+        drop(sample());
+        fs::read_to_string(file.path()).unwrap()
+    });
+    for content in
+        [text.clone().into_bytes(), text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<_>>()]
+    {
+        let sample = sample();
+        fs::write(file.path(), content).unwrap();
+        sample.run().succeeded();
+    }
 }
 
 #[test]
@@ -324,7 +383,8 @@ fn a_file_that_cannot_be_read_is_named() {
     let words = format!("the profile failed: error parsing {} on line 3", broken.1);
     refuses(&sandbox, broken.0, &[&words]);
     let latin = with_file(Some(b"[default]\n# caf\xe9\n"));
-    refuses(&sandbox, latin.0, &[&format!("the AWS credentials file {} is not UTF-8", latin.1)]);
+    let words = format!("cannot read the AWS credentials file {}: it is not UTF-8", latin.1);
+    refuses(&sandbox, latin.0, &[&words]);
     // Another source may be meant, and so this one is passed over.
     let (folder, path) = with_file(None);
     let words = format!("the profile: cannot read the AWS credentials file {path}: ");
@@ -374,6 +434,9 @@ fn a_web_identity_token_may_end_with_a_line_feed_and_is_not_empty() {
         sample.env("AWS_WEB_IDENTITY_TOKEN_FILE", file.path())
     };
     sample(&format!("{}\n", token.trim())).run().succeeded();
+    sample(&format!("\u{feff}{}\r\n", token.trim())).run().succeeded();
+    let words = format!("the web identity token {} is larger than 64 KiB", file.path().display());
+    refuses(&sandbox, sample(&"x".repeat(70_000)), &[&words]);
     let words = format!("the web identity token {} is empty", file.path().display());
     refuses(&sandbox, sample("\n"), &[&words]);
 }
@@ -392,6 +455,91 @@ fn a_profile_without_credentials_is_told() {
         sample(own),
         &["the profile \"default\" is its own source_profile, and holds no credentials"],
     );
+}
+
+/// A container's service, as the source of the chain that comes after the profile.
+fn with_container(sandbox: &Sandbox, sample: Sample) -> Sample {
+    let metadata = sandbox.metadata();
+    sample
+        .env("AWS_CONTAINER_CREDENTIALS_FULL_URI", &metadata.container_credentials_uri)
+        .env("AWS_CONTAINER_AUTHORIZATION_TOKEN", &metadata.container_authorization_token)
+}
+
+#[test]
+fn a_profile_with_a_login_for_tokens_alone_is_passed_over() {
+    let sandbox = Sandbox::start().unwrap();
+    let config = format!(
+        "[default]\nsso_session = tokens\n[sso-session tokens]\nsso_region = us-east-1\nsso_start_url = {SSO_URL}\n"
+    );
+    with_container(&sandbox, with_config(sigv4_connect(&sandbox), &config)).run().succeeded();
+}
+
+#[test]
+fn a_credential_source_that_is_absent_ends_the_chain() {
+    let sandbox = Sandbox::start().unwrap();
+    let profile = |source: &str| {
+        let config =
+            format!("[default]\nrole_arn = {}\ncredential_source = {source}\n", sandbox.sts().role_arn);
+        with_config(sigv4_connect(&sandbox), &config)
+    };
+    let container = profile("EcsContainer")
+        .without_env("AWS_EC2_METADATA_DISABLED")
+        .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &sandbox.metadata().endpoint);
+    let words = "the profile failed: credential_source: neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor";
+    refuses(&sandbox, container, &[words]);
+    let instance = with_container(&sandbox, profile("Ec2InstanceMetadata"));
+    refuses(&sandbox, instance, &["the profile failed: credential_source: IMDS disabled"]);
+    let environment = with_container(&sandbox, profile("Environment"));
+    refuses(&sandbox, environment, &["the profile failed: ", "AWS_ACCESS_KEY_ID"]);
+}
+
+#[test]
+fn a_role_is_assumed_with_each_credential_source() {
+    let sandbox = Sandbox::start().unwrap();
+    let profile = |source: &str| {
+        let config =
+            format!("[default]\nrole_arn = {}\ncredential_source = {source}\n", sandbox.sts().role_arn);
+        let sample = with_config(sigv4_connect(&sandbox), &config).args(["--profile", "default"]);
+        sample.env("AWS_ENDPOINT_URL_STS", &sandbox.sts().endpoint)
+    };
+    for (sample, source) in [
+        (profile("Environment").credentials(sandbox.credentials()), None),
+        (with_container(&sandbox, profile("EcsContainer")), Some(CredentialEndpoint::Container)),
+        (
+            profile("ec2instancemetadata")
+                .without_env("AWS_EC2_METADATA_DISABLED")
+                .env("AWS_EC2_METADATA_SERVICE_ENDPOINT", &sandbox.metadata().endpoint),
+            Some(CredentialEndpoint::InstanceMetadata),
+        ),
+    ] {
+        let before = sandbox.credential_requests().len();
+        hides(&sample.run().succeeded(), &sandbox);
+        let asked: Vec<_> =
+            sandbox.credential_requests().split_off(before).into_iter().map(|one| one.endpoint).collect();
+        assert_eq!(asked.last(), Some(&CredentialEndpoint::Sts));
+        assert!(source.is_none_or(|source| asked.contains(&source)), "{asked:?}");
+    }
+}
+
+#[test]
+fn a_damaged_mode_of_the_metadata_service_is_named_where_it_is_set() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample =
+        |config: &str| with_config(sigv4_connect(&sandbox), config).without_env("AWS_EC2_METADATA_DISABLED");
+    let of_profile = sample("[default]\nec2_metadata_service_endpoint_mode = IPv5\n");
+    let words =
+        "ec2_metadata_service_endpoint_mode of the profile \"default\" \"IPv5\" is neither IPv4 nor IPv6";
+    refuses(&sandbox, of_profile, &[words]);
+    let variable = sample("").env("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "IPv5");
+    refuses(&sandbox, variable, &["AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE \"IPv5\" is neither"]);
+}
+
+#[test]
+fn half_a_key_in_the_environment_is_a_source_that_fails() {
+    let sandbox = Sandbox::start().unwrap();
+    let sample = sigv4_connect(&sandbox).env("AWS_ACCESS_KEY_ID", "AKIAHALF");
+    let words = "the environment failed: AWS_ACCESS_KEY_ID is set but AWS_SECRET_ACCESS_KEY is not";
+    refuses(&sandbox, sample, &[words, "hint: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and"]);
 }
 
 #[test]

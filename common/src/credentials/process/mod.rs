@@ -24,6 +24,8 @@ use crate::printable;
 const MAX_OUTPUT: u64 = 64 * 1024;
 /// The end of the error output that a message shows, in bytes.
 const STDERR_TAIL: usize = 1024;
+/// The beginning of each line that the shell itself writes to the error output.
+const SHELL: &[u8] = b"sh:";
 /// Time for the rest of the output once the command has ended. A process that it has left in the background, such
 /// as an agent, may hold the outputs open for good.
 const REST_TIMEOUT: Duration = Duration::from_secs(2);
@@ -35,7 +37,8 @@ pub(super) struct CredentialProcess {
     pub(super) command: String,
 }
 
-/// A `credential_process` gave no credentials. No part of its output is shown.
+/// A `credential_process` gave no credentials. The message shows nothing of its standard output, and nothing that the
+/// shell says, which may repeat the command.
 #[derive(Debug, thiserror::Error)]
 #[error("credential_process of profile \"{profile}\" {problem}")]
 pub(crate) struct ProcessFailed {
@@ -47,7 +50,7 @@ pub(crate) struct ProcessFailed {
 enum Problem {
     #[error("cannot be run: {0}")]
     Run(io::Error),
-    /// With the end of what it wrote to its standard error.
+    /// With the end of what it wrote to its standard error, without the shell's own messages.
     #[error("failed ({0}){1}")]
     Failed(ExitStatus, String),
     #[error("printed more than {} KiB", MAX_OUTPUT / 1024)]
@@ -150,6 +153,8 @@ async fn all(output: Option<impl AsyncRead + Unpin>, bytes: &mut Vec<u8>) -> Res
 struct Tail {
     bytes: Vec<u8>,
     is_cut: bool,
+    /// The line that `bytes` begin within is the shell's.
+    begins_in_shells: bool,
 }
 
 impl Tail {
@@ -163,17 +168,37 @@ impl Tail {
                 return Ok(());
             }
             self.bytes.extend_from_slice(&chunk[..length]);
-            if self.bytes.len() > STDERR_TAIL {
-                self.bytes.drain(..self.bytes.len() - STDERR_TAIL);
-                self.is_cut = true;
-            }
+            self.cut();
         }
+    }
+
+    fn cut(&mut self) {
+        let Some(excess) = self.bytes.len().checked_sub(STDERR_TAIL).filter(|&excess| excess > 0) else {
+            return;
+        };
+        let last_line = self.bytes[..excess].iter().rposition(|&byte| byte == b'\n').map(|end| end + 1);
+        if let Some(start) = last_line.or((!self.is_cut).then_some(0)) {
+            self.begins_in_shells = self.bytes[start..].starts_with(SHELL);
+        }
+        self.bytes.drain(..excess);
+        self.is_cut = true;
     }
 
     /// On one line, as the end of a message; nothing where there is none.
     fn into_words(self) -> String {
-        let text = String::from_utf8_lossy(&self.bytes);
-        let words = printable::words(&text).collect::<Vec<_>>().join(" ");
+        // cmd.exe's messages have no beginning that tells them from those of the command.
+        if cfg!(windows) {
+            return String::new();
+        }
+        let lines = self.bytes.split(|&byte| byte == b'\n').enumerate();
+        let is_shells = |index, line: &[u8]| line.starts_with(SHELL) || index == 0 && self.begins_in_shells;
+        let (shells, own): (Vec<_>, Vec<_>) = lines.partition(|&(index, line)| is_shells(index, line));
+        let own = own.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join(&b'\n');
+        let text = String::from_utf8_lossy(&own);
+        let mut words = printable::words(&text).collect::<Vec<_>>().join(" ");
+        if words.is_empty() && !shells.is_empty() {
+            "the shell's message is not shown, as it may repeat the command".clone_into(&mut words);
+        }
         match (words.is_empty(), self.is_cut) {
             (true, _) => words,
             (false, true) => format!(": …{words}"),

@@ -51,7 +51,9 @@ async fn a_role_is_assumed_with_the_credentials_that_the_command_prints() {
     );
     let own =
         format!("[profile dev]\n{endpoint}role_arn = arn:aws:iam::1:role/r\nsource_profile = dev\n{command}");
-    for config in [other, own] {
+    // The SDK passes over half a key, too.
+    let half = format!("{other}aws_access_key_id = AKIASTRAY\n");
+    for config in [other, own, half] {
         let folder = TempDir::new().expect("a folder");
         let provider = dev(folder.path(), &config);
         let (resolved, request) = tokio::join!(provider.resolve(), answer_assume_role(&sts));
@@ -61,11 +63,41 @@ async fn a_role_is_assumed_with_the_credentials_that_the_command_prints() {
     }
 }
 
+#[tokio::test]
+async fn roles_are_assumed_from_the_credentials_on_each_with_its_external_id() {
+    let sts = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let endpoint = format!("endpoint_url = http://{}\n", sts.local_addr().expect("an address"));
+    let role = |name| format!("role_arn = arn:aws:iam::1:role/{name}\nexternal_id = id-of-{name}\n");
+    let config = format!(
+        "[profile dev]\n{endpoint}{}source_profile = middle\n[profile middle]\n{}source_profile = base\n\
+         [profile base]\ncredential_process = printf '%s' '{KEYS}'\n",
+        role("last"),
+        role("first")
+    );
+    let folder = TempDir::new().expect("a folder");
+    let provider = dev(folder.path(), &config);
+    let answers = async { [answer_assume_role(&sts).await, answer_assume_role(&sts).await] };
+    let (resolved, requests) = tokio::join!(provider.resolve(), answers);
+    resolved.expect("assumes the roles");
+    for (request, (key, name)) in requests.iter().zip([("ASIAPRINTED", "first"), ("ASIAROLE", "last")]) {
+        assert!(request.contains(&format!("Credential={key}/")), "{request}");
+        assert!(request.contains(&format!("role%2F{name}&")), "{request}");
+        assert!(request.contains(&format!("ExternalId=id-of-{name}")), "{request}");
+    }
+}
+
 /// Answers one request as AWS STS does; the request.
 async fn answer_assume_role(sts: &TcpListener) -> String {
     let (mut stream, _) = sts.accept().await.expect("accepts");
     let (mut request, mut chunk) = (String::new(), [0; 4096]);
-    while !request.contains("RoleSessionName=") {
+    let is_whole = |request: &str| {
+        let (head, body) = request.split_once("\r\n\r\n")?;
+        let length = head
+            .lines()
+            .find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        Some(body.len() >= length.unwrap_or(0_usize))
+    };
+    while is_whole(&request) != Some(true) {
         let length = stream.read(&mut chunk).await.expect("reads");
         assert_ne!(length, 0, "the request ends: {request}");
         request.push_str(&String::from_utf8_lossy(&chunk[..length]));
@@ -103,6 +135,46 @@ async fn a_command_that_gives_no_credentials_is_told_apart_by_how_it_failed() {
     // The end of a long complaint tells most.
     let text = causes(&refusal("head -c 5000 /dev/zero | tr '\\0' x >&2; echo ' sealed' >&2; exit 1").await);
     assert!(text.contains("): …xxx") && text.ends_with("x sealed") && text.len() < 1500, "{text}");
+}
+
+#[tokio::test]
+async fn the_shells_message_about_the_command_is_not_shown() {
+    let long = format!("true {} 'hush", "x".repeat(5000));
+    for command in [
+        "true --password=hun|hush",
+        "/nowhere/hush",
+        "/",
+        "echo hush (",
+        "true < /nowhere/hush",
+        "echo 'hush",
+        &long,
+    ] {
+        let text = causes(&refusal(command).await);
+        assert!(text.contains(" failed (exit status: "), "{command}: {text}");
+        assert!(text.ends_with(": the shell's message is not shown, as it may repeat the command"), "{text}");
+        assert!(!text.contains("hush"), "{text}");
+    }
+    let text = causes(&refusal("hush; echo 'the vault is sealed' >&2; exit 3").await);
+    assert!(text.ends_with("failed (exit status: 3): the vault is sealed"), "{text}");
+}
+
+#[test]
+fn a_line_of_the_shell_stays_hidden_where_its_beginning_is_cut_off() {
+    let shells = format!("sh: -c: line 1: `{}hush", "x".repeat(2 * STDERR_TAIL));
+    let own = format!("{}sealed", "x".repeat(2 * STDERR_TAIL));
+    for (text, is_shown) in [(shells.clone(), false), (own, true), (format!("first\n{shells}"), false)] {
+        // At once, and in pieces.
+        for piece in [text.len(), STDERR_TAIL / 3] {
+            let mut tail = Tail::default();
+            for piece in text.as_bytes().chunks(piece) {
+                tail.bytes.extend_from_slice(piece);
+                tail.cut();
+            }
+            let words = tail.into_words();
+            assert!(!words.contains("hush") && !words.contains("xx") || is_shown, "{words}");
+            assert_eq!(words.ends_with("sealed"), is_shown, "{words}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -111,6 +111,18 @@ fn the_certificate_of_the_key_is_sent_first_wherever_it_stands() {
 }
 
 #[test]
+fn a_bundle_of_cas_is_no_client_certificate() {
+    let folder = Folder::new(KINDS[1]);
+    let certificate = folder.read("cert.pem");
+    folder.write("ten.pem", certificate.repeat(10));
+    assert_eq!(certificates(&folder.pair("ten.pem", "key.pem").unwrap()), 10);
+    folder.write("bundle.pem", certificate.repeat(11));
+    let (problem, hint) = refused(folder.pair("bundle.pem", "key.pem"));
+    assert!(problem.ends_with("bundle.pem holds 11 certificates, more than 10"), "{problem}");
+    assert!(hint.contains("a bundle of CAs"), "{hint}");
+}
+
+#[test]
 fn files_of_other_formats_are_named_and_the_hint_converts_them() {
     let folder = Folder::new(KINDS[1]);
     folder.openssl("pkcs12 -export -in cert.pem -inkey key.pem -out device.p12 -passout pass:");
@@ -216,7 +228,9 @@ fn a_named_pipe_for_both_files_is_read_once() {
     let path = pipe.clone();
     // A second reading would wait for a second writer.
     thread::spawn(move || done.send(Identity::from_pem_files(&path, &path)));
-    fs::write(&pipe, folder.read("cert.pem") + &folder.read("key.pem")).unwrap();
+    let content = folder.read("cert.pem") + &folder.read("key.pem");
+    // It would wait for a reader that does not come.
+    thread::spawn(move || fs::write(&pipe, content));
     let identity = outcome.recv_timeout(Duration::from_secs(60)).expect("read once").unwrap();
     assert_eq!(certificates(&identity), 1);
 }

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use super::http;
 use super::refusal::Refusal;
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, UpgradeRefusal};
+use crate::error::{Cause, Error, UpgradeRefusal};
 use crate::sigv4;
 use crate::transport::{Identity, Roots, Route, refusal};
 
@@ -51,6 +51,14 @@ impl X509Credentials {
     #[must_use]
     pub fn with_roots(self, roots: Roots) -> Self {
         Self { roots: Some(roots), ..self }
+    }
+
+    /// Reads the roots of its own, before a connection attempt would have to.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Identity`].
+    pub(crate) fn load_roots(&self) -> Result<(), Error> {
+        self.roots.as_ref().map_or(Ok(()), |roots| roots.load().map(drop))
     }
 
     pub(crate) fn role_alias(&self) -> &RoleAlias {

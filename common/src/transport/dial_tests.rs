@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use crate::credentials::{CredentialSource, StaticCredentials};
+use crate::credentials::{StaticCredentials, X509Credentials};
 
 /// A CA, and the files that a device of it would have.
 struct Pki {
@@ -106,6 +106,25 @@ async fn first_byte(dialer: &Dialer) -> Result<u8, Error> {
     stream.write_u8(7).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
     stream.read_u8().await.map_err(failed)
+}
+
+#[test]
+fn the_roots_for_the_proxy_and_the_credentials_provider_are_read_before_a_connection() {
+    let pki = Pki::new();
+    let missing = || Roots::from_file(pki.folder.path().join("missing"));
+    let endpoint = || Endpoint::parse("localhost").expect("a name");
+    let through =
+        |url: &str| Route::new(pki.roots(), Proxies::always(Proxy::parse(url).expect("a proxy")), missing());
+    let refused = |auth, route| match Dialer::new(endpoint(), auth, route) {
+        Err(Error::File { path, .. }) => path.ends_with("missing"),
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => false,
+    };
+    assert!(refused(signed(), through("https://localhost")));
+    assert!(!refused(signed(), through("http://localhost")));
+    let provider = X509Credentials::new(endpoint(), "role".parse().expect("an alias"), pki.identity());
+    let credentials = CredentialSource::X509(provider.with_roots(missing()));
+    assert!(refused(Auth::SigV4 { credentials, region: "us-east-1".to_owned() }, pki.roots().into()));
 }
 
 #[tokio::test]

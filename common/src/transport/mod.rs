@@ -38,7 +38,7 @@ pub use self::proxy::{
 pub use self::roots::{Roots, TrustStore};
 pub use self::route::Route;
 pub(crate) use self::tls::map_read_error;
-use crate::credentials::{Provider, Resolved};
+use crate::credentials::{CredentialSource, Provider, Resolved};
 use crate::endpoint::Endpoint;
 use crate::error::{AuthKind, Cause, Error, Layer};
 use crate::sigv4::{self, SigningRequest};
@@ -123,6 +123,9 @@ impl Dialer {
                 return Err(Error::Settings("the signing region is empty".to_owned()));
             }
             Auth::SigV4 { credentials, region } => {
+                if let CredentialSource::X509(provider) = &credentials {
+                    provider.load_roots()?;
+                }
                 let provider = Provider::new(credentials, region.clone(), &route);
                 (None, Carrier::SignedWebSocket(Box::new(Signer { provider, region })))
             }
@@ -132,6 +135,7 @@ impl Dialer {
             }
         };
         let tls = tls::config(route.roots(), identity.as_ref(), alpn)?;
+        route.load_proxy_roots()?;
         let blocking_key = identity.filter(Identity::blocks).map(|_| Arc::default());
         Ok(Self {
             shared: Arc::new(Shared { endpoint, port, route, tls, blocking_key, carrier, auth: kind }),

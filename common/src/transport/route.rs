@@ -31,7 +31,7 @@ pub struct Route {
 #[derive(Clone)]
 struct ProxyTls {
     roots: Roots,
-    /// Made at the first connection to an `https://` proxy; it holds the session tickets.
+    /// Made once for an `https://` proxy; it holds the session tickets.
     config: Arc<OnceLock<Arc<ClientConfig>>>,
 }
 
@@ -76,6 +76,19 @@ impl Route {
     /// [`Error::Settings`] for a variable that cannot be parsed.
     pub fn choose(&self, host: &str) -> Result<Choice<'_>, Error> {
         self.proxies.choose(host)
+    }
+
+    /// Reads the roots for an `https://` proxy. A file may be a pipe, whose reading blocks, which a connection attempt must
+    /// not.
+    ///
+    /// # Errors
+    /// [`Error::File`] or [`Error::Identity`] when they cannot be loaded.
+    pub(super) fn load_proxy_roots(&self) -> Result<(), Error> {
+        match self.proxies.proxy() {
+            Ok(Some(proxy)) if proxy.scheme() == ProxyScheme::Https => self.proxy_tls.config().map(drop),
+            // A variable that cannot be parsed is the error of the host that needs it.
+            _ => Ok(()),
+        }
     }
 
     /// Opens a stream to `host`, a name or an address without brackets, through its proxy if it has one.

@@ -1,6 +1,8 @@
 //! PEM files as other programs write them.
 
 use std::fs;
+#[cfg(unix)]
+use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
@@ -25,6 +27,16 @@ impl Folder {
         let status = Command::new("sh").args(["-c", command]).current_dir(self.0.path()).status();
         assert!(status.unwrap().success(), "{command}");
     }
+
+    /// Makes sure that nobody but its owner reads a file.
+    #[cfg(unix)]
+    fn is_private(&self, file: &str) {
+        let mode = fs::metadata(self.path(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0, "{file}: {mode:o}");
+    }
+
+    #[cfg(not(unix))]
+    fn is_private(&self, _file: &str) {}
 }
 
 fn utf16(text: &str, bytes: fn(u16) -> [u8; 2]) -> Vec<u8> {
@@ -111,6 +123,18 @@ fn the_certificate_of_the_key_is_sent_first_wherever_it_stands() {
 }
 
 #[test]
+fn a_bundle_of_cas_is_no_client_certificate() {
+    let folder = Folder::new(KINDS[1]);
+    let certificate = folder.read("cert.pem");
+    folder.write("ten.pem", certificate.repeat(10));
+    assert_eq!(certificates(&folder.pair("ten.pem", "key.pem").unwrap()), 10);
+    folder.write("bundle.pem", certificate.repeat(11));
+    let (problem, hint) = refused(folder.pair("bundle.pem", "key.pem"));
+    assert!(problem.ends_with("bundle.pem holds 11 certificates, more than 10"), "{problem}");
+    assert!(hint.contains("a bundle of CAs"), "{hint}");
+}
+
+#[test]
 fn files_of_other_formats_are_named_and_the_hint_converts_them() {
     let folder = Folder::new(KINDS[1]);
     folder.openssl("pkcs12 -export -in cert.pem -inkey key.pem -out device.p12 -passout pass:");
@@ -134,15 +158,27 @@ fn files_of_other_formats_are_named_and_the_hint_converts_them() {
                 "cert" => folder.pair(file, "key.pem"),
                 _ => folder.pair("cert.pem", file),
             };
-            let (problem, hint) = refused(pair(&file));
-            assert!(problem.ends_with(&format!("{file} {words}")), "{problem}");
-            folder.follow_in_shell(&hint);
-            pair(&format!("{file}.pem")).unwrap_or_else(|error| panic!("{file}: {error:?}"));
+            let converts = |file: &str| {
+                let (problem, hint) = refused(pair(file));
+                assert!(problem.ends_with(&format!("{file} {words}")), "{problem}");
+                folder.follow_in_shell(&hint);
+                pair(&format!("{file}.pem")).unwrap_or_else(|error| panic!("{file}: {error:?}"));
+                if kind == "key" {
+                    folder.is_private(&format!("{file}.pem"));
+                }
+            };
+            converts(&file);
+            // Windows PowerShell's > leaves UTF-16.
+            if !file.ends_with(".der") {
+                let wide = file.replacen('.', "-utf16.", 1);
+                folder.write(&wide, utf16(&folder.read(&file), u16::to_le_bytes));
+                converts(&wide);
+            }
         }
     }
     let (problem, hint) = refused(folder.pair("bundle.p7b", "key.pem"));
     assert!(problem.ends_with("holds a PKCS#7 bundle"), "{problem}");
-    folder.follow(&hint, "");
+    folder.follow_in_shell(&hint);
     folder.pair("bundle.p7b.pem", "key.pem").unwrap();
     for (certificate, key) in [("device.p12", "key.pem"), ("cert.pem", "device.p12")] {
         let (problem, hint) = refused(folder.pair(certificate, key));
@@ -182,7 +218,24 @@ fn an_answer_of_the_aws_cli_is_named_with_the_field_that_holds_the_pem() {
         let (problem, hint) = refused(folder.pair(certificate, key));
         assert!(problem.ends_with(words), "{problem}");
         assert!(hint.contains(filter) && hint.is_empty() == filter.is_empty(), "{hint}");
+        let is_wide = words.starts_with("created");
+        assert_eq!(hint.contains("iconv -f UTF-16 -t UTF-8 "), is_wide, "{hint}");
+        assert_eq!(hint.contains("(umask 077 && "), is_wide && key == "created.json", "{hint}");
     }
+}
+
+#[test]
+fn the_first_key_of_a_file_is_the_one_that_is_read() {
+    let folder = Folder::new(KINDS[1]);
+    folder.openssl("ec -in key.pem -out sec1.pem");
+    folder.openssl("genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out other.pem");
+    let [first, other] = ["sec1.pem", "other.pem"].map(|file| folder.read(file));
+    assert!(first.contains("==\n-----END EC PRIVATE KEY"), "{first}");
+    // OpenSSL takes base64 without its padding, too.
+    folder.write("keys.pem", format!("{}{other}", first.replace('=', "")));
+    folder.pair("cert.pem", "keys.pem").unwrap();
+    folder.write("keys.pem", first.replace("-----END EC PRIVATE KEY-----\n", "") + &other);
+    assert!(refused(folder.pair("cert.pem", "keys.pem")).0.contains("its END line is missing"));
 }
 
 #[test]
@@ -201,6 +254,10 @@ fn keystores_and_keys_of_other_programs_are_named() {
         let (problem, hint) = refused(folder.pair(certificate, key));
         assert!(problem.ends_with(words) && hint.contains(command), "{problem}: {hint}");
     }
+    let error = Roots::from_file(folder.path("jks")).describe().unwrap_err();
+    let jks = folder.path("jks").display().to_string();
+    let command = format!("keytool -list -rfc -keystore {jks} > {jks}.pem");
+    assert!(error.hint().is_some_and(|hint| hint.ends_with(&command)), "{error:?}");
     // A key that can be used behind one that cannot.
     folder.write("both", section("DSA PRIVATE KEY") + &folder.read("key.pem"));
     folder.pair("cert.pem", "both").unwrap();
@@ -216,7 +273,9 @@ fn a_named_pipe_for_both_files_is_read_once() {
     let path = pipe.clone();
     // A second reading would wait for a second writer.
     thread::spawn(move || done.send(Identity::from_pem_files(&path, &path)));
-    fs::write(&pipe, folder.read("cert.pem") + &folder.read("key.pem")).unwrap();
+    let content = folder.read("cert.pem") + &folder.read("key.pem");
+    // It would wait for a reader that does not come.
+    thread::spawn(move || fs::write(&pipe, content));
     let identity = outcome.recv_timeout(Duration::from_secs(60)).expect("read once").unwrap();
     assert_eq!(certificates(&identity), 1);
 }

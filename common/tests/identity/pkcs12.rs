@@ -244,7 +244,7 @@ fn other_files_are_named() {
         ("empty", "is empty", ""),
         ("ber", "is in BER form", "openssl pkcs12 -in"),
         ("jks", "is a Java keystore (JKS)", "keytool -importkeystore -srckeystore"),
-        ("base64", "is base64", "decode it: base64 -d"),
+        ("base64", "is base64", "decode it: (umask 077 && base64 -d < "),
     ] {
         let refused = refused(Identity::from_pkcs12_file(&folder.path(file), &PASSWORD.into()));
         assert!(refused.0.contains(words), "{file}: {refused:?}");

@@ -9,6 +9,9 @@ use super::{CERTIFICATE, problem};
 use crate::error::Error;
 use crate::transport::pem::{Foreign, PemFile, Purpose, Wanted};
 
+/// Chains have three or four. Each certificate may cost a signature of the token that holds the key.
+const MAX_CERTIFICATES: usize = 10;
+
 /// All certificates of a PEM file, in the file's order.
 ///
 /// # Errors
@@ -22,6 +25,12 @@ pub(super) fn parse(file: &PemFile<'_>) -> Result<Vec<CertificateDer<'static>>, 
         )
     };
     let complaint = match file.certificates(Purpose::Own).collect::<Result<Vec<_>, _>>() {
+        Ok(chain) if chain.len() > MAX_CERTIFICATES => {
+            return Err(refuse(
+                &format!("holds {} certificates, more than {MAX_CERTIFICATES}", chain.len()),
+                Some("it must hold the device's certificate and its issuers: is it a bundle of CAs?"),
+            ));
+        }
         Ok(chain) if !chain.is_empty() => return Ok(chain),
         outcome => outcome.err(),
     };

@@ -5,8 +5,7 @@ use std::path::Path;
 use pkcs8::EncryptedPrivateKeyInfoOwned;
 use pkcs8::der::asn1::{AnyRef, IntRef};
 use pkcs8::der::{Decode, Reader};
-use rustls::pki_types::PrivateKeyDer;
-use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{KEY, legacy, pkcs8_key, problem};
@@ -59,15 +58,24 @@ impl PemKey {
         let path = file.path;
         let mut keys = section::all(&file.text).filter(|section| section.label.ends_with("PRIVATE KEY"));
         let Some(section) = keys.find(|section| LABELS.contains(&section.label)) else {
-            return parse_plain(file).map(Self::Plain);
+            return Err(without_key(file));
         };
-        let content = || section.content().map_err(|error| refuse(path, pem::complaint(&error), None));
+        let content = || {
+            section.content().map_err(|error| match file.foreign_format(Wanted::Key) {
+                Some(Foreign { is, hint }) => refuse(path, is, hint),
+                None => refuse(path, pem::complaint(&error), None),
+            })
+        };
         let encrypted = if section.label == ENCRYPTED {
             pkcs8_key::parse(&content()?).map(EncryptedKey::Pkcs8)
         } else if let Some(form) = legacy::Form::of(&section) {
             legacy::EncryptedKey::parse(&section, form, content()?).map(EncryptedKey::Legacy)
         } else {
-            return parse_plain(file).map(Self::Plain);
+            return Ok(Self::Plain(match section.label {
+                "RSA PRIVATE KEY" => PrivatePkcs1KeyDer::from(content()?).into(),
+                "EC PRIVATE KEY" => PrivateSec1KeyDer::from(content()?).into(),
+                _ => PrivatePkcs8KeyDer::from(content()?).into(),
+            }));
         };
         encrypted.map(Self::Encrypted).map_err(|refusal| refusal.about(path))
     }
@@ -117,11 +125,8 @@ impl Refusal {
 
 /// The refusal of an encrypted key where nobody can give a password.
 pub(super) fn needs_password(path: &Path) -> Error {
-    let hint = format!(
-        "give its password, or decrypt it: openssl pkey -in {0} -out {0}.plain && chmod 600 {0}.plain",
-        path.display()
-    );
-    refuse(path, "is encrypted", Some(hint))
+    let decrypt = pem::secret(&format!("openssl pkey -in {0} -out {0}.plain", path.display()));
+    refuse(path, "is encrypted", Some(format!("give its password, or decrypt it: {decrypt}")))
 }
 
 /// Whether `der` is a key of whichever form: a SEQUENCE that fills it, and begins with the version (PKCS#1 of RFC 8017
@@ -141,21 +146,14 @@ pub(super) fn is_key(der: &[u8]) -> bool {
     })
 }
 
-fn parse_plain(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
+/// The contents of a file without a key that can be used.
+fn without_key(file: &PemFile<'_>) -> Error {
     let path = file.path;
-    let error = match PrivateKeyDer::from_pem_slice(file.text.as_bytes()) {
-        Ok(key) => return Ok(key),
-        Err(error) => error,
-    };
     if let Some(Foreign { is, hint }) = file.foreign_format(Wanted::Key) {
-        return Err(refuse(path, is, hint));
-    }
-    if !matches!(error, PemError::NoItemsFound) {
-        // The reader's error quotes the file: it must not be passed on.
-        return Err(refuse(path, pem::complaint(&error), None));
+        return refuse(path, is, hint);
     }
     let other = section::all(&file.text).find(|section| section.label.ends_with("PRIVATE KEY"));
-    Err(match other {
+    match other {
         Some(section) if section.label == "OPENSSH PRIVATE KEY" => {
             let hint = format!("convert it in place: ssh-keygen -p -m PKCS8 -f {}", path.display());
             refuse(path, "is in the form of OpenSSH", Some(hint))
@@ -175,7 +173,7 @@ fn parse_plain(file: &PemFile<'_>) -> Result<PrivateKeyDer<'static>, Error> {
             "holds no private key",
             Some("it must hold a -----BEGIN … PRIVATE KEY----- section".to_owned()),
         ),
-    })
+    }
 }
 
 fn refuse(path: &Path, what_is_wrong: &str, hint: Option<String>) -> Error {

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use p12_keystore::error::Error as Pkcs12Error;
 use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
 use pkcs8::der::asn1::AnyRef;
-use pkcs8::der::{self, Decode, Encode, ErrorKind, Reader, SliceReader};
-use pkcs8::pkcs5::pbes2::{self, ScryptParams};
+use pkcs8::der::{self, Decode, ErrorKind, Reader};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{chain, pkcs12_password, problem};
+use super::pkcs12_work::Refusal;
+use super::{chain, pkcs12_password, pkcs12_work, problem};
 use crate::error::{Cause, Error};
 use crate::transport::pem::{self, Foreign, PemFile, Wanted};
 use crate::transport::tls;
@@ -33,9 +33,10 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
     }
     let content = own.as_deref().unwrap_or(content);
     let has_mac = has_mac(content).map_err(|error| foreign(content, error, path))?;
-    if has_scrypt_without_cost(content) {
-        return Err(refuse(path, "is damaged: scrypt has no cost", None, None));
-    }
+    pkcs12_work::check(content, password.expose_secret()).map_err(|refusal| match refusal {
+        Refusal::NoCost => refuse(path, "is damaged: scrypt has no cost", None, None),
+        Refusal::TooMuch => too_much_work(path, None),
+    })?;
     let archive = open(content, password).map_err(|error| unreadable(error, has_mac, password, path))?;
     let key = only_key(&archive.keys, path)?;
     let signing_key = tls::provider()
@@ -66,8 +67,8 @@ fn open(content: &[u8], password: &SecretString) -> Result<Pkcs12Archive, Pkcs12
     let password = password.expose_secret();
     Pkcs12Archive::from_pkcs12(content, password).or_else(|error| {
         match pkcs12_password::without_protection(content, password) {
-            Some(clear) if !has_scrypt_without_cost(&clear) => Pkcs12Archive::from_pkcs12(&clear, password),
-            Some(_) | None => Err(error),
+            Some(clear) => Pkcs12Archive::from_pkcs12(&clear, password),
+            None => Err(error),
         }
     })
 }
@@ -86,16 +87,6 @@ fn has_mac(content: &[u8]) -> der::Result<bool> {
             AnyRef::decode(reader)?;
         }
         Ok(has_mac)
-    })
-}
-
-/// Whether scrypt's N is 0 in what is not encrypted itself. The library panics at it.
-fn has_scrypt_without_cost(content: &[u8]) -> bool {
-    let Ok(oid) = pbes2::SCRYPT_OID.to_der() else { return false };
-    let ends = content.windows(oid.len()).enumerate().filter(|(_, window)| *window == oid);
-    ends.map(|(at, _)| &content[at + oid.len()..]).any(|behind| {
-        let parameters = SliceReader::new(behind).and_then(|mut reader| AnyRef::decode(&mut reader));
-        parameters.and_then(ScryptParams::try_from).is_ok_and(|scrypt| scrypt.cost_parameter == 0)
     })
 }
 
@@ -150,18 +141,17 @@ fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: 
             wrong_password(path, password, "")
         }
         // The library refuses what would take minutes.
-        error @ Pkcs12Error::InvalidParameters => refuse(
-            path,
-            "asks for too much work, or is damaged",
-            Some(&rewrite(path, "")),
-            Some(error.into()),
-        ),
+        error @ Pkcs12Error::InvalidParameters => too_much_work(path, Some(error.into())),
         // With the right password for the MAC, what follows is not the password's fault.
         error if has_mac => {
             refuse(path, "is damaged, or cannot be read", Some(&rewrite(path, "")), Some(error.into()))
         }
         _ => wrong_password(path, password, ", or the file is damaged: it has no MAC that would tell"),
     }
+}
+
+fn too_much_work(path: &Path, source: Option<Cause>) -> Error {
+    refuse(path, "asks for too much work, or is damaged", Some(&rewrite(path, "")), source)
 }
 
 fn wrong_password(path: &Path, password: &SecretString, doubt: &str) -> Error {

@@ -16,13 +16,15 @@ use pkcs8::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber};
 use rc2::Rc2;
 
 use super::pkcs8_key::MAX_ITERATIONS;
+use super::pkcs12_work::{self, MAX_WORK};
 
-const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
-const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
+pub(super) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+pub(super) const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
 const KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.1");
-const SHROUDED_KEY_BAG: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
-const TRIPLE_DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
-const RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
+pub(super) const SHROUDED_KEY_BAG: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.10.1.2");
+pub(super) const TRIPLE_DES: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.3");
+pub(super) const RC2_40: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.12.1.6");
 const SHA1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.14.3.2.26");
 const SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
@@ -40,7 +42,8 @@ enum Purpose {
 }
 
 /// The file without its MAC, and with the parts in clear that PBES1 encrypts; `None` if the password has no second
-/// encoding, if that one is wrong, and for a file that is damaged or of another scheme.
+/// encoding, if that one is wrong, for a file that is damaged or asks for too much work, and for one without such
+/// protection.
 pub(super) fn without_protection(content: &[u8], password: &str) -> Option<Vec<u8>> {
     let password = second_encoding(password)?;
     let file = fields(AnyRef::from_der(content).ok()?)?;
@@ -49,20 +52,28 @@ pub(super) fn without_protection(content: &[u8], password: &str) -> Option<Vec<u
     if let [mac] = mac {
         verify(*mac, safes.value(), &password)?;
     }
+    // What stands in clear was measured before the library saw it.
+    let mut work = MAX_WORK;
     let safes: Option<Vec<_>> = fields(AnyRef::from_der(safes.value()).ok()?)?
         .into_iter()
-        .map(|safe| clear_safe(safe, &password))
+        .map(|safe| clear_safe(safe, &password, &mut work))
         .collect();
     let contents = data(&sequence(&safes?)?)?;
-    sequence(&[version.to_der().ok()?, contents])
+    let clear = sequence(&[version.to_der().ok()?, contents])?;
+    (clear != content).then_some(clear)
 }
 
 /// The bytes of a password that the library does not try.
 fn second_encoding(password: &str) -> Option<Vec<u8>> {
     match is_beyond_bmp(password) {
-        true => Some(password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect()),
+        true => Some(bmp_string(password)),
         false => password.is_empty().then(Vec::new),
     }
+}
+
+/// The password with two zero bytes behind it; a character beyond U+FFFF is two surrogates.
+pub(super) fn bmp_string(password: &str) -> Vec<u8> {
+    password.encode_utf16().chain([0]).flat_map(u16::to_be_bytes).collect()
 }
 
 /// Looks for characters that a BMPString cannot hold.
@@ -70,8 +81,9 @@ pub(super) fn is_beyond_bmp(password: &str) -> bool {
     password.chars().any(|character| u32::from(character) > 0xffff)
 }
 
-/// A safe (a ContentInfo of RFC 7292 §4.1) with PBES1 taken off it and its bags.
-fn clear_safe(safe: AnyRef<'_>, password: &[u8]) -> Option<Vec<u8>> {
+/// A safe (a ContentInfo of RFC 7292 §4.1) with PBES1 taken off it and its bags; `work` is what is left of it for all
+/// safes.
+fn clear_safe(safe: AnyRef<'_>, password: &[u8], work: &mut u64) -> Option<Vec<u8>> {
     let (kind, content) = content_info(safe)?;
     match kind {
         DATA => data(&clear_bags(content.value(), password)?),
@@ -79,7 +91,11 @@ fn clear_safe(safe: AnyRef<'_>, password: &[u8]) -> Option<Vec<u8>> {
             let [_, info, ..] = fields(content)?[..] else { return None };
             let [_, scheme, ciphertext] = fields(info)?[..] else { return None };
             match Pbes1::of(scheme)? {
-                Some(pbes1) => data(&clear_bags(&pbes1.decrypt(ciphertext.value(), password)?, password)?),
+                Some(pbes1) => {
+                    let bags = pbes1.decrypt(ciphertext.value(), password)?;
+                    *work = pkcs12_work::spend(*work, &bags).ok()?;
+                    data(&clear_bags(&bags, password)?)
+                }
                 None => safe.to_der().ok(),
             }
         }
@@ -128,7 +144,7 @@ fn verify(mac: AnyRef<'_>, content: &[u8], password: &[u8]) -> Option<()> {
 }
 
 /// Password-based encryption with SHA-1.
-struct Pbes1<'a> {
+pub(super) struct Pbes1<'a> {
     scheme: ObjectIdentifier,
     salt: &'a [u8],
     iterations: u32,
@@ -136,7 +152,7 @@ struct Pbes1<'a> {
 
 impl<'a> Pbes1<'a> {
     /// From an AlgorithmIdentifier; `Some(None)` for another scheme.
-    fn of(algorithm: AnyRef<'a>) -> Option<Option<Self>> {
+    pub(super) fn of(algorithm: AnyRef<'a>) -> Option<Option<Self>> {
         let [scheme, parameters] = fields(algorithm)?[..] else { return None };
         let scheme = scheme.decode_as().ok()?;
         if scheme != TRIPLE_DES && scheme != RC2_40 {
@@ -146,7 +162,7 @@ impl<'a> Pbes1<'a> {
         Some(Some(Self { scheme, salt: salt.value(), iterations: iterations.decode_as().ok()? }))
     }
 
-    fn decrypt(&self, ciphertext: &[u8], password: &[u8]) -> Option<Vec<u8>> {
+    pub(super) fn decrypt(&self, ciphertext: &[u8], password: &[u8]) -> Option<Vec<u8>> {
         match self.scheme {
             TRIPLE_DES => self.decrypt_with::<TdesEde3>(ciphertext, password, 24),
             _ => self.decrypt_with::<Rc2>(ciphertext, password, 5),
@@ -208,18 +224,18 @@ fn derive(
 }
 
 /// The kind of a ContentInfo, and its content.
-fn content_info(info: AnyRef<'_>) -> Option<(ObjectIdentifier, AnyRef<'_>)> {
+pub(super) fn content_info(info: AnyRef<'_>) -> Option<(ObjectIdentifier, AnyRef<'_>)> {
     let [kind, content] = fields(info)?[..] else { return None };
     Some((kind.decode_as().ok()?, AnyRef::from_der(content.value()).ok()?))
 }
 
 /// A ContentInfo of kind data.
-fn data(content: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn data(content: &[u8]) -> Option<Vec<u8>> {
     sequence(&[DATA.to_der().ok()?, encode(EXPLICIT, &encode(Tag::OctetString, content)?)?])
 }
 
 /// The values within a constructed one.
-fn fields(value: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
+pub(super) fn fields(value: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
     let mut reader = SliceReader::new(value.value()).ok()?;
     let mut fields = Vec::new();
     while !reader.is_finished() {
@@ -228,10 +244,10 @@ fn fields(value: AnyRef<'_>) -> Option<Vec<AnyRef<'_>>> {
     Some(fields)
 }
 
-fn sequence(parts: &[Vec<u8>]) -> Option<Vec<u8>> {
+pub(super) fn sequence(parts: &[Vec<u8>]) -> Option<Vec<u8>> {
     encode(Tag::Sequence, &parts.concat())
 }
 
-fn encode(tag: Tag, value: &[u8]) -> Option<Vec<u8>> {
+pub(super) fn encode(tag: Tag, value: &[u8]) -> Option<Vec<u8>> {
     AnyRef::new(tag, value).and_then(|value| value.to_der()).ok()
 }

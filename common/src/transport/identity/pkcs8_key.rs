@@ -14,7 +14,7 @@ use super::pem_key::{Provider, Refusal, is_key};
 pub(super) const MAX_ITERATIONS: u32 = 1_000_000;
 
 /// Bytes that scrypt may go through; OpenSSL's own keys take 16 MiB.
-const MAX_SCRYPT_WORK: u64 = 1 << 30;
+pub(super) const MAX_SCRYPT_WORK: u64 = 1 << 30;
 
 /// What is met in the wild and refused: PBES1 (RFC 8018 §A.3), the schemes of PKCS#12 (RFC 7292 §C), and old ciphers
 /// within PBES2.
@@ -104,7 +104,7 @@ fn unsupported(oid: ObjectIdentifier) -> Refusal {
 }
 
 /// In bytes (RFC 7914 §2): what it takes at once is no more, and its time goes with it.
-fn scrypt_work(scrypt: &pbes2::ScryptParams) -> u64 {
+pub(super) fn scrypt_work(scrypt: &pbes2::ScryptParams) -> u64 {
     scrypt
         .cost_parameter
         .saturating_mul(scrypt.parallelization.into())

@@ -38,13 +38,20 @@ pub(crate) fn format(content: &[u8], text: &str, path: &Path, wanted: Wanted) ->
         [] => return Some(Foreign { is: "is empty", hint: None }),
         // JKS, and JCEKS, which keytool reads as well.
         [0xfe, 0xed, 0xfe, 0xed, ..] | [0xce, 0xce, 0xce, 0xce, ..] => {
-            let then = if wanted == Wanted::Pkcs12 { "" } else { ", and name that by --pkcs12-file" };
+            let convert = secret(&format!(
+                "keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype PKCS12"
+            ));
             return found(
                 "is a Java keystore (JKS)",
-                format!(
-                    "convert it: keytool -importkeystore -srckeystore {file} -destkeystore {file}.p12 -deststoretype \
-                     PKCS12{then}"
-                ),
+                match wanted {
+                    Wanted::Authorities => {
+                        format!("take the certificates out: keytool -list -rfc -keystore {file} > {file}.pem")
+                    }
+                    Wanted::Pkcs12 => format!("convert it: {convert}"),
+                    Wanted::Certificate | Wanted::Key => {
+                        format!("convert it: {convert}, and name that by --pkcs12-file")
+                    }
+                },
             );
         }
         _ if wanted == Wanted::Pkcs12 => {}
@@ -67,25 +74,72 @@ pub(crate) fn format(content: &[u8], text: &str, path: &Path, wanted: Wanted) ->
         }
         _ => {}
     }
-    json(text, path, wanted)
-        .or_else(|| base64(text, path, wanted))
-        .or_else(|| (wanted != Wanted::Pkcs12).then(|| disfigured(text, path)).flatten())
+    let remedy = Remedy { path, wanted, is_utf16: matches!(content, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) };
+    json(text, &remedy)
+        .or_else(|| base64(text, &remedy))
+        .or_else(|| (wanted != Wanted::Pkcs12).then(|| disfigured(text, &remedy)).flatten())
+}
+
+/// A command that leaves files for their owner alone.
+pub(crate) fn secret(command: &str) -> String {
+    format!("(umask 077 && {command})")
+}
+
+/// The commands that convert a text file.
+struct Remedy<'a> {
+    path: &'a Path,
+    wanted: Wanted,
+    /// By its byte order mark; few programs read it.
+    is_utf16: bool,
+}
+
+impl Remedy<'_> {
+    /// Writes what `filter` makes of the text to a file with another ending.
+    fn filter(&self, filter: &str, ending: &str) -> String {
+        let file = self.path.display();
+        let command = match (self.is_utf16, filter.split_once(" | ")) {
+            (true, _) => format!("{} | {filter}", self.text()),
+            // macOS's base64 takes no file name.
+            (false, None) => format!("{filter} < {file}"),
+            (false, Some((first, then))) => format!("{first} < {file} | {then}"),
+        };
+        self.write(&command, ending)
+    }
+
+    /// Writes the output of a command to a file with another ending.
+    fn write(&self, command: &str, ending: &str) -> String {
+        let command = format!("{command} > {}{ending}", self.path.display());
+        match self.wanted {
+            Wanted::Key | Wanted::Pkcs12 => secret(&command),
+            Wanted::Certificate | Wanted::Authorities => command,
+        }
+    }
+
+    /// A command that prints the text.
+    fn text(&self) -> String {
+        let file = self.path.display();
+        match self.is_utf16 {
+            true => format!("iconv -f UTF-16 -t UTF-8 {file}"),
+            false => format!("cat {file}"),
+        }
+    }
 }
 
 /// Recognises PEM that its reader does not find.
-fn disfigured(text: &str, path: &Path) -> Option<Foreign> {
-    let file = path.display();
+fn disfigured(text: &str, remedy: &Remedy<'_>) -> Option<Foreign> {
     let begin = text.split(['\n', '\r']).find(|line| line.trim_start().starts_with("-----BEGIN "))?;
     let (is, hint) = if begin.contains("\\n") {
-        let hint = format!("write them as such: printf '%b' \"$(cat {file})\" > {file}.pem");
-        ("has \\n in place of its line breaks", hint)
+        let command = remedy.write(&format!("printf '%b' \"$({})\"", remedy.text()), ".pem");
+        ("has \\n in place of its line breaks", format!("write them as such: {command}"))
     } else if begin.starts_with(char::is_whitespace) {
-        let hint = format!("take the white space out: sed 's/^[[:space:]]*//' {file} > {file}.pem");
-        ("is indented: white space stands before its BEGIN line", hint)
+        let command = remedy.filter("sed 's/^[[:space:]]*//'", ".pem");
+        (
+            "is indented: white space stands before its BEGIN line",
+            format!("take the white space out: {command}"),
+        )
     } else if section::all(text).any(|section| section.label == "PKCS7") {
-        let hint =
-            format!("take the certificates out: openssl pkcs7 -print_certs -in {file} -out {file}.pem");
-        ("holds a PKCS#7 bundle", hint)
+        let command = remedy.filter("openssl pkcs7 -print_certs", ".pem");
+        ("holds a PKCS#7 bundle", format!("take the certificates out: {command}"))
     } else {
         return None;
     };
@@ -93,12 +147,12 @@ fn disfigured(text: &str, path: &Path) -> Option<Foreign> {
 }
 
 /// Recognises an answer of the AWS CLI.
-fn json(text: &str, path: &Path, wanted: Wanted) -> Option<Foreign> {
+fn json(text: &str, remedy: &Remedy<'_>) -> Option<Foreign> {
     if !text.trim_start().starts_with(['{', '[', '"']) {
         return None;
     }
     let value: Value = serde_json::from_str(text).ok()?;
-    let fields = match wanted {
+    let fields = match remedy.wanted {
         Wanted::Key => &KEY_FIELDS[..],
         Wanted::Certificate | Wanted::Authorities => &CERTIFICATE_FIELDS,
         Wanted::Pkcs12 => &[],
@@ -110,27 +164,29 @@ fn json(text: &str, path: &Path, wanted: Wanted) -> Option<Foreign> {
             .find(|field| value.pointer(field).is_some_and(Value::is_string))
             .map(|field| field.replace('/', ".")),
     };
-    let hint = filter.filter(|_| wanted != Wanted::Pkcs12).map(|filter| {
-        format!("take the PEM out of it: jq -r {filter} {file} > {file}.pem", file = path.display())
+    let hint = filter.filter(|_| remedy.wanted != Wanted::Pkcs12).map(|filter| {
+        format!("take the PEM out of it: {}", remedy.filter(&format!("jq -r {filter}"), ".pem"))
     });
     Some(Foreign { is: "is JSON", hint })
 }
 
 /// Recognises base64 without BEGIN and END, which environment variables and Kubernetes secrets hold.
-fn base64(text: &str, path: &Path, wanted: Wanted) -> Option<Foreign> {
-    let file = path.display();
+fn base64(text: &str, remedy: &Remedy<'_>) -> Option<Foreign> {
     let characters: String = text.split_whitespace().collect();
     let decoded = BASE64_STANDARD.decode(&characters).ok()?;
     let (is, hint) = match decoded.as_slice() {
-        [0x30, ..] if wanted == Wanted::Pkcs12 => {
-            ("is base64", format!("decode it: base64 -d {file} > {file}.p12"))
+        [0x30, ..] if remedy.wanted == Wanted::Pkcs12 => {
+            ("is base64", format!("decode it: {}", remedy.filter("base64 -d", ".p12")))
         }
-        der if is_sequence(der) => (
-            "is base64 without a BEGIN and an END line",
-            format!("convert it: base64 -d {file} | openssl {} -inform DER -out {file}.pem", tool(wanted)),
-        ),
+        der if is_sequence(der) => {
+            let convert = format!("base64 -d | openssl {} -inform DER", tool(remedy.wanted));
+            (
+                "is base64 without a BEGIN and an END line",
+                format!("convert it: {}", remedy.filter(&convert, ".pem")),
+            )
+        }
         pem if pem.starts_with(b"-----BEGIN ") => {
-            ("is PEM in base64", format!("decode it: base64 -d {file} > {file}.pem"))
+            ("is PEM in base64", format!("decode it: {}", remedy.filter("base64 -d", ".pem")))
         }
         _ => return None,
     };

@@ -10,7 +10,7 @@ use pkcs8::der::{Decode, Encode, SliceReader};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::Error;
 
-pub(crate) use self::foreign::{Foreign, Wanted};
+pub(crate) use self::foreign::{Foreign, Wanted, secret};
 use crate::file;
 
 /// OpenSSL's older label for a certificate.

@@ -44,13 +44,18 @@ pub(crate) fn all(pem: &str) -> impl Iterator<Item = Section<'_>> {
             ended: false,
         };
         while let Some(line) = lines.next_if(|line| !line.starts_with(DASHES)) {
-            // Base64 has no colon.
-            match line.split_once(':') {
+            // Headers stand before the content, and base64 has no colon.
+            match line.split_once(':').filter(|_| section.base64.is_empty()) {
                 Some((name, value)) => section.headers.push((name.trim(), value.trim())),
                 None => section.base64.extend(line.split_whitespace()),
             }
         }
-        section.ended = lines.next_if(|line| line.starts_with(END)).is_some();
+        let label = section.label;
+        let ends = |line: &str| {
+            let end = line.strip_prefix(END).and_then(|end| end.split_once(DASHES));
+            end.is_some_and(|(end, _)| end.trim_end() == label)
+        };
+        section.ended = lines.next_if(|line| ends(line)).is_some();
         Some(section)
     })
 }
@@ -105,6 +110,20 @@ mod tests {
         let one_line = PEM["x: y\r\n".len()..].replace(['\r', '\n'], "");
         let error = first(&one_line).content().unwrap_err();
         assert!(matches!(error, Error::MissingSectionEnd { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn a_line_with_a_colon_within_the_content_is_damage() {
+        let error = first(&PEM.replace(" bG8=", ":bG8=")).content().unwrap_err();
+        assert!(matches!(error, Error::Base64Decode(_)), "{error:?}");
+    }
+
+    #[test]
+    fn a_section_ends_with_its_own_label() {
+        for end in ["-----END B-----", "-----END A-----", "-----END A KEY"] {
+            let error = first(&PEM.replace("-----END A KEY-----", end)).content().unwrap_err();
+            assert!(matches!(error, Error::MissingSectionEnd { .. }), "{end}: {error:?}");
+        }
     }
 
     #[test]

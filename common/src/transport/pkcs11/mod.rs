@@ -100,19 +100,26 @@ impl Identity {
         let open = Open { session, handle: key.handle };
         let token_key = Arc::new(TokenKey::new(Arc::clone(&module), &token, &key.name, pin, open));
 
-        let mut found = Vec::new();
+        let (mut found, mut failure) = (Vec::new(), None);
         for chain in candidates {
             let signing_key = match chain.first().map(PublicKey::of) {
                 Some(Some(other)) if !key.is_of_kind(other) => None,
                 // A CA may have a key of any kind.
                 Some(None) if is_chain => None,
-                _ => signing_key(&token_key, &chain, can)?,
+                // A token may refuse to sign for a CA's key of another size or curve than its own.
+                _ => signing_key(&token_key, &chain, can).unwrap_or_else(|error| {
+                    failure.get_or_insert(error);
+                    None
+                }),
             };
             found.extend(signing_key.map(|key| CertifiedKey::new(chain, Arc::new(key))));
             // A file may hold the certificate twice; of a token's, several that fit are a question to the user.
             if is_file && !found.is_empty() {
                 break;
             }
+        }
+        if let (true, Some(failure)) = (found.is_empty(), failure) {
+            return Err(failure);
         }
         match (found.pop(), found.len()) {
             (Some(identity), 0) => Ok(Identity::on_a_device(identity)),

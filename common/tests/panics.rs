@@ -1,6 +1,9 @@
 //! A panic anywhere below the driver ends the client with the reason. What panics here is the logger, where a part of the
 //! client logs; each test waits for its turn, since a process has one logger.
 
+#[allow(dead_code, reason = "each of the test files uses its part")]
+#[path = "support/odd_broker.rs"]
+mod odd_broker;
 mod support;
 
 use std::fmt::Write;
@@ -8,19 +11,23 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Error, Event, Identity, Message, QoS,
-    X509Credentials,
+    Auth, Client, ClientOptions, CredentialSource, Endpoint, Error, Event, Events, Identity, Message, QoS,
+    WhenFull, X509Credentials,
 };
 use log::{LevelFilter, Log, Metadata, Record};
 use sandbox::{Principal, Sandbox};
+use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
+use odd_broker::{CONNACK, OddBroker};
 use support::{allow_all, connect, device, eventually, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Panics once, at a line that contains the words that it waits for.
+/// Panics once, at a line of the library's that contains the words that it waits for; with [`EVERY_LINE`], at each.
 struct Panicking(Mutex<Option<&'static str>>);
+
+const EVERY_LINE: &str = "";
 
 static LOGGER: Panicking = Panicking(Mutex::new(None));
 
@@ -45,14 +52,27 @@ impl Log for Panicking {
     fn log(&self, record: &Record<'_>) {
         let mut line = String::new();
         write!(line, "{}", record.args()).unwrap();
-        let found = self.words().take_if(|words| line.contains(*words)).is_some();
-        assert!(!found, "the logger gave up");
+        let found =
+            self.words().filter(|words| record.target().starts_with("common") && line.contains(words));
+        if found.is_some_and(|words| words != EVERY_LINE) {
+            *self.words() = None;
+        }
+        assert!(found.is_none(), "the logger gave up");
     }
 
     fn flush(&self) {}
 }
 
 static ONE_AT_A_TIME: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// The last event.
+async fn last(events: &mut Events) -> Option<Event> {
+    let mut last = None;
+    while let Some(event) = timeout(LIMIT, events.next()).await.expect("in time") {
+        last = Some(event);
+    }
+    last
+}
 
 #[track_caller]
 fn assert_names_the_panic(error: &Error) {
@@ -102,10 +122,7 @@ async fn a_panic_of_a_client_that_was_started_ends_its_events_with_stopped_and_t
             let client = client.clone();
             tokio::spawn(async move { client.publish(Message::new("test/topic", "x")).await })
         };
-        let mut last = None;
-        while let Some(event) = timeout(LIMIT, events.next()).await.expect("in time") {
-            last = Some(event);
-        }
+        let last = last(&mut events).await;
         let Some(Event::Stopped { error: Some(error) }) = last else { panic!("{words}: {last:?}") };
         assert_names_the_panic(&error);
         for outcome in [
@@ -128,10 +145,7 @@ async fn a_panic_on_a_connection_that_stands_ends_the_client() {
     // The driver, as it hears of the end.
     LOGGER.panic_at("maintenance at noon");
     assert!(sandbox.disconnect("test-1", 0x98, Some("maintenance at noon")));
-    let mut last = None;
-    while let Some(event) = timeout(LIMIT, events.next()).await.expect("in time") {
-        last = Some(event);
-    }
+    let last = last(&mut events).await;
     let Some(Event::Stopped { error: Some(error) }) = last else { panic!("{last:?}") };
     assert_names_the_panic(&error);
     let outcome = client.publish(Message::new("test/topic", "x")).await;
@@ -157,4 +171,69 @@ async fn a_panic_gives_the_message_store_back_with_the_messages() {
     })
     .await;
     client.disconnect().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_message_follows_stopped_after_a_panic_of_the_driver() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    for _ in 0..10 {
+        let broker = OddBroker::start().await;
+        let mut options = broker.options();
+        options.queue.messages = 1;
+        options.queue.when_full = WhenFull::DropOldest;
+        options.max_in_flight = 1;
+        let (client, mut events) = Client::start(options).await.unwrap();
+        let mut stream = broker.connect().await;
+        stream.write_all(&CONNACK).await.unwrap();
+        // Messages come all the time, and no acknowledgement.
+        let flood = tokio::spawn(async move {
+            let messages = b"\x30\x04\x00\x01a\x00".repeat(1000);
+            while stream.write_all(&messages).await.is_ok() {}
+        });
+        while !matches!(events.next().await, Some(Event::Message(_))) {}
+        let heard = tokio::spawn(async move { last(&mut events).await });
+        LOGGER.panic_at("dropped the oldest message");
+        for number in 0..3 {
+            // The panic may come before the last.
+            let _ = client.enqueue(Message::new("test/topic", number.to_string())).await;
+        }
+        let last = heard.await.unwrap();
+        let Some(Event::Stopped { error: Some(error) }) = last else { panic!("{last:?}") };
+        assert_names_the_panic(&error);
+        flood.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_logger_that_panics_at_every_line_leaves_stopped_the_last_event() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let sandbox = Sandbox::start().unwrap();
+    let options = device(&sandbox, "test-1");
+    LOGGER.panic_at(EVERY_LINE);
+    let (client, mut events) = Client::start(options).await.unwrap();
+    let last = last(&mut events).await;
+    *LOGGER.words() = None;
+    let Some(Event::Stopped { error: Some(error) }) = last else { panic!("{last:?}") };
+    assert_names_the_panic(&error);
+    drop(client);
+}
+
+#[tokio::test]
+async fn a_panic_at_the_last_line_of_a_client_leaves_its_end_told() {
+    let _alone = ONE_AT_A_TIME.lock().await;
+    let mut sandbox = Sandbox::start().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut options = device(&sandbox, "test-1");
+    options.persistence = Some(directory.path().to_owned());
+    options.shutdown_timeout = Duration::ZERO;
+    sandbox.stop();
+    for words in ["stay in the message store", "the client has stopped"] {
+        let (client, mut events) = Client::start(options.clone()).await.unwrap();
+        client.enqueue(Message::new("test/topic", "x")).await.unwrap();
+        LOGGER.panic_at(words);
+        client.disconnect().await.unwrap();
+        let last = last(&mut events).await;
+        assert!(matches!(last, Some(Event::Stopped { error: None })), "{words}: {last:?}");
+        assert!(LOGGER.words().is_none(), "{words}: nothing has panicked");
+    }
 }

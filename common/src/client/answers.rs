@@ -48,14 +48,14 @@ pub(super) fn parse(kind: Kind, body: &[u8], version: MqttVersion) -> Result<Non
         (Kind::Puback, MqttVersion::V5) => {
             code(kind, fields.byte()?)?;
             if !fields.is_empty() {
-                properties(&mut fields)?;
+                properties(kind, &mut fields)?;
             }
             fields.end()?;
         }
         (Kind::Puback | Kind::Unsuback, _) if version == MqttVersion::V311 => fields.end()?,
         _ => {
             if version == MqttVersion::V5 {
-                properties(&mut fields)?;
+                properties(kind, &mut fields)?;
             }
             // The client asks for one topic filter at a time.
             match *fields.rest() {
@@ -73,7 +73,10 @@ pub(super) fn disconnect(packet: &Packet) -> Bytes {
     let mut fields = Fields::new(packet.body());
     // Without one it is 0 (MQTT 5.0 §3.14.2.1).
     let code = fields.byte().unwrap_or(0);
-    let rest = if fields.is_empty() { Ok(()) } else { properties(&mut fields).and_then(|()| fields.end()) };
+    let rest = match fields.is_empty() {
+        true => Ok(()),
+        false => properties(Kind::Disconnect, &mut fields).and_then(|()| fields.end()),
+    };
     match rest {
         Ok(()) => packet.bytes.clone(),
         Err(malformed) => {
@@ -83,11 +86,12 @@ pub(super) fn disconnect(packet: &Packet) -> Bytes {
     }
 }
 
-/// The reason string and user properties, all that such a packet may have, save for a DISCONNECT's Server Reference.
-fn properties(fields: &mut Fields<'_>) -> Result<(), Malformed> {
-    fields.properties(|id, _| match id {
-        id::REASON_STRING | id::USER_PROPERTY | id::SERVER_REFERENCE => Ok(()),
-        other => Err(Malformed::Property(other)),
+/// Reads the properties: a reason string, user properties, and in a DISCONNECT a Server Reference; no others are allowed
+/// (MQTT 5.0 §2.2.2.2).
+fn properties(kind: Kind, fields: &mut Fields<'_>) -> Result<(), Malformed> {
+    fields.properties(|id, _| match (id, kind) {
+        (id::REASON_STRING | id::USER_PROPERTY, _) | (id::SERVER_REFERENCE, Kind::Disconnect) => Ok(()),
+        (other, _) => Err(Malformed::Property(other)),
     })
 }
 
@@ -134,6 +138,9 @@ mod tests {
             (Kind::Puback, b"\x00\x01\x01", V5, Malformed::Code(1)),
             (Kind::Puback, b"\x00\x01\x00\x01", V5, Malformed::CutOff),
             (Kind::Puback, b"\x00\x01\x00\x02\x24\x01", V5, Malformed::Property(0x24)),
+            (Kind::Puback, b"\x00\x01\x00\x04\x1c\x00\x01a", V5, Malformed::Property(0x1c)),
+            (Kind::Suback, b"\x00\x01\x04\x1c\x00\x01a\x00", V5, Malformed::Property(0x1c)),
+            (Kind::Unsuback, b"\x00\x01\x04\x1c\x00\x01a\x00", V5, Malformed::Property(0x1c)),
             (Kind::Puback, b"\x00\x01\x00\x00\x00", V5, Malformed::Trailing(1)),
             (Kind::Suback, b"\x00\x01", V311, Malformed::CutOff),
             (Kind::Suback, b"\x00\x01\x00", V5, Malformed::CutOff),
@@ -165,6 +172,7 @@ mod tests {
             (&[0xe0, 0][..], &[0xe0, 0][..]),
             (&[0xe0, 1, 0x8b], &[0xe0, 1, 0x8b]),
             (&[0xe0, 6, 0x8b, 4, 0x1f, 0, 1, b'a'], &[0xe0, 6, 0x8b, 4, 0x1f, 0, 1, b'a']),
+            (&[0xe0, 6, 0x9d, 4, 0x1c, 0, 1, b'a'], &[0xe0, 6, 0x9d, 4, 0x1c, 0, 1, b'a']),
             (&[0xe0, 6, 0x8b, 9, 0x1f, 0, 1, b'a'], &[0xe0, 1, 0x8b]),
             (&[0xe0, 4, 0x8b, 2, 0x24, 1], &[0xe0, 1, 0x8b]),
             (&[0xe0, 3, 0x8b, 0, 0], &[0xe0, 1, 0x8b]),

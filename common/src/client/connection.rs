@@ -29,7 +29,7 @@ pub(super) struct Connection {
     // In this order: paho waits for its link.
     link: RunningLink,
     guard: Guard,
-    gate: Gate,
+    pub(super) gate: Gate,
     pub(super) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
     pub(super) window: usize,

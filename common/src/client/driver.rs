@@ -16,7 +16,7 @@ use super::backoff::Backoff;
 use super::connection::{Connection, Session};
 use super::events::EventSender;
 use super::outbox::Outbox;
-use super::receipt::Key;
+use super::receipt::{Gate, Key};
 use super::takeovers::Takeovers;
 use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
@@ -28,6 +28,8 @@ pub(super) struct Driver {
     events: EventSender,
     shared: Arc<Shared>,
     outbox: Outbox,
+    /// The inbox gate of the newest connection.
+    gate: Option<Gate>,
     /// Set once the application is done.
     leaving: Option<Leaving>,
     status: Status,
@@ -109,8 +111,16 @@ impl Driver {
         events: EventSender,
         shared: Arc<Shared>,
     ) -> Self {
-        let mut driver =
-            Self { options, commands, events, shared, outbox, leaving: None, status: Status::default() };
+        let mut driver = Self {
+            options,
+            commands,
+            events,
+            shared,
+            outbox,
+            gate: None,
+            leaving: None,
+            status: Status::default(),
+        };
         // There may be messages of an earlier run.
         driver.report();
         driver
@@ -123,36 +133,52 @@ impl Driver {
         let exit = match AssertUnwindSafe(self.live(&mut start)).catch_unwind().await {
             Ok(Some(exit)) => exit,
             Ok(None) => return,
-            Err(panic) => Exit::GaveUp(Arc::new(panics::error("client", &*panic))),
+            Err(panic) => {
+                // The panic has dropped the connection, and its link may be putting a message among the events. One that
+                // nobody takes stays with the broker, and none follows `Stopped`.
+                self.events.leave();
+                if let Some(gate) = self.gate.take() {
+                    gate.closed().await;
+                }
+                Exit::GaveUp(Arc::new(panics::error("client", &*panic)))
+            }
         };
         if let Exit::GaveUp(error) = &exit {
             // Set here only, before the waiting callers learn of the end by losing their replies.
             let _ = self.shared.gave_up.set(Arc::clone(error));
         }
         self.status.connected = false;
-        if let Err(panic) = AssertUnwindSafe(self.close()).catch_unwind().await {
-            log::error!("{}", panics::error("client", &*panic));
-        }
-        match exit {
+        let closed = AssertUnwindSafe(self.close()).catch_unwind().await;
+        let (lost, stored) = self.outbox.undelivered();
+        let outcome = match lost {
+            0 => Ok(()),
+            messages => Err(Error::Undelivered { target: self.options.dialer.target(), messages }),
+        };
+        // The application hears of the end before the logger does, which may panic.
+        let unheard = match exit {
             Exit::Left => {
-                let outcome = self.undelivered();
-                self.emit(Event::Stopped { error: None });
-                let unheard = match self.leaving.take().and_then(|leaving| leaving.reply) {
+                self.events.send(Event::Stopped { error: None });
+                match self.leaving.take().and_then(|leaving| leaving.reply) {
                     Some(reply) => reply.send(outcome).err(),
                     None => Some(outcome),
-                };
-                if let Some(Err(error)) = unheard {
-                    log::warn!("{error}");
                 }
             }
             Exit::GaveUp(error) => {
-                self.emit(Event::Stopped { error: Some(error) });
+                self.events.send(Event::Stopped { error: Some(error) });
                 // Their callers hear why; not all of them listen.
-                if let Err(undelivered) = self.undelivered() {
-                    log::warn!("{undelivered}");
-                }
+                Some(outcome)
             }
+        };
+        if let Err(panic) = closed {
+            log::error!("{}", panics::error("client", &*panic));
         }
+        if stored > 0 {
+            log::warn!("{stored} messages stay in the message store for the next run");
+        }
+        if let Some(Err(undelivered)) = unheard {
+            log::warn!("{undelivered}");
+        }
+        log::debug!("the client has stopped");
     }
 
     /// Makes known that there is no connection, and closes the message store.
@@ -207,18 +233,6 @@ impl Driver {
             let _ = connected.send(Err(error));
         }
         None
-    }
-
-    /// Whether all messages have been delivered, or will be.
-    fn undelivered(&self) -> Outcome {
-        let (lost, stored) = self.outbox.undelivered();
-        if stored > 0 {
-            log::warn!("{stored} messages stay in the message store for the next run");
-        }
-        if lost == 0 {
-            return Ok(());
-        }
-        Err(Error::Undelivered { target: self.options.dialer.target(), messages: lost })
     }
 
     /// Serves connections, one after the other, until the end.
@@ -314,6 +328,7 @@ impl Driver {
             Ok((connection, _)) => {
                 let session_present = connection.session_present;
                 timeline.connected();
+                self.gate = Some(connection.gate.clone());
                 self.outbox.connected(session_present, connection.limits);
                 self.status.connected = true;
                 self.status.connections += 1;
@@ -460,11 +475,11 @@ impl Driver {
                 self.options.client_id
             ),
             Event::ConnectionFailed { error } | Event::Disconnected { error } => failure::warn(error),
-            Event::Stopped { .. } => log::debug!("the client has stopped"),
             Event::Dropped { topic } => {
                 log::warn!("the queue is full: dropped the oldest message, to {topic}")
             }
-            Event::Message(_) => {}
+            // The link sends messages, and `run` sends `Stopped`.
+            Event::Message(_) | Event::Stopped { .. } => {}
         }
         self.events.send(event);
     }

@@ -8,6 +8,7 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::num::NonZeroU16;
 
+use futures_util::future::{FutureExt, Shared};
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
@@ -52,9 +53,9 @@ pub(super) struct Inbox {
 pub(super) struct Key(oneshot::Sender<()>);
 
 /// The driver's hold on an inbox.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Gate {
-    closed: oneshot::Receiver<Infallible>,
+    closed: Shared<oneshot::Receiver<Infallible>>,
 }
 
 /// The packet identifiers to acknowledge.
@@ -66,7 +67,7 @@ pub(super) fn inbox(events: EventSender) -> (Inbox, Key, Gate, Acknowledged) {
     let (open, closed) = oneshot::channel();
     let (key, opening) = oneshot::channel();
     let inbox = Inbox { events, acknowledged, opening: Some(opening), _open: open };
-    (inbox, Key(key), Gate { closed }, to_send)
+    (inbox, Key(key), Gate { closed: closed.shared() }, to_send)
 }
 
 impl Inbox {

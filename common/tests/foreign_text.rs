@@ -1,21 +1,16 @@
 //! Text of a broker's never controls the terminal that shows it.
 
 #[allow(dead_code, reason = "each of the test files uses its part")]
-#[path = "support/mod.rs"]
+#[path = "support/odd_broker.rs"]
+mod odd_broker;
+#[allow(dead_code, reason = "each of the test files uses its part")]
 mod support;
 
-use std::fs;
-use std::sync::Arc;
-
-use common::{Auth, Client, ClientOptions, Endpoint, Event, Failure, Identity, Message, QoS, Roots};
+use common::{Client, Event, Failure, Message, QoS};
 use sandbox::Sandbox;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::PrivateKeyDer;
+use tokio::io::AsyncWriteExt;
 
+use odd_broker::{CONNACK, OddBroker, packet};
 use support::{connect, device};
 
 /// Clears the screen, forges a line, and turns the rest of the text around.
@@ -61,47 +56,33 @@ async fn a_reason_string_of_disconnect_is_escaped() {
 
 #[tokio::test]
 async fn a_reason_string_of_puback_suback_or_unsuback_is_escaped() {
-    let (client, _events) = connect(refusing_broker().await).await;
+    let broker = OddBroker::start().await;
+    let options = broker.options();
+    let refusing = tokio::spawn(refuse_all(broker));
+    let (client, _events) = connect(options).await;
     assert_is_plain(client.subscribe("test/topic", QoS::AtLeastOnce).await.unwrap_err());
     assert_is_plain(client.publish(Message::new("test/topic", "x")).await.unwrap_err());
     assert_is_plain(client.unsubscribe("test/topic").await.unwrap_err());
     client.disconnect().await.unwrap();
+    refusing.await.unwrap();
 }
 
-/// A broker that accepts one client and refuses whatever it asks, with [`REASON`]; how to connect to it.
-async fn refusing_broker() -> ClientOptions {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let files = tempfile::tempdir().unwrap();
-    let (certificate, key) = (files.path().join("cert.pem"), files.path().join("key.pem"));
-    fs::write(&certificate, own.cert.pem()).unwrap();
-    fs::write(&key, own.signing_key.serialize_pem()).unwrap();
-    let identity = Identity::from_pem_files(&certificate, &key).unwrap();
-    let roots = Roots::from_file(&certificate);
-    // Reads the file.
-    roots.describe().unwrap();
-    let key = PrivateKeyDer::try_from(own.signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
-    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
-    let config = config.with_single_cert(vec![own.cert.der().clone()], key).unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
-        let (tcp, _) = listener.accept().await.unwrap();
-        let mut stream = TlsAcceptor::from(Arc::new(config)).accept(tcp).await.unwrap();
-        while let Some((kind, body)) = packet(&mut stream).await {
-            let answer = match kind {
-                1 => vec![0x20, 3, 0, 0, 0],
-                // A PUBLISH of QoS 1 has its packet identifier behind the topic.
-                3 => refusal(0x40, &body[2 + usize::from(body[1])..][..2], true),
-                8 => refusal(0x90, &body[..2], false),
-                10 => refusal(0xb0, &body[..2], false),
-                _ => continue,
-            };
-            stream.write_all(&answer).await.unwrap();
-        }
-    });
-    let endpoint = Endpoint::parse("localhost").unwrap().with_port(port);
-    ClientOptions::new(endpoint, Auth::MutualTls(identity), roots, "test-1").unwrap()
+/// Accepts the client, and refuses all that it asks with [`REASON`], until it disconnects.
+async fn refuse_all(broker: OddBroker) {
+    let mut stream = broker.connect().await;
+    stream.write_all(&CONNACK).await.unwrap();
+    loop {
+        let (first, body, _) = packet(&mut stream).await;
+        let answer = match first >> 4 {
+            // A PUBLISH of QoS 1 has its packet identifier behind the topic.
+            3 => refusal(0x40, &body[2 + usize::from(body[1])..][..2], true),
+            8 => refusal(0x90, &body[..2], false),
+            10 => refusal(0xb0, &body[..2], false),
+            12 => vec![0xd0, 0],
+            _ => return,
+        };
+        stream.write_all(&answer).await.unwrap();
+    }
 }
 
 /// An acknowledgement with "not authorized" and [`REASON`] (MQTT 5.0 §3.4, §3.9): PUBACK has the code before the
@@ -115,21 +96,4 @@ fn refusal(first: u8, id: &[u8], is_code_first: bool) -> Vec<u8> {
         false => [id, &properties, &[NOT_AUTHORIZED]].concat(),
     };
     [&[first, body.len() as u8][..], &body].concat()
-}
-
-/// The type and the body of the next packet; `None` at the end.
-async fn packet(stream: &mut (impl AsyncRead + Unpin)) -> Option<(u8, Vec<u8>)> {
-    let first = stream.read_u8().await.ok()?;
-    let (mut length, mut shift) = (0, 0);
-    loop {
-        let byte = stream.read_u8().await.ok()?;
-        length |= usize::from(byte & 0x7f) << shift;
-        shift += 7;
-        if byte & 0x80 == 0 {
-            break;
-        }
-    }
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body).await.ok()?;
-    Some((first >> 4, body))
 }

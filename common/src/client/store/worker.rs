@@ -122,7 +122,6 @@ impl Worker {
             tried = true;
             self.database.write(&self.group, SystemTime::now())
         });
-        self.report(&written);
         let mut removals = Vec::new();
         // A panic leaves those that have no answer yet where `refuse_all` finds them.
         self.group.reverse();
@@ -140,6 +139,8 @@ impl Worker {
                 Request::Remove(key) => removals.push(key),
             }
         }
+        // After the answers: with a logger that panics, the callers would be told that the messages are not on disk.
+        self.report(&written);
         self.due = None;
         if written.is_err() {
             // What is not there needs no removal, and so a disk that is full for days fills no memory.

@@ -20,9 +20,8 @@ pub type Cause = Box<dyn StdError + Send + Sync>;
 
 /// A failure of this crate.
 ///
-/// The message says what was tried and on what, [`source`](StdError::source) holds the cause,
-/// [`layer`](Error::layer) says which part of the connection refused, and [`hint`](Error::hint) what to do
-/// where the cause is known. The message escapes what a broker or proxy has said, but not what the application or its
+/// The message says what was tried and on what, [`source`](StdError::source) holds the cause, [`layer`](Error::layer) is
+/// the part of the connection that refused, and [`hint`](Error::hint) the advice. The message escapes what a broker or proxy has said, but not what the application or its
 /// user has given, such as a path: a [`Failure`](crate::Failure) escapes the whole chain for a terminal.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -52,7 +52,7 @@ pub(super) fn without_protection(content: &[u8], password: &str) -> Option<Vec<u
     if let [mac] = mac {
         verify(*mac, safes.value(), &password)?;
     }
-    // What stands in clear was measured before the library saw it.
+    // The parts in clear were measured before the library saw them.
     let mut work = MAX_WORK;
     let safes: Option<Vec<_>> = fields(AnyRef::from_der(safes.value()).ok()?)?
         .into_iter()

@@ -24,7 +24,7 @@ pub(super) enum Refusal {
 /// Looks through what is in clear, and through what the password as the library encodes it decrypts.
 ///
 /// # Errors
-/// What the library must not see.
+/// Content that the library must not see.
 pub(super) fn check(content: &[u8], password: &str) -> Result<(), Refusal> {
     let mut left = spend(MAX_WORK, content)?;
     for safe in encrypted_safes(content).unwrap_or_default() {

@@ -104,7 +104,8 @@ fn failure(error: hyper::Error, said: Vec<u8>) -> Failure {
     if error.is_parse() {
         return protocol("it does not speak HTTP", said);
     }
-    if error.is_incomplete_message() && said.is_empty() {
+    // Canceled: it closed the connection before the request was sent.
+    if (error.is_incomplete_message() || error.is_canceled()) && said.is_empty() {
         return protocol("it closed the connection without an answer", said);
     }
     if error.is_incomplete_message() {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use parking_lot::{Mutex, RwLock};
 use thiserror::Error;
+use tokio::net::TcpSocket;
 use uuid::Uuid;
 
 use crate::account::{ACCOUNT_ID, Account, REGION};
@@ -205,6 +206,7 @@ impl Builder {
         let proxies = ProxyServers::start(running.handle(), proxy_tls)?;
         Ok(Sandbox {
             running: Some(running),
+            reserved: Vec::new(),
             proxies,
             account,
             authority,
@@ -237,6 +239,14 @@ pub struct ListenError {
 /// while connections of an earlier run linger.
 pub(crate) fn listen(port: u16) -> Result<TcpListener, ListenError> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| ListenError { port, source })
+}
+
+/// Binds a port without listening on it: connections are refused, and the system gives the port to no other program.
+pub(crate) fn reserve(port: u16) -> io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
+    Ok(socket)
 }
 
 /// As [`listen`], for a port that was the sandbox's own: while it was free, the system may have given it to someone else

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, ensure};
+use tokio::net::TcpSocket;
 
 use crate::account::{ACCOUNT_ID, Account, REGION};
 use crate::authorizer::{Authorizer, AuthorizerCall, Authorizers};
-use crate::builder::{Builder, listen_again};
+use crate::builder::{Builder, listen_again, reserve};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
@@ -30,6 +31,8 @@ pub(crate) const ENDPOINT: &str = "localhost";
 pub struct Sandbox {
     /// `None` while stopped.
     pub(crate) running: Option<Running>,
+    /// The ports while stopped: bound, so that no other program gets one, and refusing connections.
+    pub(crate) reserved: Vec<TcpSocket>,
     pub(crate) proxies: ProxyServers,
     pub(crate) account: Arc<Account>,
     pub(crate) authority: Authority,
@@ -303,7 +306,10 @@ impl Sandbox {
     /// Closes the listeners and all connections at once. CA, ports, keys and policies stay for [`Sandbox::restart`];
     /// sessions and retained messages are gone.
     pub fn stop(&mut self) {
-        self.running = None;
+        if self.running.take().is_some() {
+            let ports = [self.mqtt_port, self.https_port, self.metadata_port];
+            self.reserved = ports.into_iter().filter_map(|port| reserve(port).ok()).collect();
+        }
     }
 
     /// Starts again on the same ports, with the same CA, keys and policies and a broker without sessions. Stops first
@@ -314,6 +320,7 @@ impl Sandbox {
     /// When another process has taken a port in the meantime and keeps it for two seconds.
     pub fn restart(&mut self) -> anyhow::Result<()> {
         self.stop();
+        self.reserved.clear();
         let listeners = Listeners {
             mqtt: listen_again(self.mqtt_port)?,
             https: listen_again(self.https_port)?,

@@ -20,7 +20,7 @@ const CAPS: [(&str, LevelFilter); 3] = [
 ];
 
 /// Shows a panic on one line and escaped, as everything else; with `RUST_BACKTRACE` as the standard library does.
-fn tame_panics() {
+fn install_panic_hook() {
     let default = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         if env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0") {
@@ -43,7 +43,7 @@ pub(crate) fn start(filter: &str) {
     }
     let logger = builder.target(Target::Stderr).format_target(true).build();
     let level = logger.filter();
-    tame_panics();
+    install_panic_hook();
     // A second start, in a test, keeps the first logger.
     if log::set_boxed_logger(Box::new(Capped(logger))).is_ok() {
         log::set_max_level(level);

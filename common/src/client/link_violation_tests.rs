@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf, join, sink};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -119,20 +119,6 @@ impl AsyncRead for Panicking {
     }
 }
 
-impl AsyncWrite for Panicking {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[tokio::test]
 async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it() {
     let (sender, _events) = events::queue("localhost:8883".to_owned());
@@ -140,7 +126,8 @@ async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it()
     let (address, socket) = (link.address, link.socket());
     let (connack, _) = oneshot::channel();
     let (_stop, stopped) = oneshot::channel();
-    let end = tokio::spawn(link.run(Box::new(Panicking), Pulse::new(KEEP_ALIVE), connack, stopped));
+    let end =
+        tokio::spawn(link.run(Box::new(join(Panicking, sink())), Pulse::new(KEEP_ALIVE), connack, stopped));
     let mut paho = TcpStream::connect(address).await.unwrap();
     assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
     // Bytes that it still writes are taken.

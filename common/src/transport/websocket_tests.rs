@@ -436,23 +436,11 @@ impl tokio::io::AsyncRead for Panicking {
     }
 }
 
-impl tokio::io::AsyncWrite for Panicking {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
 #[tokio::test]
 #[should_panic(expected = "below the upgrade")]
 async fn a_panic_below_the_upgrade_is_the_callers() {
     let auth = AuthKind::Credentials { cognito_identity: None };
-    let _ = upgrade(Box::new(Panicking), "a.example", "/mqtt", TARGET, auth).await;
+    let _ =
+        upgrade(Box::new(tokio::io::join(Panicking, tokio::io::sink())), "a.example", "/mqtt", TARGET, auth)
+            .await;
 }

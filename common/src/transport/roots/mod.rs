@@ -41,7 +41,7 @@ struct Loaded {
 pub struct TrustStore {
     /// Where the roots are from.
     pub source: String,
-    /// How many there are.
+    /// The number of roots.
     pub roots: usize,
     /// The complaints about `SSL_CERT_FILE` and `SSL_CERT_DIR`, one for each place without usable roots.
     pub problems: Vec<String>,

@@ -55,11 +55,11 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         Client {
             name: "official Python",
             slug: "python",
-            command: vec![python.clone(), workspace.root().join("testkit/python/connect.py")],
+            command: vec![python.clone(), workspace.root().join("crates/testkit/python/connect.py")],
         },
         Client { name: "official Node", slug: "node", command: vec!["node".into(), node] },
     ];
-    let measure = Measure { python, script: workspace.root().join("testkit/python/measure.py") };
+    let measure = Measure { python, script: workspace.root().join("crates/testkit/python/measure.py") };
     let floor = measure.run(&["true".into()])?.rss_kib;
     print::line(format!(
         "\nConnect and disconnect by mutual TLS, process start to exit, {RUNS} interleaved runs each\n"
@@ -95,7 +95,7 @@ struct Client {
     command: Vec<PathBuf>,
 }
 
-/// Runs a command and learns its time and peak memory; see testkit/python/measure.py.
+/// Runs a command and learns its time and peak memory; see crates/testkit/python/measure.py.
 struct Measure {
     python: PathBuf,
     script: PathBuf,
@@ -239,8 +239,8 @@ fn touch(file: &Path) -> std::io::Result<()> {
 /// The script to run, copied to where Node finds the client: it looks for modules beside the script.
 fn node_script(workspace: &Workspace) -> Result<PathBuf> {
     let script = node::folder(workspace).join("connect.mjs");
-    fs::copy(workspace.root().join("testkit/node/connect.mjs"), &script)
-        .with_context(|| format!("cannot copy testkit/node/connect.mjs to {}", script.display()))?;
+    fs::copy(workspace.root().join("crates/testkit/node/connect.mjs"), &script)
+        .with_context(|| format!("cannot copy crates/testkit/node/connect.mjs to {}", script.display()))?;
     Ok(script)
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask doctor`: why a device can, or cannot, use AWS IoT Core.
 //!
-//! The doctor is a program of its own (`doctor/`): it examines the connection that `common` makes, and this crate does
+//! The doctor is a program of its own (`crates/doctor/`): it examines the connection that `common` makes, and this crate does
 //! not link it.
 
 use std::process::{Command, ExitCode};

@@ -12,7 +12,7 @@ use crate::{cargo, hint};
 /// Tells a test which folder has the client among its `node_modules`.
 pub(crate) const VARIABLE: &str = "SANDBOX_PEER_NODE";
 
-const MANIFEST: &str = "testkit/node/package.json";
+const MANIFEST: &str = "crates/testkit/node/package.json";
 
 /// The folder below `target/` that the client is installed in.
 pub(crate) fn folder(workspace: &Workspace) -> PathBuf {

@@ -12,7 +12,7 @@ use crate::{cargo, hint};
 /// Tells a test which interpreter has the peers' packages.
 pub(crate) const VARIABLE: &str = "SANDBOX_PEER_PYTHON";
 
-const REQUIREMENTS: &str = "testkit/python/requirements.txt";
+const REQUIREMENTS: &str = "crates/testkit/python/requirements.txt";
 
 /// The interpreter of the environment under `target/python`.
 pub(crate) fn interpreter(workspace: &Workspace) -> PathBuf {

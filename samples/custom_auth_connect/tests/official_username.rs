@@ -13,7 +13,7 @@ use testkit::{Sample, peer, workspace};
 /// What the official client's builder makes of each case: user name and password.
 fn official(cases: &[Value]) -> Vec<(String, Option<String>)> {
     let mut python = Command::new(peer::python_interpreter());
-    python.env_clear().arg("-I").arg(workspace().join("testkit/python/custom_auth_username.py"));
+    python.env_clear().arg("-I").arg(workspace().join("crates/testkit/python/custom_auth_username.py"));
     let mut child = python.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(&serde_json::to_vec(cases).unwrap()).unwrap();
     let output = child.wait_with_output().unwrap();

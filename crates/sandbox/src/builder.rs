@@ -60,7 +60,7 @@ impl Default for Builder {
             mqtt_port: 0,
             https_port: 0,
             state_dir: None,
-            policies_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../policies")),
+            policies_dir: PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies")),
             clock_offset_seconds: 0,
             server_certificate: ServerCertificate::default(),
             tls_versions: TlsVersions::default(),

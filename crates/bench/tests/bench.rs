@@ -53,9 +53,9 @@ fn a_peer_ends_with_its_stdin_whatever_it_is_doing() {
     let mut broker = Mosquitto::unlimited();
     broker.kill();
     let mut python = Command::new(peer::python_interpreter());
-    python.arg("-I").arg(workspace().join("testkit/python/bench.py"));
+    python.arg("-I").arg(workspace().join("crates/testkit/python/bench.py"));
     let mut node = Command::new("node");
-    node.arg(workspace().join("testkit/node/bench.mjs")).arg("--modules").arg(peer::node_folder());
+    node.arg(workspace().join("crates/testkit/node/bench.mjs")).arg("--modules").arg(peer::node_folder());
     for mut command in [python, node] {
         command.args([
             "--host",

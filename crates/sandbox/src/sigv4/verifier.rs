@@ -344,7 +344,7 @@ mod tests {
 
     #[test]
     fn accepts_the_vectors_of_other_implementations() {
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../common/tests/vectors/sigv4.json");
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../common/tests/vectors/sigv4.json");
         let vectors: Vectors = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
         assert!(!vectors.cases.is_empty());
         for case in vectors.cases {

@@ -1,4 +1,4 @@
-// The official Node client as a peer of `cargo xtask bench`; the commands are explained in bench/src/lib.rs.
+// The official Node client as a peer of `cargo xtask bench`; the commands are explained in crates/bench/src/lib.rs.
 //
 //     node bench.mjs --modules DIR --host localhost --port 8883 --ca-file CA --cert CERT --key KEY --client-id ID
 //

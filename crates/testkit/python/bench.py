@@ -1,4 +1,4 @@
-"""The official Python client as a peer of `cargo xtask bench`; the commands are explained in bench/src/lib.rs.
+"""The official Python client as a peer of `cargo xtask bench`; the commands are explained in crates/bench/src/lib.rs.
 
     python bench.py --host localhost --port 8883 --ca-file CA --cert CERT --key KEY --client-id ID
 """

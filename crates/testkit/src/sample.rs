@@ -181,5 +181,5 @@ impl Sample {
 #[must_use]
 pub fn workspace() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
-    manifest.parent().unwrap_or(manifest).to_owned()
+    manifest.ancestors().nth(2).unwrap_or(manifest).to_owned()
 }

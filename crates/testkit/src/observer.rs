@@ -34,7 +34,7 @@ impl Observer {
     pub fn subscribe(sandbox: &Sandbox, client_id: &str, filter: &str) -> Self {
         let mut command = Command::new(python_interpreter());
         // Isolated from the user's packages and settings.
-        command.env_clear().arg("-I").arg(workspace().join("testkit/python/observer.py"));
+        command.env_clear().arg("-I").arg(workspace().join("crates/testkit/python/observer.py"));
         command.args(["--endpoint", sandbox.endpoint(), "--port", &sandbox.mqtt_port().to_string()]);
         command.arg("--ca-file").arg(sandbox.ca_file());
         command.arg("--cert").arg(&sandbox.device().cert_file);

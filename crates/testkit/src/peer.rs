@@ -43,7 +43,7 @@ pub fn python(sandbox: &Sandbox, transport: &str, port: u16) -> Command {
     let mut command = Command::new(python_interpreter());
     command.env_clear();
     // Isolated from the user's packages and settings.
-    command.arg("-I").arg(workspace().join("testkit/python/peer.py"));
+    command.arg("-I").arg(workspace().join("crates/testkit/python/peer.py"));
     command.args(["--transport", transport]);
     with_connection(command, sandbox, port)
 }
@@ -57,7 +57,7 @@ pub fn python(sandbox: &Sandbox, transport: &str, port: u16) -> Command {
 pub fn caller(sandbox: &Sandbox, home: &Path) -> Command {
     let mut command = Command::new(python_interpreter());
     command.env_clear();
-    command.arg("-I").arg(workspace().join("testkit/python/caller.py"));
+    command.arg("-I").arg(workspace().join("crates/testkit/python/caller.py"));
     command
         .env("HOME", home)
         .env("AWS_EC2_METADATA_DISABLED", "true")
@@ -95,7 +95,7 @@ pub fn node(sandbox: &Sandbox) -> Command {
     if let Some(path) = env::var_os("PATH") {
         command.env("PATH", path);
     }
-    command.arg(workspace().join("testkit/node/peer.mjs")).arg("--modules").arg(node_folder());
+    command.arg(workspace().join("crates/testkit/node/peer.mjs")).arg("--modules").arg(node_folder());
     with_connection(command, sandbox, sandbox.https_port())
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A peer is a client library behind a small program. It reads one command a line from stdin, answers each with lines
 //! of JSON on stdout, and ends with its stdin, so that none outlives whoever started it. The peers for the official
-//! clients, `testkit/python/bench.py` and `testkit/node/bench.mjs`, keep to the same:
+//! clients, `crates/testkit/python/bench.py` and `crates/testkit/node/bench.mjs`, keep to the same:
 //!
 //! | command | does | answers |
 //! |---|---|---|

@@ -1,7 +1,7 @@
 // A foreign MQTT 5 peer over WebSocket: the official Node client with a custom authorizer.
 //
 // Connects, subscribes, publishes one message at QoS 1, waits until it comes back, and disconnects. Each step is a JSON
-// line on stdout, as in testkit/python/peer.py; the exit code is 0 when all of them happened and 1 at the first that did
+// line on stdout, as in crates/testkit/python/peer.py; the exit code is 0 when all of them happened and 1 at the first that did
 // not.
 //
 //     node peer.mjs --modules DIR --endpoint localhost --port 8443 --ca-file CA --client-id ID --topic TOPIC

@@ -22,11 +22,13 @@
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
 pub mod args;
+mod auth;
 mod certificate;
 pub mod client;
 mod clock;
 mod credentials;
 pub mod custom_auth;
+mod dialer;
 mod endpoint;
 mod error;
 mod failure;
@@ -48,6 +50,7 @@ pub mod sigv4;
 pub mod timeline;
 mod transport;
 
+pub use auth::{Auth, CustomAuthTransport};
 pub use certificate::Certificate;
 pub use client::{
     BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
@@ -60,7 +63,7 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, Error, HttpRefusal, Layer};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
@@ -70,7 +73,7 @@ pub use progress::Progress;
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{
-    Agreed, Auth, Choice as ProxyChoice, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy,
-    KeySelector, Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,
-    Roots, Route, TlsInspection, TokenSelector, TrustStore,
+    Agreed, Choice as ProxyChoice, Error as TransportError, HttpAnswer, Identity, InvalidProxy, KeySelector,
+    Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route,
+    TlsInspection, TokenSelector, TrustStore,
 };

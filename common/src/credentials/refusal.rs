@@ -9,8 +9,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::services::RoleRefused;
-use crate::error::Error;
 use crate::printable::one_line;
+use crate::transport::Error;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
 /// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
@@ -87,7 +87,7 @@ mod tests {
     use crate::error::Cause;
 
     fn ends_reconnecting(source: impl Into<Cause>) -> bool {
-        Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
+        crate::Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
             .is_permanent()
     }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::detail::utc;
 use super::{Attempt, Attempts, Detail, Outcome, Step, StepState};
-use crate::error::Layer;
+use crate::layer::Layer;
 
 impl Attempts {
     /// The fields of the event `timeline`. Times are in milliseconds since the attempt began, and dates in UTC

@@ -1,8 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::action::message_problem;
 use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
+use crate::client::request::message_problem;
 use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;

@@ -1,0 +1,261 @@
+//! The private link: plain MQTT on loopback between paho and our transport. Messages for the application leave it
+//! here (see [`crate::client::link::inbox`]); all else goes to paho.
+//!
+//! paho's writes to it must never fail. A PUBLISH of QoS 1 whose write ends in a socket error is freed by paho's
+//! command queue and stays in its list of messages in flight (`MQTTAsync_processCommand` in paho C 1.3.16): the next
+//! use of it corrupts the heap. So the link never just closes its socket. It ends its own direction, upon which paho
+//! closes the connection in its own time, and until then reads what paho still writes.
+
+pub(crate) mod answers;
+pub(crate) mod backlog;
+pub(crate) mod downstream;
+pub(crate) mod inbox;
+pub(crate) mod keep_alive;
+mod own_socket;
+#[cfg(test)]
+pub(crate) mod tests;
+mod upstream;
+#[cfg(test)]
+mod violation_tests;
+
+use std::convert::Infallible;
+use std::io::{self, Read};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use socket2::{SockRef, Socket};
+use tokio::io::{AsyncWriteExt, copy, sink, split};
+use tokio::join;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::time::timeout;
+
+use crate::client::MqttVersion;
+use crate::client::driver::connection::Session;
+use crate::client::events::EventSender;
+use crate::client::link::answers::Unanswered;
+use crate::client::link::downstream::{Exchange, downstream};
+use crate::client::link::inbox::{Acknowledged, Gate, Inbox, Key};
+use crate::client::link::keep_alive::Pulse;
+use crate::client::link::upstream::upstream;
+use crate::client::wire::connack::Connack;
+use crate::client::wire::frames::Violation;
+use crate::not_mqtt::NotMqtt;
+use crate::panics;
+use crate::transport::Stream;
+
+/// A port on 127.0.0.1 for one connection of paho's.
+#[derive(Debug)]
+pub(crate) struct Link {
+    listener: TcpListener,
+    pub(crate) address: SocketAddr,
+    socket: LinkSocket,
+    version: MqttVersion,
+    session: Session,
+    inbox: Inbox,
+    acknowledged: Acknowledged,
+}
+
+/// A second hold on the link's socket, so that it outlives a runtime that is dropped with the link's task in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LinkSocket(Arc<OnceLock<Socket>>);
+
+impl LinkSocket {
+    fn hold(&self, stream: TcpStream) -> io::Result<TcpStream> {
+        // Set once: a link accepts one connection.
+        let _ = self.0.set(SockRef::from(&stream).try_clone()?);
+        Ok(stream)
+    }
+
+    /// Acknowledges what has been read. paho's next small write may wait for it.
+    pub(crate) fn acknowledge(&self) {
+        // Elsewhere paho's writes wait for nothing.
+        #[cfg(target_os = "linux")]
+        if let Some(socket) = self.0.get() {
+            // It fails on a socket that has ended, of which reading tells.
+            let _ = socket.set_tcp_quickack(true);
+        }
+    }
+
+    /// Ends the link's direction, upon which paho closes the connection.
+    fn end(&self) {
+        if let Some(socket) = self.0.get() {
+            // It may be closed already.
+            let _ = socket.shutdown(Shutdown::Write);
+        }
+    }
+
+    /// Ends the link's direction and reads until paho has closed its own, on a thread that may wait.
+    pub(crate) fn close(&self, limit: Duration) {
+        self.end();
+        let Some(mut socket) = self.0.get() else { return };
+        let deadline = Instant::now() + limit;
+        let mut buffer = [0; READ_SIZE];
+        while Instant::now() < deadline {
+            match socket.read(&mut buffer) {
+                Ok(1..) => {}
+                // The socket stays non-blocking: the link's task may be reading, too.
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    thread::sleep(Duration::from_millis(1));
+                }
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Why a link ended.
+#[derive(Debug)]
+pub(crate) enum LinkEnd {
+    /// paho closed its side: after a DISCONNECT, or when it gave up.
+    Paho,
+    /// The broker closed the connection.
+    BrokerClosed,
+    /// The stream ended without a close_notify: many servers close so (RFC 8446 §6.1).
+    Truncated,
+    /// The transport below failed.
+    Transport(io::Error),
+    /// The broker sent what no broker may send.
+    Violation(Violation),
+    /// The peer is no MQTT broker.
+    NotMqtt(NotMqtt),
+    /// The link's own socket failed.
+    Local(io::Error),
+    /// The broker has not answered a PINGREQ within this time, or taken a byte.
+    Silence(Duration),
+    /// The client needs it no more.
+    Stopped,
+    /// The link has panicked, with this message.
+    Panicked(String),
+}
+
+impl Link {
+    /// How long the shutdown of the broker's side may take.
+    const SHUTDOWN: Duration = Duration::from_secs(2);
+
+    /// How long the broker's last words may take once it takes no more.
+    const LAST_WORDS: Duration = Duration::from_secs(1);
+
+    /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
+    const DRAIN: Duration = Duration::from_secs(30);
+
+    /// Opens a port, for a connection that asks for `session`, and whose messages go among `events` once the key has been
+    /// turned.
+    pub(crate) async fn open(
+        version: MqttVersion,
+        session: Session,
+        events: EventSender,
+    ) -> io::Result<(Self, Key, Gate)> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (inbox, key, gate, acknowledged) = inbox::inbox(events);
+        let socket = LinkSocket::default();
+        Ok((Self { listener, address, socket, version, session, inbox, acknowledged }, key, gate))
+    }
+
+    /// A hold on the socket that the link will have once paho has connected.
+    pub(crate) fn socket(&self) -> LinkSocket {
+        self.socket.clone()
+    }
+
+    /// What paho connects to.
+    pub(crate) fn uri(&self) -> String {
+        format!("tcp://{}", self.address)
+    }
+
+    /// Waits for paho and carries bytes between it and `broker` until one side ends, or `pulse` finds that the
+    /// broker has died. The CONNACK goes to `connack`. When the other end of `stop` is dropped, the link ends.
+    pub(crate) async fn run(
+        self,
+        broker: Stream,
+        pulse: Pulse,
+        connack: oneshot::Sender<Connack>,
+        stop: oneshot::Receiver<Infallible>,
+    ) -> LinkEnd {
+        let socket = self.socket();
+        match AssertUnwindSafe(self.carry(broker, pulse, connack, stop)).catch_unwind().await {
+            Ok(end) => end,
+            Err(panic) => {
+                // paho would wait for a link that has gone.
+                socket.end();
+                LinkEnd::Panicked(panics::message(&*panic))
+            }
+        }
+    }
+
+    async fn carry(
+        self,
+        broker: Stream,
+        pulse: Pulse,
+        connack: oneshot::Sender<Connack>,
+        mut stop: oneshot::Receiver<Infallible>,
+    ) -> LinkEnd {
+        let accepted = tokio::select! {
+            accepted = accept(&self.listener, self.address) => accepted,
+            _ = &mut stop => return LinkEnd::Stopped,
+        };
+        let paho = match accepted.and_then(|paho| self.socket.hold(paho)) {
+            Ok(paho) => paho,
+            Err(error) => return LinkEnd::Local(error),
+        };
+        // Nobody else is to connect.
+        drop(self.listener);
+        let (from_broker, mut to_broker) = split(broker);
+        let (mut from_paho, mut to_paho) = split(paho);
+        let (version, session) = (self.version, self.session);
+        let (pinged, unanswered) = (Notify::new(), Unanswered::default());
+        let exchange = Exchange { version, session, pulse, pinged, unanswered };
+        let end = {
+            let mut downstream = pin!(downstream(from_broker, &mut to_paho, self.inbox, &exchange, connack));
+            let acknowledge = || self.socket.acknowledge();
+            let upstream =
+                pin!(upstream(&mut from_paho, acknowledge, &mut to_broker, self.acknowledged, &exchange));
+            tokio::select! {
+                end = &mut downstream => end,
+                end = upstream => match end {
+                    // Why the broker takes no more may be on its way: a DISCONNECT, or a TLS alert.
+                    LinkEnd::Transport(_) => match timeout(Self::LAST_WORDS, downstream).await {
+                        // A socket tells of its reset once. The write has heard it, and to the read it is an end.
+                        Ok(LinkEnd::Truncated) | Err(_) => end,
+                        Ok(last_words) => last_words,
+                    },
+                    end => end,
+                },
+                _ = stop => LinkEnd::Stopped,
+            }
+        };
+        // A close_notify and a WebSocket Close tell the broker that nothing was cut off. Its answer is not
+        // waited for.
+        let broker = timeout(Self::SHUTDOWN, to_broker.shutdown());
+        let paho = timeout(Self::DRAIN, async {
+            // A side that is closed already needs neither.
+            let _ = to_paho.shutdown().await;
+            let _ = copy(&mut from_paho, &mut sink()).await;
+        });
+        let _ = join!(broker, paho);
+        end
+    }
+}
+
+/// Accepts the connection that this process made and drops all others.
+async fn accept(listener: &TcpListener, address: SocketAddr) -> io::Result<TcpStream> {
+    loop {
+        let (stream, peer) = listener.accept().await?;
+        if let Some(paho) = own_socket::other_end(peer, address)? {
+            stream.set_nodelay(true)?;
+            // paho writes each packet by itself, and each write alone would take its own way through the whole of TCP.
+            // Together they take it once. The first waits for nothing; the others for `LinkSocket::acknowledge`.
+            paho.bundle_writes()?;
+            return Ok(stream);
+        }
+        log::warn!("dropped a connection of another process to the private link (from {peer})");
+    }
+}
+
+/// A TLS record holds at most 16 KiB (RFC 8446 §5.1).
+pub(crate) const READ_SIZE: usize = 16 * 1024;

@@ -3,12 +3,11 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-#[cfg(doc)]
-use super::SessionPolicy;
-use super::driver::{Driver, Shared, Start};
+use super::driver::shared::Shared;
+use super::driver::{Driver, Start};
 use super::outbox::Outbox;
 use super::outbox::queue_usage::Room;
-use super::request::{Action, Command, Reply};
+use super::request::{Action, COMMAND_QUEUE, Command, Reply};
 use super::{ClientOptions, Delivery, Events, Message, QoS, Status, events};
 use crate::error::Error;
 
@@ -135,7 +134,7 @@ impl Client {
     }
 
     /// Waits for acknowledgements, for [`ClientOptions::shutdown_timeout`] at most and over a reconnect if need be, sends
-    /// DISCONNECT and ends the client. The broker keeps the session only with [`SessionPolicy::Resume`].
+    /// DISCONNECT and ends the client. The broker keeps the session only with [`SessionPolicy::Resume`](super::SessionPolicy::Resume).
     ///
     /// # Errors
     ///
@@ -180,6 +179,3 @@ impl Client {
         }
     }
 }
-
-/// Commands that may wait for the driver before callers have to.
-pub(super) const COMMAND_QUEUE: usize = 64;

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::{Event, Message, Operation};
 use crate::client::link::backlog::Backlog;
-use crate::client::link::inbox::Receipt;
+use crate::client::link::receipt::Receipt;
 use crate::error::Error;
 
 /// The events of a [`Client`](super::Client), messages among them.

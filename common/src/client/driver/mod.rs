@@ -3,12 +3,12 @@
 mod backoff;
 mod connect_rate;
 pub(crate) mod connection;
+pub(crate) mod shared;
 mod takeovers;
 
 use std::future::pending;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,14 +16,15 @@ use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use crate::client::client::COMMAND_QUEUE;
 use crate::client::driver::backoff::Backoff;
-use crate::client::driver::connection::{Connection, Session};
+use crate::client::driver::connection::Connection;
+use crate::client::driver::shared::Shared;
 use crate::client::driver::takeovers::Takeovers;
 use crate::client::events::EventSender;
 use crate::client::link::inbox::{Gate, Key};
 use crate::client::outbox::Outbox;
-use crate::client::request::{Command, Outcome};
+use crate::client::request::{COMMAND_QUEUE, Command, Outcome};
+use crate::client::session::SessionStart;
 use crate::client::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status};
 use crate::error::Error;
 use crate::{failure, panics};
@@ -39,30 +40,6 @@ pub(crate) struct Driver {
     /// Set once the application is done.
     leaving: Option<Leaving>,
     status: Status,
-}
-
-/// What the clones of a [`Client`](crate::client::Client) see of its driver.
-#[derive(Debug, Default)]
-pub(crate) struct Shared {
-    gave_up: OnceLock<Arc<Error>>,
-    status: Mutex<Status>,
-    received: Arc<AtomicU64>,
-}
-
-impl Shared {
-    /// For a client whose messages are counted in `received`.
-    pub(crate) fn new(received: Arc<AtomicU64>) -> Self {
-        Self { received, ..Self::default() }
-    }
-
-    pub(crate) fn stopped(&self) -> Error {
-        Error::Stopped { source: self.gave_up.get().cloned() }
-    }
-
-    pub(crate) fn status(&self) -> Status {
-        let status = *self.status.lock().unwrap_or_else(PoisonError::into_inner);
-        Status { received: self.received.load(Ordering::Relaxed), ..status }
-    }
 }
 
 /// How the first connection is made.
@@ -151,7 +128,7 @@ impl Driver {
         };
         if let Exit::GaveUp(error) = &exit {
             // Set here only, before the waiting callers learn of the end by losing their replies.
-            let _ = self.shared.gave_up.set(Arc::clone(error));
+            self.shared.give_up(error);
         }
         self.status.connected = false;
         let closed = AssertUnwindSafe(self.close()).catch_unwind().await;
@@ -352,13 +329,13 @@ impl Driver {
     }
 
     /// What the next connection does about an earlier session.
-    fn session(&self) -> Session {
+    fn session(&self) -> SessionStart {
         match (self.options.session, self.options.mqtt_version) {
-            (SessionPolicy::Resume, _) => Session::Resume,
+            (SessionPolicy::Resume, _) => SessionStart::Resume,
             (SessionPolicy::ResumeAfterFirst, MqttVersion::V5) if self.status.connections > 0 => {
-                Session::Resume
+                SessionStart::Resume
             }
-            (SessionPolicy::Clean | SessionPolicy::ResumeAfterFirst, _) => Session::Clean,
+            (SessionPolicy::Clean | SessionPolicy::ResumeAfterFirst, _) => SessionStart::Clean,
         }
     }
 
@@ -469,7 +446,7 @@ impl Driver {
     /// Makes the status known.
     fn report(&mut self) {
         self.outbox.report(&mut self.status);
-        *self.shared.status.lock().unwrap_or_else(PoisonError::into_inner) = self.status;
+        self.shared.report(self.status);
     }
 
     fn emit(&self, event: Event) {

@@ -9,9 +9,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 use crate::client::MqttVersion;
-use crate::client::paho::properties::id;
 use crate::client::wire::fields::{Fields, Malformed};
 use crate::client::wire::frames::{Kind, Packet};
+use crate::client::wire::property;
 
 /// The requests of one connection that have no answer yet, by packet identifier.
 #[derive(Debug, Default)]
@@ -90,7 +90,8 @@ pub(crate) fn disconnect(packet: &Packet) -> Bytes {
 /// (MQTT 5.0 §2.2.2.2).
 fn properties(kind: Kind, fields: &mut Fields<'_>) -> Result<(), Malformed> {
     fields.properties(|id, _| match (id, kind) {
-        (id::REASON_STRING | id::USER_PROPERTY, _) | (id::SERVER_REFERENCE, Kind::Disconnect) => Ok(()),
+        (property::REASON_STRING | property::USER_PROPERTY, _)
+        | (property::SERVER_REFERENCE, Kind::Disconnect) => Ok(()),
         (other, _) => Err(Malformed::Property(other)),
     })
 }

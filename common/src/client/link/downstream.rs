@@ -11,29 +11,17 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::client::MqttVersion;
-use crate::client::driver::connection::Session;
-use crate::client::link::answers::{self, Unanswered};
+use crate::client::link::answers;
+use crate::client::link::end::LinkEnd;
+use crate::client::link::exchange::Exchange;
 use crate::client::link::inbox::Inbox;
-use crate::client::link::keep_alive::Pulse;
-use crate::client::link::{LinkEnd, READ_SIZE};
+use crate::client::link::socket::READ_SIZE;
 use crate::client::wire::connack::Connack;
 use crate::client::wire::fields::Malformed;
 use crate::client::wire::frames::{Decoder, Kind, MAXIMUM_PACKET_SIZE, PINGRESP_PACKET, Violation};
 use crate::client::wire::publish::Publish;
 use crate::not_mqtt::NotMqtt;
 use crate::transport::Stream;
-
-/// The state of a connection that both directions of its link share.
-#[derive(Debug)]
-pub(crate) struct Exchange {
-    pub(crate) version: MqttVersion,
-    /// The session that CONNECT asked for.
-    pub(crate) session: Session,
-    pub(crate) pulse: Pulse,
-    /// paho has sent a PINGREQ.
-    pub(crate) pinged: Notify,
-    pub(crate) unanswered: Unanswered,
-}
 
 /// Carries packets until one side ends. paho gets none that it could not read: what is malformed ends the connection.
 /// paho's PINGREQs are answered here: paho would take the link for dead otherwise.

@@ -6,12 +6,17 @@
 //! use of it corrupts the heap. So the link never just closes its socket. It ends its own direction, upon which paho
 //! closes the connection in its own time, and until then reads what paho still writes.
 
-pub(crate) mod answers;
+mod answers;
 pub(crate) mod backlog;
-pub(crate) mod downstream;
+mod downstream;
+pub(crate) mod end;
+mod exchange;
 pub(crate) mod inbox;
 pub(crate) mod keep_alive;
 mod own_socket;
+pub(crate) mod receipt;
+pub(crate) mod socket;
+pub(crate) mod task;
 #[cfg(test)]
 pub(crate) mod tests;
 mod upstream;
@@ -19,16 +24,13 @@ mod upstream;
 mod violation_tests;
 
 use std::convert::Infallible;
-use std::io::{self, Read};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::{Arc, OnceLock};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt;
-use socket2::{SockRef, Socket};
 use tokio::io::{AsyncWriteExt, copy, sink, split};
 use tokio::join;
 use tokio::net::{TcpListener, TcpStream};
@@ -36,16 +38,17 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::timeout;
 
 use crate::client::MqttVersion;
-use crate::client::driver::connection::Session;
 use crate::client::events::EventSender;
 use crate::client::link::answers::Unanswered;
-use crate::client::link::downstream::{Exchange, downstream};
+use crate::client::link::downstream::downstream;
+use crate::client::link::end::LinkEnd;
+use crate::client::link::exchange::Exchange;
 use crate::client::link::inbox::{Acknowledged, Gate, Inbox, Key};
 use crate::client::link::keep_alive::Pulse;
+use crate::client::link::socket::LinkSocket;
 use crate::client::link::upstream::upstream;
+use crate::client::session::SessionStart;
 use crate::client::wire::connack::Connack;
-use crate::client::wire::frames::Violation;
-use crate::not_mqtt::NotMqtt;
 use crate::panics;
 use crate::transport::Stream;
 
@@ -56,82 +59,9 @@ pub(crate) struct Link {
     pub(crate) address: SocketAddr,
     socket: LinkSocket,
     version: MqttVersion,
-    session: Session,
+    session: SessionStart,
     inbox: Inbox,
     acknowledged: Acknowledged,
-}
-
-/// A second hold on the link's socket, so that it outlives a runtime that is dropped with the link's task in it.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LinkSocket(Arc<OnceLock<Socket>>);
-
-impl LinkSocket {
-    fn hold(&self, stream: TcpStream) -> io::Result<TcpStream> {
-        // Set once: a link accepts one connection.
-        let _ = self.0.set(SockRef::from(&stream).try_clone()?);
-        Ok(stream)
-    }
-
-    /// Acknowledges what has been read. paho's next small write may wait for it.
-    pub(crate) fn acknowledge(&self) {
-        // Elsewhere paho's writes wait for nothing.
-        #[cfg(target_os = "linux")]
-        if let Some(socket) = self.0.get() {
-            // It fails on a socket that has ended, of which reading tells.
-            let _ = socket.set_tcp_quickack(true);
-        }
-    }
-
-    /// Ends the link's direction, upon which paho closes the connection.
-    fn end(&self) {
-        if let Some(socket) = self.0.get() {
-            // It may be closed already.
-            let _ = socket.shutdown(Shutdown::Write);
-        }
-    }
-
-    /// Ends the link's direction and reads until paho has closed its own, on a thread that may wait.
-    pub(crate) fn close(&self, limit: Duration) {
-        self.end();
-        let Some(mut socket) = self.0.get() else { return };
-        let deadline = Instant::now() + limit;
-        let mut buffer = [0; READ_SIZE];
-        while Instant::now() < deadline {
-            match socket.read(&mut buffer) {
-                Ok(1..) => {}
-                // The socket stays non-blocking: the link's task may be reading, too.
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    thread::sleep(Duration::from_millis(1));
-                }
-                Ok(0) | Err(_) => return,
-            }
-        }
-    }
-}
-
-/// Why a link ended.
-#[derive(Debug)]
-pub(crate) enum LinkEnd {
-    /// paho closed its side: after a DISCONNECT, or when it gave up.
-    Paho,
-    /// The broker closed the connection.
-    BrokerClosed,
-    /// The stream ended without a close_notify: many servers close so (RFC 8446 §6.1).
-    Truncated,
-    /// The transport below failed.
-    Transport(io::Error),
-    /// The broker sent what no broker may send.
-    Violation(Violation),
-    /// The peer is no MQTT broker.
-    NotMqtt(NotMqtt),
-    /// The link's own socket failed.
-    Local(io::Error),
-    /// The broker has not answered a PINGREQ within this time, or taken a byte.
-    Silence(Duration),
-    /// The client needs it no more.
-    Stopped,
-    /// The link has panicked, with this message.
-    Panicked(String),
 }
 
 impl Link {
@@ -148,7 +78,7 @@ impl Link {
     /// turned.
     pub(crate) async fn open(
         version: MqttVersion,
-        session: Session,
+        session: SessionStart,
         events: EventSender,
     ) -> io::Result<(Self, Key, Gate)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -256,6 +186,3 @@ async fn accept(listener: &TcpListener, address: SocketAddr) -> io::Result<TcpSt
         log::warn!("dropped a connection of another process to the private link (from {peer})");
     }
 }
-
-/// A TLS record holds at most 16 KiB (RFC 8446 §5.1).
-pub(crate) const READ_SIZE: usize = 16 * 1024;

@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::client::driver::connection::Session;
 use crate::client::events::{self, Events};
+use crate::client::link::Link;
 use crate::client::link::backlog::Backlog;
+use crate::client::link::end::LinkEnd;
 use crate::client::link::inbox::{Gate, Key};
 use crate::client::link::keep_alive::Pulse;
-use crate::client::link::{Link, LinkEnd};
+use crate::client::session::SessionStart;
 use crate::client::wire::frames::MAXIMUM_PACKET_SIZE;
 use crate::client::{Event, Message, MqttVersion};
 
@@ -48,7 +49,7 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(keep_alive: Duration) -> Self {
         let (sender, events) = events::queue("localhost:8883".to_owned());
-        let (link, key, gate) = Link::open(MqttVersion::V311, Session::Resume, sender).await.unwrap();
+        let (link, key, gate) = Link::open(MqttVersion::V311, SessionStart::Resume, sender).await.unwrap();
         let address = link.address;
         let (near_end, broker) = duplex(BUFFERED);
         let (connack, _) = oneshot::channel();

@@ -7,10 +7,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::client::link::downstream::Exchange;
+use crate::client::link::end::LinkEnd;
+use crate::client::link::exchange::Exchange;
 use crate::client::link::inbox::Acknowledged;
 use crate::client::link::keep_alive::Beat;
-use crate::client::link::{LinkEnd, READ_SIZE};
+use crate::client::link::socket::READ_SIZE;
 use crate::client::wire::fields::Fields;
 use crate::client::wire::frames::{Decoder, Kind, PINGREQ_PACKET};
 use crate::client::wire::publish::{puback, qos};

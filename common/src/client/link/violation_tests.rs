@@ -9,12 +9,13 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::client::driver::connection::Session;
+use crate::client::link::Link;
+use crate::client::link::end::LinkEnd;
 use crate::client::link::keep_alive::Pulse;
 use crate::client::link::tests::{
     AT_MOST_ONCE, CONNACK, KEEP_ALIVE, LIMIT, PINGREQ, Running, expect, puback, publish, publish_packet,
 };
-use crate::client::link::{Link, LinkEnd};
+use crate::client::session::SessionStart;
 use crate::client::wire::frames::{Kind, MAXIMUM_PACKET_SIZE, Violation};
 use crate::client::{MqttVersion, events};
 
@@ -122,7 +123,7 @@ impl AsyncRead for Panicking {
 #[tokio::test]
 async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it() {
     let (sender, _events) = events::queue("localhost:8883".to_owned());
-    let (link, _key, _gate) = Link::open(MqttVersion::V5, Session::Clean, sender).await.unwrap();
+    let (link, _key, _gate) = Link::open(MqttVersion::V5, SessionStart::Clean, sender).await.unwrap();
     let (address, socket) = (link.address, link.socket());
     let (connack, _) = oneshot::channel();
     let (_stop, stopped) = oneshot::channel();

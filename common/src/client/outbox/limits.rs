@@ -1,72 +1,45 @@
 //! The limits that the broker's CONNACK sets. A broker closes the connection over a packet beyond them, so the client does
 //! not send it.
 
+use crate::client::broker_limit::BrokerLimit;
+use crate::client::message::{Message, QoS};
 use crate::client::request::Action;
-use crate::client::{Message, QoS};
 use crate::timeline::BrokerLimits;
 
-/// A limit that a broker announces in its CONNACK (MQTT 5.0 §3.2.2.3), and that an operation is beyond.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BrokerLimit {
-    /// Maximum Packet Size.
-    #[error("takes packets of at most {maximum} bytes (Maximum Packet Size), and this one has {size}")]
-    PacketSize {
-        /// Bytes of the packet.
-        size: usize,
-        /// Bytes that the broker takes.
-        maximum: u32,
-    },
-    /// Maximum QoS.
-    #[error("takes QoS 0 at most (Maximum QoS), and this is QoS 1")]
-    QoS,
-    /// Retain Available.
-    #[error("keeps no retained messages (Retain Available)")]
-    Retain,
-    /// Wildcard Subscription Available.
-    #[error("takes no topic filters with wildcards (Wildcard Subscription Available)")]
-    Wildcard,
-    /// Shared Subscription Available.
-    #[error("takes no shared subscriptions (Shared Subscription Available)")]
-    Shared,
+/// Refuses what the broker does not take.
+pub(super) fn check(limits: &BrokerLimits, action: &Action) -> Result<(), BrokerLimit> {
+    match action {
+        Action::Publish(message) if message.qos == QoS::AtLeastOnce && limits.maximum_qos == Some(0) => {
+            return Err(BrokerLimit::QoS);
+        }
+        Action::Publish(message) if message.retain && limits.retain_available == Some(false) => {
+            return Err(BrokerLimit::Retain);
+        }
+        Action::Subscribe { filter, .. }
+            if filter.starts_with("$share/") && limits.shared_subscriptions == Some(false) =>
+        {
+            return Err(BrokerLimit::Shared);
+        }
+        Action::Subscribe { filter, .. }
+            if filter.contains(['+', '#']) && limits.wildcard_subscriptions == Some(false) =>
+        {
+            return Err(BrokerLimit::Wildcard);
+        }
+        _ => {}
+    }
+    match limits.maximum_packet_size {
+        Some(maximum) if packet_size(action) > maximum as usize => {
+            Err(BrokerLimit::PacketSize { size: packet_size(action), maximum })
+        }
+        _ => Ok(()),
+    }
 }
 
-impl BrokerLimits {
-    /// Refuses what the broker does not take.
-    pub(crate) fn check(&self, action: &Action) -> Result<(), BrokerLimit> {
-        match action {
-            Action::Publish(message) if message.qos == QoS::AtLeastOnce && self.maximum_qos == Some(0) => {
-                return Err(BrokerLimit::QoS);
-            }
-            Action::Publish(message) if message.retain && self.retain_available == Some(false) => {
-                return Err(BrokerLimit::Retain);
-            }
-            Action::Subscribe { filter, .. }
-                if filter.starts_with("$share/") && self.shared_subscriptions == Some(false) =>
-            {
-                return Err(BrokerLimit::Shared);
-            }
-            Action::Subscribe { filter, .. }
-                if filter.contains(['+', '#']) && self.wildcard_subscriptions == Some(false) =>
-            {
-                return Err(BrokerLimit::Wildcard);
-            }
-            _ => {}
-        }
-        match self.maximum_packet_size {
-            Some(maximum) if packet_size(action) > maximum as usize => {
-                Err(BrokerLimit::PacketSize { size: packet_size(action), maximum })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Returns whether a message has room for a topic alias beside its topic.
-    pub(crate) fn allow_alias(&self, action: &Action) -> bool {
-        const ALIAS: usize = 3;
-        // The property may make two lengths longer by a byte each.
-        self.maximum_packet_size.is_none_or(|maximum| packet_size(action) + ALIAS + 2 <= maximum as usize)
-    }
+/// Returns whether a message has room for a topic alias beside its topic.
+pub(super) fn allow_alias(limits: &BrokerLimits, action: &Action) -> bool {
+    const ALIAS: usize = 3;
+    // The property may make two lengths longer by a byte each.
+    limits.maximum_packet_size.is_none_or(|maximum| packet_size(action) + ALIAS + 2 <= maximum as usize)
 }
 
 /// The size of an action's packet on MQTT 5, which alone has limits.
@@ -145,8 +118,8 @@ mod tests {
             (Action::Unsubscribe { filter: "a/#".to_owned() }, Ok(())),
             (subscribe("a"), Ok(())),
         ] {
-            assert_eq!(nothing.check(&action), ruled_out, "{action:?}");
-            assert_eq!(BrokerLimits::default().check(&action), Ok(()), "{action:?}");
+            assert_eq!(check(&nothing, &action), ruled_out, "{action:?}");
+            assert_eq!(check(&BrokerLimits::default(), &action), Ok(()), "{action:?}");
         }
     }
 
@@ -161,11 +134,11 @@ mod tests {
             let action = publish(|message| message.payload = vec![0; payload]);
             assert_eq!(packet_size(&action), size, "{payload}");
             let limits = BrokerLimits { maximum_packet_size: Some(size as u32), ..BrokerLimits::default() };
-            assert_eq!(limits.check(&action), Ok(()));
-            assert!(!limits.allow_alias(&action));
+            assert_eq!(check(&limits, &action), Ok(()));
+            assert!(!allow_alias(&limits, &action));
             let maximum = size as u32 - 1;
             let limits = BrokerLimits { maximum_packet_size: Some(maximum), ..BrokerLimits::default() };
-            assert_eq!(limits.check(&action), Err(BrokerLimit::PacketSize { size, maximum }));
+            assert_eq!(check(&limits, &action), Err(BrokerLimit::PacketSize { size, maximum }));
         }
     }
 }

@@ -2,7 +2,7 @@
 
 pub(crate) mod aliases;
 mod disk;
-pub(crate) mod limits;
+mod limits;
 pub(crate) mod queue_usage;
 mod rate_limit;
 mod suspect;
@@ -26,7 +26,8 @@ use crate::client::outbox::queue_usage::Room;
 use crate::client::outbox::rate_limit::Pace;
 use crate::client::outbox::suspect::{Suspect, blames_an_action};
 use crate::client::outbox::waiting::{Entry, Kept, Waiting};
-use crate::client::request::{Action, Reply, is_connection_loss, refused_on_v311, send};
+use crate::client::paho::operations::{is_connection_loss, refused_on_v311, send};
+use crate::client::request::{Action, Reply};
 use crate::client::store::Stored;
 use crate::client::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
 use crate::error::Error;
@@ -281,7 +282,8 @@ impl Outbox {
             let id = self.next_id;
             self.next_id += 1;
             let mut none = Aliases::default();
-            let aliases = if self.limits.allow_alias(&entry.action) { &mut self.aliases } else { &mut none };
+            let aliases =
+                if limits::allow_alias(&self.limits, &entry.action) { &mut self.aliases } else { &mut none };
             self.answers.push(send(client, aliases, &entry.action, id));
             entry.sent = true;
             self.in_flight.insert(id, entry);
@@ -302,7 +304,7 @@ impl Outbox {
             if front.kept == Kept::Storing || self.in_flight.len() >= window {
                 return Ok(None);
             }
-            if let Err(limit) = self.limits.check(&front.action) {
+            if let Err(limit) = limits::check(&self.limits, &front.action) {
                 let (target, operation) = (self.options.dialer.target(), front.action.operation());
                 let error = Error::BeyondLimit { target, operation, limit: Box::new(limit) };
                 if front.sequence == Entry::RENEWED {

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use paho_mqtt as paho;
 
-use crate::client::link::LinkSocket;
+use crate::client::link::socket::LinkSocket;
 use crate::error::Error;
 use crate::panics;
 

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::client::driver::connection::Session;
-use crate::client::paho::properties::id;
+use crate::client::session::SessionStart;
 use crate::client::wire::fields::{Fields, Malformed, Value};
+use crate::client::wire::property;
 use crate::client::{MqttVersion, ReasonCode};
 use crate::timeline::BrokerLimits;
 
@@ -21,7 +21,7 @@ pub(crate) struct Connack {
 
 impl Connack {
     /// Reads what follows the fixed header, as the answer to a CONNECT of `version` that asked for `session`.
-    pub(crate) fn parse(body: &[u8], version: MqttVersion, session: Session) -> Result<Self, Malformed> {
+    pub(crate) fn parse(body: &[u8], version: MqttVersion, session: SessionStart) -> Result<Self, Malformed> {
         let mut fields = Fields::new(body);
         let (flags, code) = (fields.byte()?, fields.byte()?);
         // A broker that knows MQTT 3.1.1 only says so in its own way.
@@ -44,8 +44,8 @@ impl Connack {
         rest?;
         fields.end()?;
         match (flags, session) {
-            (0, _) | (1, Session::Resume) => Ok(connack),
-            (1, Session::Clean) => Err(Malformed::SessionPresent),
+            (0, _) | (1, SessionStart::Resume) => Ok(connack),
+            (1, SessionStart::Clean) => Err(Malformed::SessionPresent),
             _ => Err(Malformed::AcknowledgeFlags(flags)),
         }
     }
@@ -68,46 +68,46 @@ impl Connack {
     fn take(&mut self, id: u8, value: Value<'_>) -> Result<(), Malformed> {
         let limits = &mut self.limits;
         match (id, value) {
-            (id::REASON_STRING, Value::Text(text)) => self.reason_string = Some(text.to_owned()),
-            (id::SERVER_KEEP_ALIVE, Value::Number(seconds)) => {
+            (property::REASON_STRING, Value::Text(text)) => self.reason_string = Some(text.to_owned()),
+            (property::SERVER_KEEP_ALIVE, Value::Number(seconds)) => {
                 limits.server_keep_alive = Some(narrow("Server Keep Alive", seconds, 0..=u16::MAX)?);
             }
-            (id::RECEIVE_MAXIMUM, Value::Number(maximum)) => {
+            (property::RECEIVE_MAXIMUM, Value::Number(maximum)) => {
                 limits.receive_maximum = Some(narrow("Receive Maximum", maximum, 1..=u16::MAX)?);
             }
-            (id::MAXIMUM_QOS, Value::Number(qos)) => {
+            (property::MAXIMUM_QOS, Value::Number(qos)) => {
                 limits.maximum_qos = Some(narrow("Maximum QoS", qos, 0..=1)?);
             }
-            (id::MAXIMUM_PACKET_SIZE, Value::Number(size)) => {
+            (property::MAXIMUM_PACKET_SIZE, Value::Number(size)) => {
                 limits.maximum_packet_size = Some(narrow("Maximum Packet Size", size, 1..=u32::MAX)?);
             }
-            (id::TOPIC_ALIAS_MAXIMUM, Value::Number(maximum)) => {
+            (property::TOPIC_ALIAS_MAXIMUM, Value::Number(maximum)) => {
                 limits.topic_alias_maximum = Some(narrow("Topic Alias Maximum", maximum, 0..=u16::MAX)?);
             }
-            (id::RETAIN_AVAILABLE, Value::Number(flag)) => {
+            (property::RETAIN_AVAILABLE, Value::Number(flag)) => {
                 limits.retain_available = Some(narrow("Retain Available", flag, 0..=1_u8)? == 1);
             }
-            (id::WILDCARD_AVAILABLE, Value::Number(flag)) => {
+            (property::WILDCARD_AVAILABLE, Value::Number(flag)) => {
                 let available = narrow("Wildcard Subscription Available", flag, 0..=1_u8)? == 1;
                 limits.wildcard_subscriptions = Some(available);
             }
-            (id::SHARED_AVAILABLE, Value::Number(flag)) => {
+            (property::SHARED_AVAILABLE, Value::Number(flag)) => {
                 let available = narrow("Shared Subscription Available", flag, 0..=1_u8)? == 1;
                 limits.shared_subscriptions = Some(available);
             }
             // The client uses none.
-            (id::SUBSCRIPTION_IDENTIFIERS_AVAILABLE, Value::Number(flag)) => {
+            (property::SUBSCRIPTION_IDENTIFIERS_AVAILABLE, Value::Number(flag)) => {
                 narrow("Subscription Identifiers Available", flag, 0..=1_u8)?;
             }
             // A CONNACK may have these, and the client does not use them.
             (
-                id::SESSION_EXPIRY
-                | id::ASSIGNED_CLIENT_ID
-                | id::AUTHENTICATION_METHOD
-                | id::AUTHENTICATION_DATA
-                | id::RESPONSE_INFORMATION
-                | id::SERVER_REFERENCE
-                | id::USER_PROPERTY,
+                property::SESSION_EXPIRY
+                | property::ASSIGNED_CLIENT_ID
+                | property::AUTHENTICATION_METHOD
+                | property::AUTHENTICATION_DATA
+                | property::RESPONSE_INFORMATION
+                | property::SERVER_REFERENCE
+                | property::USER_PROPERTY,
                 _,
             ) => {}
             (other, _) => return Err(Malformed::Property(other)),
@@ -137,7 +137,7 @@ mod tests {
     }
 
     fn accepted(properties: &[u8]) -> Result<Connack, Malformed> {
-        Connack::parse(&body(0, 0, properties), V5, Session::Resume)
+        Connack::parse(&body(0, 0, properties), V5, SessionStart::Resume)
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
             b"\x2a\x01",
         ]
         .concat();
-        let connack = Connack::parse(&body(1, 0, &properties), V5, Session::Resume).unwrap();
+        let connack = Connack::parse(&body(1, 0, &properties), V5, SessionStart::Resume).unwrap();
         let limits = BrokerLimits {
             server_keep_alive: Some(30),
             receive_maximum: Some(100),
@@ -180,7 +180,7 @@ mod tests {
         assert_eq!(connack.for_paho(V5), &[0x20, 3, 1, 0, 0][..]);
         for end in 0..properties.len() + 3 {
             let cut = &body(1, 0, &properties)[..end];
-            assert_eq!(Connack::parse(cut, V5, Session::Resume), Err(Malformed::CutOff), "{end}");
+            assert_eq!(Connack::parse(cut, V5, SessionStart::Resume), Err(Malformed::CutOff), "{end}");
         }
     }
 
@@ -206,16 +206,16 @@ mod tests {
             assert_eq!(accepted(properties), Err(malformed), "{properties:x?}");
         }
         for (body, version, session, malformed) in [
-            (&b""[..], V5, Session::Resume, Malformed::CutOff),
-            (b"\x00", V311, Session::Resume, Malformed::CutOff),
-            (b"\x00\x00", V5, Session::Resume, Malformed::CutOff),
-            (b"\x00\x00\x80\x80\x80\x80\x01", V5, Session::Resume, Malformed::Length),
-            (b"\x00\x00\x00\x07", V5, Session::Resume, Malformed::Trailing(1)),
-            (b"\x00\x00\x00", V311, Session::Resume, Malformed::Trailing(1)),
-            (b"\x02\x00\x00", V5, Session::Resume, Malformed::AcknowledgeFlags(2)),
-            (b"\x81\x00", V311, Session::Clean, Malformed::AcknowledgeFlags(0x81)),
-            (b"\x01\x00\x00", V5, Session::Clean, Malformed::SessionPresent),
-            (b"\x01\x00", V311, Session::Clean, Malformed::SessionPresent),
+            (&b""[..], V5, SessionStart::Resume, Malformed::CutOff),
+            (b"\x00", V311, SessionStart::Resume, Malformed::CutOff),
+            (b"\x00\x00", V5, SessionStart::Resume, Malformed::CutOff),
+            (b"\x00\x00\x80\x80\x80\x80\x01", V5, SessionStart::Resume, Malformed::Length),
+            (b"\x00\x00\x00\x07", V5, SessionStart::Resume, Malformed::Trailing(1)),
+            (b"\x00\x00\x00", V311, SessionStart::Resume, Malformed::Trailing(1)),
+            (b"\x02\x00\x00", V5, SessionStart::Resume, Malformed::AcknowledgeFlags(2)),
+            (b"\x81\x00", V311, SessionStart::Clean, Malformed::AcknowledgeFlags(0x81)),
+            (b"\x01\x00\x00", V5, SessionStart::Clean, Malformed::SessionPresent),
+            (b"\x01\x00", V311, SessionStart::Clean, Malformed::SessionPresent),
         ] {
             assert_eq!(Connack::parse(body, version, session), Err(malformed), "{body:x?}");
         }
@@ -224,20 +224,20 @@ mod tests {
     #[test]
     fn a_refusal_counts_whatever_is_malformed_behind_it() {
         for rest in [&b""[..], b"\x05\x13\x00\x1e\x99\x00", b"\x7f", b"\x00\x07"] {
-            let connack = Connack::parse(&[b"\x03\x87", rest].concat(), V5, Session::Clean).unwrap();
+            let connack = Connack::parse(&[b"\x03\x87", rest].concat(), V5, SessionStart::Clean).unwrap();
             assert_eq!(connack.refusal, Some(ReasonCode::new(0x87, V5)));
         }
-        let connack = Connack::parse(&body(0, 0x87, b"\x1f\x00\x02no\x99"), V5, Session::Clean).unwrap();
+        let connack = Connack::parse(&body(0, 0x87, b"\x1f\x00\x02no\x99"), V5, SessionStart::Clean).unwrap();
         assert_eq!(connack.reason_string.as_deref(), Some("no"));
         assert_eq!(connack.for_paho(V5), &[0x20, 3, 0, 0x87, 0][..]);
-        let connack = Connack::parse(&[0, 5], V311, Session::Clean).unwrap();
+        let connack = Connack::parse(&[0, 5], V311, SessionStart::Clean).unwrap();
         assert_eq!(connack.refusal, Some(ReasonCode::new(5, V311)));
         assert_eq!(connack.for_paho(V311), &[0x20, 2, 0, 5][..]);
     }
 
     #[test]
     fn a_broker_of_mqtt_3_1_1_refuses_mqtt_5_in_its_own_words() {
-        let connack = Connack::parse(&[0, 1], V5, Session::Clean).unwrap();
+        let connack = Connack::parse(&[0, 1], V5, SessionStart::Clean).unwrap();
         let shown = connack.refusal.unwrap().to_string();
         assert_eq!(shown, "unacceptable protocol version (return code 0x01)");
     }
@@ -248,7 +248,7 @@ mod tests {
         for _ in 0..200_000 {
             let bytes: Vec<u8> = (0..random.usize(..40)).map(|_| random.u8(..)).collect();
             let version = if random.bool() { V5 } else { V311 };
-            let _ = Connack::parse(&bytes, version, Session::Resume);
+            let _ = Connack::parse(&bytes, version, SessionStart::Resume);
         }
     }
 }

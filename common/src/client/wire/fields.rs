@@ -2,7 +2,7 @@
 
 use std::str;
 
-use crate::client::paho::properties::id;
+use crate::client::wire::property;
 
 /// Reads fields one after the other.
 #[derive(Debug, Clone, Copy)]
@@ -150,7 +150,7 @@ impl<'a> Fields<'a> {
             let value = Value::read(id, &mut properties)?;
             // No identifier that has a value is above 0x2a.
             let bit = 1 << id;
-            if seen & bit != 0 && !matches!(id, id::USER_PROPERTY | id::SUBSCRIPTION_IDENTIFIER) {
+            if seen & bit != 0 && !matches!(id, property::USER_PROPERTY | property::SUBSCRIPTION_IDENTIFIER) {
                 return Err(Malformed::Duplicate(id));
             }
             seen |= bit;

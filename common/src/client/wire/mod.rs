@@ -3,4 +3,5 @@
 pub(crate) mod connack;
 pub(crate) mod fields;
 pub(crate) mod frames;
+pub(crate) mod property;
 pub(crate) mod publish;

@@ -1,8 +1,8 @@
 use std::num::NonZeroU16;
 use std::time::Duration;
 
-use crate::client::paho::properties::id;
 use crate::client::wire::fields::{Fields, Malformed, Value};
+use crate::client::wire::property;
 use crate::client::{Message, MqttVersion, QoS};
 
 /// A PUBLISH that has arrived (MQTT 5.0 §3.3).
@@ -46,17 +46,19 @@ impl Publish {
 fn read_properties(fields: &mut Fields<'_>, message: &mut Message) -> Result<(), Malformed> {
     fields.properties(|id, value| {
         match (id, value) {
-            (id::PAYLOAD_FORMAT | id::SUBSCRIPTION_IDENTIFIER, _) => {}
-            (id::MESSAGE_EXPIRY, Value::Number(seconds)) => {
+            (property::PAYLOAD_FORMAT | property::SUBSCRIPTION_IDENTIFIER, _) => {}
+            (property::MESSAGE_EXPIRY, Value::Number(seconds)) => {
                 message.expiry = Some(Duration::from_secs(seconds.into()));
             }
-            (id::CONTENT_TYPE, Value::Text(text)) => message.content_type = Some(text.to_owned()),
-            (id::RESPONSE_TOPIC, Value::Text(topic)) => message.response_topic = Some(topic.to_owned()),
-            (id::CORRELATION_DATA, Value::Binary(data)) => message.correlation_data = Some(data.to_vec()),
-            (id::USER_PROPERTY, Value::Pair(name, value)) => {
+            (property::CONTENT_TYPE, Value::Text(text)) => message.content_type = Some(text.to_owned()),
+            (property::RESPONSE_TOPIC, Value::Text(topic)) => message.response_topic = Some(topic.to_owned()),
+            (property::CORRELATION_DATA, Value::Binary(data)) => {
+                message.correlation_data = Some(data.to_vec())
+            }
+            (property::USER_PROPERTY, Value::Pair(name, value)) => {
                 message.user_properties.push((name.to_owned(), value.to_owned()));
             }
-            (id::TOPIC_ALIAS, _) => return Err(Malformed::TopicAlias),
+            (property::TOPIC_ALIAS, _) => return Err(Malformed::TopicAlias),
             (other, _) => return Err(Malformed::Property(other)),
         }
         Ok(())

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 use super::driver::shared::Shared;
 use super::driver::{Driver, Start};
 use super::outbox::Outbox;
-use super::outbox::queue_usage::Room;
+use super::outbox::queue_usage::QueueUsage;
 use super::request::{Action, COMMAND_QUEUE, Command, Reply};
 use super::{ClientOptions, Delivery, Events, Message, QoS, Status, events};
 use crate::error::Error;
@@ -23,7 +23,7 @@ pub struct Client {
     commands: mpsc::Sender<Command>,
     pub(crate) options: Arc<ClientOptions>,
     shared: Arc<Shared>,
-    room: Arc<Room>,
+    queue_usage: Arc<QueueUsage>,
 }
 
 impl Client {
@@ -36,8 +36,8 @@ impl Client {
         let (connected, outcome) = oneshot::channel();
         let (client, events) = Self::spawn(options, Start::Once(Some(connected))).await?;
         // Without an answer the runtime is shutting down.
-        let key = outcome.await.unwrap_or_else(|_| Err(client.shared.stopped()))?;
-        key.turn();
+        let hold = outcome.await.unwrap_or_else(|_| Err(client.shared.stopped()))?;
+        hold.release();
         Ok((client, events))
     }
 
@@ -55,13 +55,13 @@ impl Client {
         options.check()?;
         let options = Arc::new(options);
         let outbox = Outbox::open(Arc::clone(&options)).await?;
-        let room = outbox.room();
+        let queue_usage = outbox.queue_usage();
         let (commands, receiver) = mpsc::channel(COMMAND_QUEUE);
         let (sender, events) = events::queue(options.dialer.target());
         let shared = Arc::new(Shared::new(sender.received()));
         let driver = Driver::new(Arc::clone(&options), outbox, receiver, sender, Arc::clone(&shared));
         tokio::spawn(driver.run(start));
-        let client = Client { commands, options, shared, room };
+        let client = Client { commands, options, shared, queue_usage };
         Ok((client, events))
     }
 
@@ -98,7 +98,7 @@ impl Client {
         let (sender, answer) = oneshot::channel();
         // First, so that a call that is given up has taken nothing.
         let command = self.commands.reserve().await.map_err(|_| self.shared.stopped())?;
-        if self.options.persistence.is_none() && self.room.try_take(&message, &self.options.queue) {
+        if self.options.persistence.is_none() && self.queue_usage.try_add(&message, &self.options.queue) {
             command.send(Command::Perform(action, Reply::Delivery { accepted: None, answer: sender }));
         } else {
             let (accepted, is_accepted) = oneshot::channel();

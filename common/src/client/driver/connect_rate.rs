@@ -9,12 +9,17 @@ use tokio::time::Instant;
 /// [`Client::connect`](crate::client::Client::connect) in a loop is no storm either.
 static NEXT: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
-/// Takes the turn of a client ID at a broker, if `interval` has passed since the one before.
+/// Books an attempt of a client ID at a broker, if `interval` has passed since the one before.
 ///
 /// # Errors
 ///
-/// When to ask again. Asking books nothing: who gives up waiting leaves no gap.
-pub(crate) fn take(target: &str, client_id: &str, interval: Duration, now: Instant) -> Result<(), Instant> {
+/// The moment to ask again. Then nothing is booked: a caller that gives up waiting leaves no gap.
+pub(crate) fn try_acquire(
+    target: &str,
+    client_id: &str,
+    interval: Duration,
+    now: Instant,
+) -> Result<(), Instant> {
     let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
     let next = next.get_or_insert_default();
     next.retain(|_, next| *next > now);
@@ -43,20 +48,23 @@ mod tests {
     #[test]
     fn attempts_of_one_client_id_keep_their_distance() {
         let start = Instant::now();
-        assert_eq!(take("localhost:1", "turns-1", SECOND, start), Ok(()));
-        assert_eq!(take("localhost:1", "turns-1", SECOND, start), Err(start + SECOND));
-        assert_eq!(take("localhost:1", "turns-2", SECOND, start), Ok(()), "another client ID");
-        assert_eq!(take("localhost:2", "turns-1", SECOND, start), Ok(()), "another broker");
-        assert_eq!(take("localhost:1", "turns-1", SECOND, start + SECOND), Ok(()));
-        assert_eq!(take("localhost:1", "turns-1", SECOND, start + SECOND), Err(start + 2 * SECOND));
+        assert_eq!(try_acquire("localhost:1", "connect-rate-1", SECOND, start), Ok(()));
+        assert_eq!(try_acquire("localhost:1", "connect-rate-1", SECOND, start), Err(start + SECOND));
+        assert_eq!(try_acquire("localhost:1", "connect-rate-2", SECOND, start), Ok(()), "another client ID");
+        assert_eq!(try_acquire("localhost:2", "connect-rate-1", SECOND, start), Ok(()), "another broker");
+        assert_eq!(try_acquire("localhost:1", "connect-rate-1", SECOND, start + SECOND), Ok(()));
+        assert_eq!(
+            try_acquire("localhost:1", "connect-rate-1", SECOND, start + SECOND),
+            Err(start + 2 * SECOND)
+        );
     }
 
     #[test]
-    fn who_gives_up_waiting_leaves_no_gap() {
+    fn a_caller_that_gives_up_waiting_leaves_no_gap() {
         let start = Instant::now();
-        assert_eq!(take("localhost:1", "turns-3", SECOND, start), Ok(()));
+        assert_eq!(try_acquire("localhost:1", "connect-rate-3", SECOND, start), Ok(()));
         for _ in 0..100 {
-            assert_eq!(take("localhost:1", "turns-3", SECOND, start), Err(start + SECOND));
+            assert_eq!(try_acquire("localhost:1", "connect-rate-3", SECOND, start), Err(start + SECOND));
         }
     }
 

@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use crate::client::events::EventSender;
 use crate::client::link::Link;
 use crate::client::link::end::LinkEnd;
-use crate::client::link::inbox::{Gate, Key};
-use crate::client::link::keep_alive::Pulse;
+use crate::client::link::inbox::{Gate, Hold};
+use crate::client::link::keep_alive::KeepAlive;
 use crate::client::link::task::RunningLink;
 use crate::client::paho::options::{connect_options, create_options, disconnect_options};
-use crate::client::paho::session::Guard;
+use crate::client::paho::session::Session;
 use crate::client::session::SessionStart;
 use crate::client::wire::connack::Connack;
 use crate::client::{ClientOptions, MqttVersion};
@@ -26,9 +26,9 @@ use crate::transport::map_read_error;
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
 pub(crate) struct Connection {
-    // In this order: paho waits for its link.
+    // Drop order matters: dropping the session joins paho's threads, which return only after the link has closed.
     link: RunningLink,
-    guard: Guard,
+    paho: Session,
     pub(crate) gate: Gate,
     pub(crate) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
@@ -38,13 +38,13 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// Connects, within [`ClientOptions::connect_timeout`]. Messages come once the key has been turned.
+    /// Connects, within [`ClientOptions::connect_timeout`]. Messages come once the hold is released.
     pub(crate) async fn open(
         options: &ClientOptions,
         events: &EventSender,
         session: SessionStart,
         timeline: &Timeline,
-    ) -> Result<(Self, Key), Error> {
+    ) -> Result<(Self, Hold), Error> {
         let after = options.connect_timeout;
         match timeout(after, attempt(options, events, session, timeline)).await {
             Ok(outcome) => outcome,
@@ -59,19 +59,19 @@ impl Connection {
     }
 
     pub(crate) fn client(&self) -> &paho::AsyncClient {
-        self.guard.client()
+        self.paho.client()
     }
 
     /// The next thing that paho reports.
     pub(crate) async fn event(&self) -> paho::Event {
-        self.guard.event().await
+        self.paho.event().await
     }
 
     /// Sends DISCONNECT, waits until the link has sent it and closed the transport, for `limit` at most, and ends the
     /// connection. No message comes after that.
     pub(crate) async fn disconnect(mut self, options: &ClientOptions, limit: Duration) {
         let farewell = async {
-            match self.guard.disconnect(disconnect_options(options)).await {
+            match self.paho.disconnect(disconnect_options(options)).await {
                 Ok(()) => drop(self.link.end().await),
                 Err(error) => log::debug!("DISCONNECT could not be sent: {error}"),
             }
@@ -84,8 +84,8 @@ impl Connection {
 
     /// Ends it without a DISCONNECT. No message comes after that.
     pub(crate) async fn abandon(self) {
-        let Self { link, guard, gate, .. } = self;
-        drop((link, guard));
+        let Self { link, paho, gate, .. } = self;
+        drop((link, paho));
         gate.closed().await;
     }
 
@@ -105,8 +105,8 @@ impl Connection {
                 other => Some(other.into()),
             },
             LinkEnd::Local(error) => Some(error.into()),
-            LinkEnd::Silence(patience) => {
-                Some(format!("the broker was silent for {} s", patience.as_secs_f32()).into())
+            LinkEnd::Silence(after) => {
+                Some(format!("the broker was silent for {} s", after.as_secs_f32()).into())
             }
             LinkEnd::Violation(violation) => return Error::Protocol { target, source: violation.into() },
             LinkEnd::NotMqtt(answer) => return Error::NotMqtt { target, answer },
@@ -127,19 +127,19 @@ async fn attempt(
     events: &EventSender,
     session: SessionStart,
     timeline: &Timeline,
-) -> Result<(Connection, Key), Error> {
+) -> Result<(Connection, Hold), Error> {
     let stream = options.dialer.dial(timeline).await?;
     let step = timeline.step(Layer::Mqtt);
-    let (link, key, gate) =
+    let (link, hold, gate) =
         Link::open(options.mqtt_version, session, events.clone()).await.map_err(Error::Link)?;
     let create = create_options(options);
     let connect = connect_options(options, session, &link.uri())?;
     let socket = link.socket();
     let (sender, connack) = oneshot::channel();
-    let pulse = Pulse::new(options.keep_alive);
-    let mut link = RunningLink::start(|stop| link.run(stream, pulse, sender, stop));
-    let guard = match Guard::connect(create, connect, socket).await {
-        Ok(guard) => guard,
+    let keep_alive = KeepAlive::new(options.keep_alive);
+    let mut link = RunningLink::start(|stop| link.run(stream, keep_alive, sender, stop));
+    let paho = match Session::connect(create, connect, socket).await {
+        Ok(paho) => paho,
         Err(error) => {
             // Before the link gives its descriptors back: the MQTT library calls a shortage a general failure.
             let shortage = shortage::now();
@@ -155,7 +155,7 @@ async fn attempt(
     let window =
         limits.receive_maximum.map_or(options.window(), |maximum| options.window().min(maximum.into()));
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
-    Ok((Connection { link, guard, gate, session_present, window, limits }, key))
+    Ok((Connection { link, paho, gate, session_present, window, limits }, hold))
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.

@@ -21,7 +21,7 @@ use crate::client::driver::connection::Connection;
 use crate::client::driver::shared::Shared;
 use crate::client::driver::takeovers::Takeovers;
 use crate::client::events::EventSender;
-use crate::client::link::inbox::{Gate, Key};
+use crate::client::link::inbox::{Gate, Hold};
 use crate::client::outbox::Outbox;
 use crate::client::request::{COMMAND_QUEUE, Command, Outcome};
 use crate::client::session::SessionStart;
@@ -42,13 +42,12 @@ pub(crate) struct Driver {
     status: Status,
 }
 
-/// How the first connection is made.
+/// The way to the first connection.
 pub(crate) enum Start {
-    /// By one attempt, whose outcome somebody waits for. Who is told of a connection lets its messages through, so that
-    /// none goes to an application that has stopped waiting.
-    /// `None` once there is an outcome.
-    Once(Option<oneshot::Sender<Result<Key, Error>>>),
-    /// By as many attempts as it takes.
+    /// One attempt; `Client::connect` waits for its outcome, and releases the hold on its messages: none goes to an
+    /// application that has stopped waiting. `None` once there is an outcome.
+    Once(Option<oneshot::Sender<Result<Hold, Error>>>),
+    /// As many attempts as it takes.
     Persistently,
 }
 
@@ -85,7 +84,7 @@ impl From<Left> for Exit {
 
 impl Driver {
     /// How long the DISCONNECT may take to be sent.
-    const GOODBYE: Duration = Duration::from_secs(5);
+    const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
     pub(crate) fn new(
         options: Arc<ClientOptions>,
@@ -186,7 +185,7 @@ impl Driver {
     /// Makes the first connection, and tells `connected` of it; `None` if there is to be no client.
     async fn connect_once(
         &mut self,
-        connected: &mut Option<oneshot::Sender<Result<Key, Error>>>,
+        connected: &mut Option<oneshot::Sender<Result<Hold, Error>>>,
     ) -> Option<Connection> {
         let outcome = {
             let waiting = connected.as_mut()?;
@@ -199,12 +198,12 @@ impl Driver {
         let connected = connected.take()?;
         let error = match outcome {
             Ok(Ok((connection, _))) if connected.is_closed() => {
-                connection.disconnect(&self.options, Self::GOODBYE).await;
+                connection.disconnect(&self.options, Self::DISCONNECT_TIMEOUT).await;
                 None
             }
-            Ok(Ok((connection, key))) => {
+            Ok(Ok((connection, hold))) => {
                 // Who stops waiting now has dropped the client, too.
-                let _ = connected.send(Ok(key));
+                let _ = connected.send(Ok(hold));
                 return Some(connection);
             }
             Ok(Err(error)) => Some(error),
@@ -227,12 +226,12 @@ impl Driver {
                 Ended::Lost(None) => connection.lost(&self.options).await,
                 Ended::Left => {
                     self.events.settle();
-                    connection.disconnect(&self.options, Self::GOODBYE).await;
+                    connection.disconnect(&self.options, Self::DISCONNECT_TIMEOUT).await;
                     return Exit::Left;
                 }
                 Ended::Refused(error) if error.is_permanent() => {
                     self.options.timelines.ended(&error);
-                    connection.disconnect(&self.options, Self::GOODBYE).await;
+                    connection.disconnect(&self.options, Self::DISCONNECT_TIMEOUT).await;
                     return Exit::GaveUp(Arc::new(error));
                 }
                 // A broker that is busy may take on the next connection what it has refused.
@@ -280,8 +279,8 @@ impl Driver {
     async fn connect(&mut self, backoff: &mut Backoff) -> Result<Connection, Exit> {
         loop {
             let error = match self.attempt().await? {
-                Ok((connection, key)) => {
-                    key.turn();
+                Ok((connection, hold)) => {
+                    hold.release();
                     return Ok(connection);
                 }
                 Err(error) => Arc::new(error),
@@ -295,9 +294,9 @@ impl Driver {
     }
 
     /// One connection attempt, as soon as it may be made, and given up when the application is done.
-    async fn attempt(&mut self) -> Result<Result<(Connection, Key), Error>, Left> {
-        while let Err(turn) = self.take_turn() {
-            self.sleep(turn).await?;
+    async fn attempt(&mut self) -> Result<Result<(Connection, Hold), Error>, Left> {
+        while let Err(allowed) = self.may_attempt() {
+            self.sleep(allowed).await?;
         }
         self.emit(Event::Attempting);
         let session = self.session();
@@ -323,9 +322,9 @@ impl Driver {
         Ok(outcome)
     }
 
-    fn take_turn(&self) -> Result<(), Instant> {
+    fn may_attempt(&self) -> Result<(), Instant> {
         let ClientOptions { dialer, client_id, connect_interval, .. } = &*self.options;
-        connect_rate::take(&dialer.target(), client_id, *connect_interval, Instant::now())
+        connect_rate::try_acquire(&dialer.target(), client_id, *connect_interval, Instant::now())
     }
 
     /// What the next connection does about an earlier session.
@@ -386,7 +385,7 @@ impl Driver {
                 Some(_) if self.outbox.is_empty() => return Ended::Left,
                 leaving => leaving.as_ref().map(|leaving| leaving.until),
             };
-            let turn = self.outbox.next_turn().map(Instant::from_std);
+            let allowed = self.outbox.rate_limited_until().map(Instant::from_std);
             tokio::select! {
                 command = self.commands.recv(), if until.is_none() => {
                     self.obey(command);
@@ -405,7 +404,7 @@ impl Driver {
                 event = connection.event() => if let Some(said) = self.heard(event) {
                     return Ended::Lost(said);
                 },
-                () = at(turn) => {}
+                () = at(allowed) => {}
                 () = at(until) => return Ended::Left,
             }
         }

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 pub(crate) struct Backlog {
     messages: AtomicUsize,
     bytes: AtomicUsize,
-    room: Notify,
+    freed: Notify,
 }
 
 /// A message's place in the backlog, until it is dropped.
@@ -42,9 +42,9 @@ impl Backlog {
     }
 
     /// Waits until there is room again.
-    pub(crate) async fn room(&self) {
+    pub(crate) async fn drained(&self) {
         while self.is_full() {
-            self.room.notified().await;
+            self.freed.notified().await;
         }
     }
 }
@@ -53,7 +53,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.backlog.messages.fetch_sub(1, Ordering::Release);
         self.backlog.bytes.fetch_sub(self.bytes, Ordering::Release);
-        self.backlog.room.notify_one();
+        self.backlog.freed.notify_one();
     }
 }
 

@@ -32,7 +32,7 @@ pub(crate) async fn downstream(
     exchange: &Exchange,
     connack: oneshot::Sender<Connack>,
 ) -> LinkEnd {
-    let Exchange { version, pulse, pinged, .. } = exchange;
+    let Exchange { version, keep_alive, pinged, .. } = exchange;
     let mut connack = Some(connack);
     let mut decoder = Decoder::new(MAXIMUM_PACKET_SIZE as usize);
     // For paho, which has to wake up for each write.
@@ -65,22 +65,22 @@ pub(crate) async fn downstream(
                         Err(problem) => break malformed(problem),
                     };
                     if !inbox.is_ready() {
-                        pulse.pause();
+                        keep_alive.pause();
                         if let Err(error) = wait_for(&mut inbox, paho, &mut incoming, pinged).await {
                             return LinkEnd::Local(error);
                         }
-                        pulse.resume();
+                        keep_alive.resume();
                     }
                     inbox.put(publish);
                 }
-                Kind::Pingresp => pulse.ponged(),
+                Kind::Pingresp => keep_alive.ponged(),
                 Kind::Puback | Kind::Suback | Kind::Unsuback => {
                     let answer = answers::parse(kind, packet.body(), *version);
                     let known = answer.and_then(|packet_id| exchange.unanswered.answered(packet_id, kind));
                     if let Err(problem) = known {
                         break malformed(problem);
                     }
-                    pulse.answered();
+                    keep_alive.answered();
                     incoming.extend_from_slice(&packet.bytes);
                 }
                 Kind::Connack => {
@@ -89,7 +89,7 @@ pub(crate) async fn downstream(
                         Err(problem) => break malformed(problem),
                     };
                     if seen.refusal.is_none() {
-                        pulse.begin(seen.server_keep_alive());
+                        keep_alive.begin(seen.server_keep_alive());
                     }
                     incoming.extend_from_slice(&seen.for_paho(*version));
                     if let Some(connack) = connack.take() {
@@ -118,7 +118,7 @@ pub(crate) async fn downstream(
             read = broker.read_buf(decoder.buffer()) => match read {
                 Ok(0) => LinkEnd::BrokerClosed,
                 Ok(_) => {
-                    pulse.received();
+                    keep_alive.received();
                     continue;
                 }
                 // Many servers close without a close_notify (RFC 8446 §6.1).

@@ -1,7 +1,7 @@
 use tokio::sync::Notify;
 
 use super::answers::Unanswered;
-use super::keep_alive::Pulse;
+use super::keep_alive::KeepAlive;
 use crate::client::session::SessionStart;
 use crate::client::version::MqttVersion;
 
@@ -11,7 +11,7 @@ pub(crate) struct Exchange {
     pub(crate) version: MqttVersion,
     /// The session that CONNECT asked for.
     pub(crate) session: SessionStart,
-    pub(crate) pulse: Pulse,
+    pub(crate) keep_alive: KeepAlive,
     /// paho has sent a PINGREQ.
     pub(crate) pinged: Notify,
     pub(crate) unanswered: Unanswered,

@@ -22,14 +22,15 @@ pub(crate) struct Inbox {
     events: EventSender,
     acknowledged: UnboundedSender<NonZeroU16>,
     /// Resolves when the application is told of the connection, of which it hears before its messages.
-    opening: Option<oneshot::Receiver<()>>,
+    released: Option<oneshot::Receiver<()>>,
     /// Dropped when nothing more will come.
     _open: oneshot::Sender<Infallible>,
 }
 
-/// What an inbox waits for before it lets messages through. Without it the broker keeps them.
+/// Holds received messages back until [`release`](Self::release); unreleased ones are not acknowledged and stay with the
+/// broker.
 #[derive(Debug)]
-pub(crate) struct Key(oneshot::Sender<()>);
+pub(crate) struct Hold(oneshot::Sender<()>);
 
 /// The driver's hold on an inbox.
 #[derive(Debug, Clone)]
@@ -41,33 +42,33 @@ pub(crate) struct Gate {
 pub(crate) type Acknowledged = UnboundedReceiver<NonZeroU16>;
 
 /// An inbox that puts messages among `events`.
-pub(crate) fn inbox(events: EventSender) -> (Inbox, Key, Gate, Acknowledged) {
+pub(crate) fn inbox(events: EventSender) -> (Inbox, Hold, Gate, Acknowledged) {
     let (acknowledged, to_send) = mpsc::unbounded_channel();
     let (open, closed) = oneshot::channel();
-    let (key, opening) = oneshot::channel();
-    let inbox = Inbox { events, acknowledged, opening: Some(opening), _open: open };
-    (inbox, Key(key), Gate { closed: closed.shared() }, to_send)
+    let (hold, released) = oneshot::channel();
+    let inbox = Inbox { events, acknowledged, released: Some(released), _open: open };
+    (inbox, Hold(hold), Gate { closed: closed.shared() }, to_send)
 }
 
 impl Inbox {
     /// Whether it takes a message now.
     pub(crate) fn is_ready(&self) -> bool {
-        self.opening.is_none() && !self.events.backlog().is_full()
+        self.released.is_none() && !self.events.backlog().is_full()
     }
 
     /// Waits until it takes one.
     pub(crate) async fn ready(&mut self) {
-        if let Some(opening) = &mut self.opening {
-            if opening.await.is_err() {
+        if let Some(released) = &mut self.released {
+            if released.await.is_err() {
                 // The connection has been given up, and its link is about to be.
                 pending().await
             }
-            self.opening = None;
+            self.released = None;
         }
         if self.events.backlog().is_full() {
             log::debug!("the application lags: not reading from the broker");
         }
-        self.events.backlog().room().await;
+        self.events.backlog().drained().await;
     }
 
     /// Hands over a message.
@@ -78,9 +79,9 @@ impl Inbox {
     }
 }
 
-impl Key {
+impl Hold {
     /// Lets messages through.
-    pub(crate) fn turn(self) {
+    pub(crate) fn release(self) {
         // The link may have ended already.
         let _ = self.0.send(());
     }

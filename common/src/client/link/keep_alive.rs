@@ -12,40 +12,40 @@ use tokio::time::{Instant, sleep_until};
 
 /// The timers of one connection.
 #[derive(Debug)]
-pub(crate) struct Pulse {
-    keep_alive: Duration,
+pub(crate) struct KeepAlive {
+    requested: Duration,
     state: Mutex<State>,
     connected: Notify,
 }
 
-/// What is to be done.
+/// The next thing to do.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Beat {
+pub(crate) enum Due {
     /// Send a PINGREQ.
     Ping,
     /// Give the connection up: nothing has come for this long after a PINGREQ.
     Silence(Duration),
 }
 
-impl Pulse {
+impl KeepAlive {
     /// Timers for a connection that asks for `keep_alive`, of which paho knows whole seconds and no zero.
     pub(crate) fn new(keep_alive: Duration) -> Self {
-        let keep_alive = keep_alive.max(Duration::from_secs(1));
-        Self { keep_alive, state: Mutex::new(State::new(Instant::now())), connected: Notify::new() }
+        let requested = keep_alive.max(Duration::from_secs(1));
+        Self { requested, state: Mutex::new(State::new(Instant::now())), connected: Notify::new() }
     }
 
     /// The broker has accepted the connection, with a keep-alive of its own if `by_broker` says so. A longer one only
     /// changes when the broker misses us; a client may ping more often (MQTT 5.0 §3.1.2.10).
     pub(crate) fn begin(&self, by_broker: Option<Duration>) {
-        let interval = by_broker.filter(|interval| !interval.is_zero()).unwrap_or(self.keep_alive);
-        let interval = interval.min(self.keep_alive);
+        let interval = by_broker.filter(|interval| !interval.is_zero()).unwrap_or(self.requested);
+        let interval = interval.min(self.requested);
         self.state().interval = Some(interval);
         self.connected.notify_one();
         let set = match by_broker {
-            Some(set) if set != self.keep_alive => format!(" (the broker counts with {} s)", set.as_secs()),
+            Some(set) if set != self.requested => format!(" (the broker counts with {} s)", set.as_secs()),
             _ => String::new(),
         };
-        let noticed = (interval + patience(interval)).as_secs_f32();
+        let noticed = (interval + ping_timeout(interval)).as_secs_f32();
         let interval = interval.as_secs();
         log::info!("keep-alive {interval} s{set}: a dead network is noticed within {noticed} s");
     }
@@ -90,18 +90,18 @@ impl Pulse {
         self.state().resume(Instant::now());
     }
 
-    /// How long the broker may take no byte.
-    pub(crate) fn patience(&self) -> Duration {
-        patience(self.keep_alive)
+    /// The longest time in which the broker may take no byte.
+    pub(crate) fn write_timeout(&self) -> Duration {
+        ping_timeout(self.requested)
     }
 
     /// Resolves when something is to be done. What happens meanwhile only puts it off, save for a request, and that
     /// one is sent by whoever awaits this.
-    pub(crate) async fn due(&self) -> Beat {
+    pub(crate) async fn due(&self) -> Due {
         loop {
             let next = self.state().next();
             match next {
-                Some((at, beat)) if at <= Instant::now() => return beat,
+                Some((at, due)) if at <= Instant::now() => return due,
                 Some((at, _)) => sleep_until(at).await,
                 None => self.connected.notified().await,
             }
@@ -202,31 +202,31 @@ impl State {
     }
 
     /// What is next, and when; `None` before the CONNACK.
-    fn next(&self) -> Option<(Instant, Beat)> {
+    fn next(&self) -> Option<(Instant, Due)> {
         let interval = self.interval?;
         let unheard = self.sent + interval;
         if self.paused {
-            return Some((unheard, Beat::Ping));
+            return Some((unheard, Due::Ping));
         }
-        let patience = patience(interval);
+        let timeout = ping_timeout(interval);
         if let Some((pinged, queue)) = self.pinged {
-            return Some((pinged + patience + queue, Beat::Silence(patience + queue)));
+            return Some((pinged + timeout + queue, Due::Silence(timeout + queue)));
         }
         // A broker may take its time over a request; a PINGREQ tells that from a network that is gone.
-        let unanswered = self.asked.map(|asked| asked + patience / 2);
+        let unanswered = self.asked.map(|asked| asked + timeout / 2);
         let quiet = unheard.min(self.received + interval);
-        Some((unanswered.map_or(quiet, |unanswered| unanswered.min(quiet)), Beat::Ping))
+        Some((unanswered.map_or(quiet, |unanswered| unanswered.min(quiet)), Due::Ping))
     }
 }
 
-/// How long the answer to a PINGREQ may take where one is sent every `interval`.
-fn patience(interval: Duration) -> Duration {
-    PATIENCE.min(interval / 2)
+/// The longest wait for the answer to a PINGREQ where one is sent every `interval`.
+fn ping_timeout(interval: Duration) -> Duration {
+    LONGEST_PING_TIMEOUT.min(interval / 2)
 }
 
-/// The longest wait for the answer to a PINGREQ. An answer takes a round trip, 1 s over a satellite, and the official
+/// The longest of all waits for the answer to a PINGREQ. An answer takes a round trip, 1 s over a satellite, and the official
 /// clients' 30 s leave an application in the dark for longer than its own timeouts.
-const PATIENCE: Duration = Duration::from_secs(10);
+const LONGEST_PING_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The bytes that an uplink carries in a second at the least: 64 kbit/s. A PINGREQ waits behind what was sent before it,
 /// and a slow link is not a dead one.
@@ -257,14 +257,14 @@ mod tests {
         }
 
         /// What is next, and at which second.
-        fn next(&self) -> (u64, Beat) {
-            let (at, beat) = self.state.next().expect("the connection stands");
-            ((at - self.began).as_secs(), beat)
+        fn next(&self) -> (u64, Due) {
+            let (at, due) = self.state.next().expect("the connection stands");
+            ((at - self.began).as_secs(), due)
         }
     }
 
-    fn silence(seconds: u64) -> Beat {
-        Beat::Silence(Duration::from_secs(seconds))
+    fn silence(seconds: u64) -> Due {
+        Due::Silence(Duration::from_secs(seconds))
     }
 
     #[test]
@@ -273,19 +273,19 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_connection_is_found_dead_after_keep_alive_and_patience() {
+    fn an_idle_connection_is_found_dead_after_keep_alive_and_ping_timeout() {
         let mut run = Run::with(30);
-        assert_eq!(run.next(), (30, Beat::Ping));
+        assert_eq!(run.next(), (30, Due::Ping));
         // Neither what is sent nor what is received alone puts the ping off.
         run.state.sent(run.at(20), 10);
-        assert_eq!(run.next(), (30, Beat::Ping));
+        assert_eq!(run.next(), (30, Due::Ping));
         run.state.received(run.at(25));
-        assert_eq!(run.next(), (50, Beat::Ping));
+        assert_eq!(run.next(), (50, Due::Ping));
         run.state.pinged(run.at(50));
         run.state.sent(run.at(50), 2);
         assert_eq!(run.next(), (60, silence(10)));
         run.state.received(run.at(51));
-        assert_eq!(run.next(), (80, Beat::Ping));
+        assert_eq!(run.next(), (80, Due::Ping));
     }
 
     #[test]
@@ -293,13 +293,13 @@ mod tests {
         let mut run = Run::with(30);
         run.state.asked(run.at(2));
         run.state.asked(run.at(4));
-        assert_eq!(run.next(), (7, Beat::Ping), "the first counts");
+        assert_eq!(run.next(), (7, Due::Ping), "the first counts");
         run.state.pinged(run.at(7));
         assert_eq!(run.next(), (17, silence(10)));
         // A broker that is slow but there.
         run.state.sent(run.at(7), 2);
         run.state.received(run.at(8));
-        assert_eq!(run.next(), (37, Beat::Ping));
+        assert_eq!(run.next(), (37, Due::Ping));
     }
 
     #[test]
@@ -354,10 +354,10 @@ mod tests {
         run.state.pinged(run.at(0));
         run.state.sent(run.at(0), 2);
         run.state.paused = true;
-        assert_eq!(run.next(), (30, Beat::Ping));
+        assert_eq!(run.next(), (30, Due::Ping));
         run.state.resume(run.at(100));
         run.state.sent(run.at(100), 2);
-        assert_eq!(run.next(), (130, Beat::Ping));
+        assert_eq!(run.next(), (130, Due::Ping));
     }
 
     #[test]
@@ -365,9 +365,9 @@ mod tests {
         for (asked, by_broker, interval) in
             [(60, Some(30), 30), (30, Some(60), 30), (30, Some(0), 30), (30, None, 30), (0, None, 1)]
         {
-            let pulse = Pulse::new(Duration::from_secs(asked));
-            pulse.begin(by_broker.map(Duration::from_secs));
-            assert_eq!(pulse.state().interval, Some(Duration::from_secs(interval)));
+            let keep_alive = KeepAlive::new(Duration::from_secs(asked));
+            keep_alive.begin(by_broker.map(Duration::from_secs));
+            assert_eq!(keep_alive.state().interval, Some(Duration::from_secs(interval)));
         }
         let mut short = Run::with(4);
         short.state.pinged(short.at(0));

@@ -43,8 +43,8 @@ use crate::client::link::answers::Unanswered;
 use crate::client::link::downstream::downstream;
 use crate::client::link::end::LinkEnd;
 use crate::client::link::exchange::Exchange;
-use crate::client::link::inbox::{Acknowledged, Gate, Inbox, Key};
-use crate::client::link::keep_alive::Pulse;
+use crate::client::link::inbox::{Acknowledged, Gate, Hold, Inbox};
+use crate::client::link::keep_alive::KeepAlive;
 use crate::client::link::socket::LinkSocket;
 use crate::client::link::upstream::upstream;
 use crate::client::session::SessionStart;
@@ -66,26 +66,26 @@ pub(crate) struct Link {
 
 impl Link {
     /// How long the shutdown of the broker's side may take.
-    const SHUTDOWN: Duration = Duration::from_secs(2);
+    const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
     /// How long the broker's last words may take once it takes no more.
-    const LAST_WORDS: Duration = Duration::from_secs(1);
+    const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
     /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
-    const DRAIN: Duration = Duration::from_secs(30);
+    const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-    /// Opens a port, for a connection that asks for `session`, and whose messages go among `events` once the key has been
-    /// turned.
+    /// Opens a port, for a connection that asks for `session`, and whose messages go among `events` once the hold is
+    /// released.
     pub(crate) async fn open(
         version: MqttVersion,
         session: SessionStart,
         events: EventSender,
-    ) -> io::Result<(Self, Key, Gate)> {
+    ) -> io::Result<(Self, Hold, Gate)> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let address = listener.local_addr()?;
-        let (inbox, key, gate, acknowledged) = inbox::inbox(events);
+        let (inbox, hold, gate, acknowledged) = inbox::inbox(events);
         let socket = LinkSocket::default();
-        Ok((Self { listener, address, socket, version, session, inbox, acknowledged }, key, gate))
+        Ok((Self { listener, address, socket, version, session, inbox, acknowledged }, hold, gate))
     }
 
     /// A hold on the socket that the link will have once paho has connected.
@@ -98,17 +98,17 @@ impl Link {
         format!("tcp://{}", self.address)
     }
 
-    /// Waits for paho and carries bytes between it and `broker` until one side ends, or `pulse` finds that the
+    /// Waits for paho and carries bytes between it and `broker` until one side ends, or `keep_alive` finds that the
     /// broker has died. The CONNACK goes to `connack`. When the other end of `stop` is dropped, the link ends.
     pub(crate) async fn run(
         self,
         broker: Stream,
-        pulse: Pulse,
+        keep_alive: KeepAlive,
         connack: oneshot::Sender<Connack>,
         stop: oneshot::Receiver<Infallible>,
     ) -> LinkEnd {
         let socket = self.socket();
-        match AssertUnwindSafe(self.carry(broker, pulse, connack, stop)).catch_unwind().await {
+        match AssertUnwindSafe(self.carry(broker, keep_alive, connack, stop)).catch_unwind().await {
             Ok(end) => end,
             Err(panic) => {
                 // paho would wait for a link that has gone.
@@ -121,7 +121,7 @@ impl Link {
     async fn carry(
         self,
         broker: Stream,
-        pulse: Pulse,
+        keep_alive: KeepAlive,
         connack: oneshot::Sender<Connack>,
         mut stop: oneshot::Receiver<Infallible>,
     ) -> LinkEnd {
@@ -139,7 +139,7 @@ impl Link {
         let (mut from_paho, mut to_paho) = split(paho);
         let (version, session) = (self.version, self.session);
         let (pinged, unanswered) = (Notify::new(), Unanswered::default());
-        let exchange = Exchange { version, session, pulse, pinged, unanswered };
+        let exchange = Exchange { version, session, keep_alive, pinged, unanswered };
         let end = {
             let mut downstream = pin!(downstream(from_broker, &mut to_paho, self.inbox, &exchange, connack));
             let acknowledge = || self.socket.acknowledge();
@@ -149,7 +149,7 @@ impl Link {
                 end = &mut downstream => end,
                 end = upstream => match end {
                     // Why the broker takes no more may be on its way: a DISCONNECT, or a TLS alert.
-                    LinkEnd::Transport(_) => match timeout(Self::LAST_WORDS, downstream).await {
+                    LinkEnd::Transport(_) => match timeout(Self::LAST_WORDS_TIMEOUT, downstream).await {
                         // A socket tells of its reset once. The write has heard it, and to the read it is an end.
                         Ok(LinkEnd::Truncated) | Err(_) => end,
                         Ok(last_words) => last_words,
@@ -161,8 +161,8 @@ impl Link {
         };
         // A close_notify and a WebSocket Close tell the broker that nothing was cut off. Its answer is not
         // waited for.
-        let broker = timeout(Self::SHUTDOWN, to_broker.shutdown());
-        let paho = timeout(Self::DRAIN, async {
+        let broker = timeout(Self::SHUTDOWN_TIMEOUT, to_broker.shutdown());
+        let paho = timeout(Self::DRAIN_TIMEOUT, async {
             // A side that is closed already needs neither.
             let _ = to_paho.shutdown().await;
             let _ = copy(&mut from_paho, &mut sink()).await;
@@ -176,7 +176,7 @@ impl Link {
 async fn accept(listener: &TcpListener, address: SocketAddr) -> io::Result<TcpStream> {
     loop {
         let (stream, peer) = listener.accept().await?;
-        if let Some(paho) = own_socket::other_end(peer, address)? {
+        if let Some(paho) = own_socket::find(peer, address)? {
             stream.set_nodelay(true)?;
             // paho writes each packet by itself, and each write alone would take its own way through the whole of TCP.
             // Together they take it once. The first waits for nothing; the others for `LinkSocket::acknowledge`.

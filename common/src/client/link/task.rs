@@ -14,9 +14,9 @@ pub(crate) struct RunningLink {
 }
 
 impl RunningLink {
-    /// How long a link whose paho has gone may take to end by itself. What holds it up is a transport that takes
-    /// no more bytes.
-    const PATIENCE: Duration = Duration::from_secs(1);
+    /// The time that a link whose paho has gone may take to end by itself. A transport that takes no more bytes holds it
+    /// up.
+    const END_TIMEOUT: Duration = Duration::from_secs(1);
 
     pub(crate) fn start<F: Future<Output = LinkEnd> + Send + 'static>(
         run: impl FnOnce(oneshot::Receiver<Infallible>) -> F,
@@ -27,7 +27,7 @@ impl RunningLink {
 
     /// Waits for the end that paho's has brought about.
     pub(crate) async fn end(&mut self) -> LinkEnd {
-        let end = match timeout(Self::PATIENCE, &mut self.task).await {
+        let end = match timeout(Self::END_TIMEOUT, &mut self.task).await {
             Ok(end) => end,
             Err(_) => {
                 drop(self.stop.take());

@@ -14,8 +14,8 @@ use crate::client::events::{self, Events};
 use crate::client::link::Link;
 use crate::client::link::backlog::Backlog;
 use crate::client::link::end::LinkEnd;
-use crate::client::link::inbox::{Gate, Key};
-use crate::client::link::keep_alive::Pulse;
+use crate::client::link::inbox::{Gate, Hold};
+use crate::client::link::keep_alive::KeepAlive;
 use crate::client::session::SessionStart;
 use crate::client::wire::frames::MAXIMUM_PACKET_SIZE;
 use crate::client::{Event, Message, MqttVersion};
@@ -40,7 +40,7 @@ pub(crate) struct Running {
     pub(crate) address: SocketAddr,
     pub(crate) broker: DuplexStream,
     pub(crate) events: Events,
-    pub(crate) key: Option<Key>,
+    pub(crate) hold: Option<Hold>,
     pub(crate) gate: Gate,
     pub(crate) end: JoinHandle<LinkEnd>,
     pub(crate) stop: oneshot::Sender<Infallible>,
@@ -49,13 +49,13 @@ pub(crate) struct Running {
 impl Running {
     pub(crate) async fn start(keep_alive: Duration) -> Self {
         let (sender, events) = events::queue("localhost:8883".to_owned());
-        let (link, key, gate) = Link::open(MqttVersion::V311, SessionStart::Resume, sender).await.unwrap();
+        let (link, hold, gate) = Link::open(MqttVersion::V311, SessionStart::Resume, sender).await.unwrap();
         let address = link.address;
         let (near_end, broker) = duplex(BUFFERED);
         let (connack, _) = oneshot::channel();
         let (stop, stopped) = oneshot::channel();
-        let run = link.run(Box::new(near_end), Pulse::new(keep_alive), connack, stopped);
-        Self { address, broker, events, key: Some(key), gate, end: tokio::spawn(run), stop }
+        let run = link.run(Box::new(near_end), KeepAlive::new(keep_alive), connack, stopped);
+        Self { address, broker, events, hold: Some(hold), gate, end: tokio::spawn(run), stop }
     }
 
     /// The same with a connection that stands, and paho's end of it.
@@ -70,7 +70,7 @@ impl Running {
 
     /// The application has been told of the connection.
     fn open(&mut self) {
-        self.key.take().expect("once").turn();
+        self.hold.take().expect("once").release();
     }
 
     /// The next message, as the application takes it.
@@ -270,7 +270,7 @@ async fn paho_is_answered_at_a_gate_that_will_not_open() {
     let mut paho = TcpStream::connect(link.address).await.unwrap();
     link.broker.write_all(&[&CONNACK[..], &publish(1)].concat()).await.unwrap();
     expect(&mut paho, &CONNACK).await;
-    link.key = None;
+    link.hold = None;
     for _ in 0..2 {
         paho.write_all(&PINGREQ).await.unwrap();
         expect(&mut paho, &PINGRESP).await;

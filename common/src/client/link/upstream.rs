@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::client::link::end::LinkEnd;
 use crate::client::link::exchange::Exchange;
 use crate::client::link::inbox::Acknowledged;
-use crate::client::link::keep_alive::Beat;
+use crate::client::link::keep_alive::Due;
 use crate::client::link::socket::READ_SIZE;
 use crate::client::wire::fields::Fields;
 use crate::client::wire::frames::{Decoder, Kind, PINGREQ_PACKET};
@@ -26,7 +26,7 @@ pub(crate) async fn upstream(
     mut acknowledged: Acknowledged,
     exchange: &Exchange,
 ) -> LinkEnd {
-    let Exchange { pulse, pinged, unanswered, .. } = exchange;
+    let Exchange { keep_alive, pinged, unanswered, .. } = exchange;
     let mut decoder = Decoder::new(usize::MAX);
     // One write for all that is there: each is a TLS record and a call of the kernel's.
     let mut outgoing = BytesMut::new();
@@ -39,12 +39,12 @@ pub(crate) async fn upstream(
             Some(packet_id) = acknowledged.recv(), if may_insert => {
                 outgoing.extend_from_slice(&puback(packet_id));
             }
-            beat = pulse.due(), if may_insert => match beat {
-                Beat::Ping => {
+            due = keep_alive.due(), if may_insert => match due {
+                Due::Ping => {
                     outgoing.extend_from_slice(&PINGREQ_PACKET);
-                    pulse.pinged();
+                    keep_alive.pinged();
                 }
-                Beat::Silence(after) => return LinkEnd::Silence(after),
+                Due::Silence(after) => return LinkEnd::Silence(after),
             },
             read = paho.read_buf(decoder.buffer()) => match read {
                 Ok(0) => return LinkEnd::Paho,
@@ -75,7 +75,7 @@ pub(crate) async fn upstream(
                     if let Some((packet_id, answer)) = request(kind, packet.body()) {
                         unanswered.asked(packet_id, answer);
                     }
-                    pulse.asked();
+                    keep_alive.asked();
                 }
                 Kind::Disconnect => may_insert = false,
                 _ => {}
@@ -85,8 +85,8 @@ pub(crate) async fn upstream(
         if outgoing.is_empty() {
             continue;
         }
-        pulse.sent(outgoing.len());
-        if let Err(end) = send(&mut outgoing, broker, pulse.patience()).await {
+        keep_alive.sent(outgoing.len());
+        if let Err(end) = send(&mut outgoing, broker, keep_alive.write_timeout()).await {
             return end;
         }
     }
@@ -107,12 +107,12 @@ fn request(kind: Kind, body: &[u8]) -> Option<(u16, Kind)> {
     Some((fields.two_bytes().ok()?, answer))
 }
 
-/// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `patience` for
+/// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `write_timeout` for
 /// each part, as a large packet takes a slow link minutes.
 async fn send(
     outgoing: &mut BytesMut,
     broker: &mut WriteHalf<Stream>,
-    patience: Duration,
+    write_timeout: Duration,
 ) -> Result<(), LinkEnd> {
     while !outgoing.is_empty() {
         let part = &outgoing[..outgoing.len().min(READ_SIZE)];
@@ -120,9 +120,9 @@ async fn send(
             broker.write_all(part).await?;
             broker.flush().await
         };
-        match timeout(patience, sent).await {
+        match timeout(write_timeout, sent).await {
             Ok(outcome) => outcome.map_err(LinkEnd::Transport)?,
-            Err(_) => return Err(LinkEnd::Silence(patience)),
+            Err(_) => return Err(LinkEnd::Silence(write_timeout)),
         }
         outgoing.advance(part.len());
     }

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::client::link::Link;
 use crate::client::link::end::LinkEnd;
-use crate::client::link::keep_alive::Pulse;
+use crate::client::link::keep_alive::KeepAlive;
 use crate::client::link::tests::{
     AT_MOST_ONCE, CONNACK, KEEP_ALIVE, LIMIT, PINGREQ, Running, expect, puback, publish, publish_packet,
 };
@@ -127,8 +127,12 @@ async fn a_panic_below_the_link_ends_it_with_the_message_and_paho_learns_of_it()
     let (address, socket) = (link.address, link.socket());
     let (connack, _) = oneshot::channel();
     let (_stop, stopped) = oneshot::channel();
-    let end =
-        tokio::spawn(link.run(Box::new(join(Panicking, sink())), Pulse::new(KEEP_ALIVE), connack, stopped));
+    let end = tokio::spawn(link.run(
+        Box::new(join(Panicking, sink())),
+        KeepAlive::new(KEEP_ALIVE),
+        connack,
+        stopped,
+    ));
     let mut paho = TcpStream::connect(address).await.unwrap();
     assert_eq!(timeout(LIMIT, paho.read(&mut [0])).await.expect("in time").unwrap(), 0);
     // Bytes that it still writes are taken.

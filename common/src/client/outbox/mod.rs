@@ -22,8 +22,8 @@ use paho_mqtt as paho;
 
 use crate::client::outbox::aliases::Aliases;
 use crate::client::outbox::disk::{Disk, outcome};
-use crate::client::outbox::queue_usage::Room;
-use crate::client::outbox::rate_limit::Pace;
+use crate::client::outbox::queue_usage::QueueUsage;
+use crate::client::outbox::rate_limit::RateLimiter;
 use crate::client::outbox::suspect::{Suspect, blames_an_action};
 use crate::client::outbox::waiting::{Entry, Kept, Waiting};
 use crate::client::paho::operations::{is_connection_loss, refused_on_v311, send};
@@ -49,9 +49,9 @@ pub(crate) struct Outbox {
     suspect: Suspect,
     /// At which length `waiting` is looked through for what nobody waits for any more.
     prune_at: usize,
-    pace: Pace,
-    /// When the quotas let the next message go.
-    turn: Option<Instant>,
+    rate_limiter: RateLimiter,
+    /// The moment from which the quotas allow the next message.
+    rate_limited_until: Option<Instant>,
     aliases: Aliases,
     /// Those of the connection that stands, or stood last.
     limits: BrokerLimits,
@@ -97,8 +97,8 @@ impl Outbox {
             subscriptions: Vec::new(),
             suspect: Suspect::default(),
             prune_at: Self::PRUNE,
-            pace: Pace::new(&options.quotas),
-            turn: None,
+            rate_limiter: RateLimiter::new(&options.quotas),
+            rate_limited_until: None,
             aliases: Aliases::default(),
             limits: BrokerLimits::default(),
             published: 0,
@@ -114,13 +114,7 @@ impl Outbox {
         let mut dropped = Vec::new();
         if reply.is_accepted() {
             let sequence = self.take_sequence();
-            self.waiting.insert_with_room(Entry {
-                sequence,
-                action,
-                reply,
-                kept: Kept::InMemory,
-                sent: false,
-            });
+            self.waiting.insert_counted(Entry { sequence, action, reply, kept: Kept::InMemory, sent: false });
             return dropped;
         }
         if let Err(error) = self.admit(&action, &mut dropped) {
@@ -147,9 +141,9 @@ impl Outbox {
         self.next_sequence - 1
     }
 
-    /// The room for messages, where a caller may take some for a message that is kept in memory.
-    pub(crate) fn room(&self) -> Arc<Room> {
-        Arc::clone(self.waiting.room())
+    /// The count of waiting messages, to which a caller may add one that is kept in memory.
+    pub(crate) fn queue_usage(&self) -> Arc<QueueUsage> {
+        Arc::clone(self.waiting.usage())
     }
 
     /// Waits until the message store has something to say, and acts on it.
@@ -219,14 +213,14 @@ impl Outbox {
     /// Makes room for a message, as [`WhenFull`] says. The topics of those that had to go are added to `dropped`.
     fn make_room(&mut self, message: &Message, dropped: &mut Vec<String>) -> Result<(), Error> {
         let limits = self.options.queue;
-        if !self.waiting.room().is_full(message, &limits) {
+        if !self.waiting.usage().is_full(message, &limits) {
             return Ok(());
         }
         self.waiting.forget_abandoned();
-        let waiting = self.waiting.room().messages();
+        let waiting = self.waiting.usage().messages();
         let full = |message: &Message| Error::QueueFull { operation: Operation::publish(message), waiting };
         let mut oldest = Vec::new();
-        while self.waiting.room().is_full(message, &limits) {
+        while self.waiting.usage().is_full(message, &limits) {
             let next = match limits.when_full {
                 WhenFull::DropOldest if message.size() <= limits.bytes => self.waiting.remove_oldest_unsent(),
                 WhenFull::DropOldest | WhenFull::RefuseNew => None,
@@ -265,7 +259,7 @@ impl Outbox {
 
     /// Notes what there is to tell of it.
     pub(crate) fn report(&self, status: &mut Status) {
-        status.queued = self.waiting.room().messages();
+        status.queued = self.waiting.usage().messages();
         status.in_flight = self.in_flight.len();
         status.published = self.published;
         status.dropped = self.dropped;
@@ -293,7 +287,7 @@ impl Outbox {
 
     /// Takes out what may be sent now.
     fn next(&mut self, window: usize) -> Result<Option<Entry>, Error> {
-        self.turn = None;
+        self.rate_limited_until = None;
         loop {
             let Some(front) = self.waiting.front() else { return Ok(None) };
             if front.is_abandoned() {
@@ -316,18 +310,18 @@ impl Outbox {
                 continue;
             }
             if let Action::Publish(message) = &front.action
-                && let Err(turn) = self.pace.take(Instant::now(), message.size())
+                && let Err(allowed) = self.rate_limiter.try_acquire(Instant::now(), message.size())
             {
-                self.turn = Some(turn);
+                self.rate_limited_until = Some(allowed);
                 return Ok(None);
             }
             return Ok(self.waiting.pop_front());
         }
     }
 
-    /// When the quotas allow the next message.
-    pub(crate) fn next_turn(&self) -> Option<Instant> {
-        self.turn
+    /// The moment from which the quotas allow the next message, if one waits for that.
+    pub(crate) fn rate_limited_until(&self) -> Option<Instant> {
+        self.rate_limited_until
     }
 
     /// Waits for the next answer of the broker's, and passes on all that are there, or for the message store's next.

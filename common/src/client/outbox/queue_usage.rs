@@ -2,19 +2,19 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::client::{Message, QueueLimits};
 
-/// How much the messages that wait take up. Callers share it with the driver, so that taking a message over costs them
+/// The messages and bytes that wait to be sent. Callers share it with the driver, so that taking a message over costs them
 /// no round trip to it.
 #[derive(Debug, Default)]
-pub(crate) struct Room(Mutex<Taken>);
+pub(crate) struct QueueUsage(Mutex<Usage>);
 
 #[derive(Debug, Default)]
-struct Taken {
+struct Usage {
     messages: usize,
     bytes: usize,
 }
 
-impl Taken {
-    fn has_room(&self, message: &Message, limits: &QueueLimits) -> bool {
+impl Usage {
+    fn fits(&self, message: &Message, limits: &QueueLimits) -> bool {
         self.messages < limits.messages && self.bytes.saturating_add(message.size()) <= limits.bytes
     }
 
@@ -24,42 +24,42 @@ impl Taken {
     }
 }
 
-impl Room {
-    /// Takes room for a message, if there is any.
-    pub(crate) fn try_take(&self, message: &Message, limits: &QueueLimits) -> bool {
-        self.with(|taken| {
-            let has_room = taken.has_room(message, limits);
-            if has_room {
-                taken.add(message);
+impl QueueUsage {
+    /// Counts a message, if the limits leave room for it.
+    pub(crate) fn try_add(&self, message: &Message, limits: &QueueLimits) -> bool {
+        self.with(|usage| {
+            let fits = usage.fits(message, limits);
+            if fits {
+                usage.add(message);
             }
-            has_room
+            fits
         })
     }
 
-    /// Takes room for a message, whether there is any or not.
-    pub(crate) fn take(&self, message: &Message) {
-        self.with(|taken| taken.add(message));
+    /// Counts a message, whatever the limits.
+    pub(crate) fn add(&self, message: &Message) {
+        self.with(|usage| usage.add(message));
     }
 
-    /// Gives back the room of a message.
-    pub(crate) fn give_back(&self, message: &Message) {
-        self.with(|taken| {
-            taken.messages -= 1;
-            taken.bytes -= message.size();
+    /// Takes a message off the count.
+    pub(crate) fn remove(&self, message: &Message) {
+        self.with(|usage| {
+            usage.messages -= 1;
+            usage.bytes -= message.size();
         });
     }
 
-    /// Whether there is no room for one more message.
+    /// Returns whether the limits leave no room for one more message.
     pub(crate) fn is_full(&self, message: &Message, limits: &QueueLimits) -> bool {
-        self.with(|taken| !taken.has_room(message, limits))
+        self.with(|usage| !usage.fits(message, limits))
     }
 
-    /// How many messages take room.
+    /// The number of messages.
     pub(crate) fn messages(&self) -> usize {
-        self.with(|taken| taken.messages)
+        self.with(|usage| usage.messages)
     }
 
-    fn with<T>(&self, look: impl FnOnce(&mut Taken) -> T) -> T {
+    fn with<T>(&self, look: impl FnOnce(&mut Usage) -> T) -> T {
         look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -6,7 +6,7 @@ use crate::client::Quotas;
 /// Keeps publishing within the quotas of a second: in no second whatsoever there is more than they say, so that it does
 /// not matter when the broker begins to count.
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub(crate) struct RateLimiter {
     publishes: usize,
     bytes: usize,
     /// The last second's publishes, oldest first.
@@ -14,7 +14,7 @@ pub(crate) struct Pace {
     sent_bytes: usize,
 }
 
-impl Pace {
+impl RateLimiter {
     const SECOND: Duration = Duration::from_secs(1);
 
     pub(crate) fn new(quotas: &Quotas) -> Self {
@@ -28,12 +28,12 @@ impl Pace {
         }
     }
 
-    /// Takes a turn for a message of so many bytes.
+    /// Counts a message of so many bytes, if it may be sent now.
     ///
     /// # Errors
     ///
     /// When to ask again. A message that is larger than a whole second's bytes waits for a second that holds no other.
-    pub(crate) fn take(&mut self, now: Instant, bytes: usize) -> Result<(), Instant> {
+    pub(crate) fn try_acquire(&mut self, now: Instant, bytes: usize) -> Result<(), Instant> {
         if self.publishes == usize::MAX && self.bytes == usize::MAX {
             return Ok(());
         }
@@ -57,57 +57,57 @@ impl Pace {
 mod tests {
     use super::*;
 
-    fn pace(publishes: Option<u32>, bytes: Option<u32>) -> Pace {
+    fn limiter(publishes: Option<u32>, bytes: Option<u32>) -> RateLimiter {
         let mut quotas = Quotas::none();
         quotas.publishes_per_second = publishes;
         quotas.bytes_per_second = bytes;
-        Pace::new(&quotas)
+        RateLimiter::new(&quotas)
     }
 
-    /// When each of `count` messages gets its turn, if all wait from the start.
-    fn turns(pace: &mut Pace, count: usize, bytes: usize) -> Vec<Duration> {
+    /// The moments at which `count` messages may be sent, if all wait from the start.
+    fn send_times(limiter: &mut RateLimiter, count: usize, bytes: usize) -> Vec<Duration> {
         let start = Instant::now();
         let mut now = start;
-        let mut turns = Vec::new();
-        while turns.len() < count {
-            match pace.take(now, bytes) {
-                Ok(()) => turns.push(now - start),
+        let mut times = Vec::new();
+        while times.len() < count {
+            match limiter.try_acquire(now, bytes) {
+                Ok(()) => times.push(now - start),
                 Err(then) => {
                     assert!(then > now);
                     now = then;
                 }
             }
         }
-        turns
+        times
     }
 
     #[test]
     fn no_second_holds_more_messages_than_allowed() {
-        let turns = turns(&mut pace(Some(100), None), 1000, 1);
-        for (early, late) in turns.iter().zip(&turns[100..]) {
-            assert!(*late - *early >= Pace::SECOND);
+        let times = send_times(&mut limiter(Some(100), None), 1000, 1);
+        for (early, late) in times.iter().zip(&times[100..]) {
+            assert!(*late - *early >= RateLimiter::SECOND);
         }
-        assert_eq!(turns[99], Duration::ZERO, "a burst need not wait");
-        assert_eq!(turns[999], 9 * Pace::SECOND, "and no time is wasted");
+        assert_eq!(times[99], Duration::ZERO, "a burst need not wait");
+        assert_eq!(times[999], 9 * RateLimiter::SECOND, "and no time is wasted");
     }
 
     #[test]
     fn no_second_holds_more_bytes_than_allowed() {
-        let turns = turns(&mut pace(None, Some(1000)), 10, 400);
-        assert_eq!(turns[1], Duration::ZERO);
-        assert_eq!(turns[2], Pace::SECOND);
-        assert_eq!(turns[9], 4 * Pace::SECOND);
+        let times = send_times(&mut limiter(None, Some(1000)), 10, 400);
+        assert_eq!(times[1], Duration::ZERO);
+        assert_eq!(times[2], RateLimiter::SECOND);
+        assert_eq!(times[9], 4 * RateLimiter::SECOND);
     }
 
     #[test]
     fn a_message_larger_than_the_quota_goes_by_itself() {
-        assert_eq!(turns(&mut pace(None, Some(10)), 3, 25)[2], 2 * Pace::SECOND);
+        assert_eq!(send_times(&mut limiter(None, Some(10)), 3, 25)[2], 2 * RateLimiter::SECOND);
     }
 
     #[test]
     fn without_quotas_nothing_waits_and_nothing_is_kept() {
-        let mut pace = pace(None, None);
-        assert_eq!(turns(&mut pace, 10_000, 1000)[9_999], Duration::ZERO);
-        assert!(pace.sent.is_empty());
+        let mut limiter = limiter(None, None);
+        assert_eq!(send_times(&mut limiter, 10_000, 1000)[9_999], Duration::ZERO);
+        assert!(limiter.sent.is_empty());
     }
 }

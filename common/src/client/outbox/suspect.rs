@@ -8,13 +8,13 @@ use crate::error::Error;
 /// many in a row are the answer.
 #[derive(Debug, Default)]
 pub(crate) struct Suspect {
-    oldest: Option<Action>,
+    oldest: Option<Blamed>,
     /// Up to this sequence actions are sent one by one, each when the one before is answered.
     one_by_one: Option<u64>,
 }
 
 #[derive(Debug)]
-struct Action {
+struct Blamed {
     sequence: u64,
     /// What tells subscriptions that are renewed from each other.
     operation: Operation,
@@ -36,7 +36,7 @@ impl Suspect {
             Some(known) if known.sequence == sequence && known.operation == *operation => known.closes + 1,
             _ => 1,
         };
-        self.oldest = Some(Action { sequence, operation: operation.clone(), closes });
+        self.oldest = Some(Blamed { sequence, operation: operation.clone(), closes });
         if closes + 1 >= Self::CLOSES {
             // It may have been any of them, if the broker closes before it answers those before. Alone each speaks for
             // itself.

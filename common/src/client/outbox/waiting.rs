@@ -2,14 +2,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::client::Message;
-use crate::client::outbox::queue_usage::Room;
+use crate::client::outbox::queue_usage::QueueUsage;
 use crate::client::request::{Action, Reply};
 
-/// Actions that wait to be sent, in the order in which they were asked for, and the room that they take.
+/// Actions that wait to be sent, in the order in which they were asked for, and how much of the queue they use.
 #[derive(Default)]
 pub(crate) struct Waiting {
     entries: VecDeque<Entry>,
-    room: Arc<Room>,
+    usage: Arc<QueueUsage>,
     /// Entries whose caller may stop waiting.
     callers: usize,
 }
@@ -61,8 +61,8 @@ impl Waiting {
         self.entries.len()
     }
 
-    pub(crate) fn room(&self) -> &Arc<Room> {
-        &self.room
+    pub(crate) fn usage(&self) -> &Arc<QueueUsage> {
+        &self.usage
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Entry> {
@@ -81,20 +81,20 @@ impl Waiting {
 
     /// Puts a subscription that is renewed in front of all others.
     pub(crate) fn push_front(&mut self, entry: Entry) {
-        debug_assert!(entry.message().is_none(), "which takes no room");
+        debug_assert!(entry.message().is_none(), "which is not counted");
         self.entries.push_front(entry);
     }
 
     /// Puts an entry behind those that were asked for before it.
     pub(crate) fn insert(&mut self, entry: Entry) {
         if let Some(message) = entry.message() {
-            self.room.take(message);
+            self.usage.add(message);
         }
-        self.insert_with_room(entry);
+        self.insert_counted(entry);
     }
 
-    /// As [`insert`](Self::insert), for an entry whose caller has taken the room.
-    pub(crate) fn insert_with_room(&mut self, entry: Entry) {
+    /// As [`insert`](Self::insert), for an entry whose caller has counted it.
+    pub(crate) fn insert_counted(&mut self, entry: Entry) {
         self.callers += usize::from(entry.reply.may_be_abandoned());
         // Mostly it is the last.
         let place = match self.entries.back() {
@@ -148,7 +148,7 @@ impl Waiting {
     fn leaves(&mut self, entry: &Entry) {
         self.callers -= usize::from(entry.reply.may_be_abandoned());
         if let Some(message) = entry.message() {
-            self.room.give_back(message);
+            self.usage.remove(message);
         }
     }
 }

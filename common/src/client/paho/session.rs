@@ -1,6 +1,6 @@
-//! The one place that owns a paho client, and the rules that keep paho safe.
+//! One connection of paho's, and the rules that keep paho safe.
 //!
-//! paho C is robust on a connection that works and fragile around its edges. The guard keeps to the paths that
+//! paho C is robust on a connection that works and fragile around its edges. The session keeps to the paths that
 //! hold:
 //!
 //! - a paho client makes one connection. A second one would start with what the first left behind: events of the
@@ -25,14 +25,14 @@ use crate::error::Error;
 use crate::panics;
 
 /// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
-const SETTLE: Duration = Duration::from_millis(20);
+const SETTLE_TIME: Duration = Duration::from_millis(20);
 
 /// How long the disposal of a client waits for paho. Its link has ended by then, so a connect under way fails
 /// within milliseconds; this bounds what cannot happen.
-const DISPOSAL: Duration = Duration::from_secs(30);
+const DISPOSAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The owner of a paho client, for one connection.
-pub(crate) struct Guard {
+pub(crate) struct Session {
     /// `None` only while being dropped.
     client: Option<paho::AsyncClient>,
     events: paho::AsyncReceiver<paho::Event>,
@@ -41,7 +41,7 @@ pub(crate) struct Guard {
     pending: Option<paho::ConnectToken>,
 }
 
-impl Guard {
+impl Session {
     /// Connects through the link that has `link` as its socket. Dropping the future is fine.
     pub(crate) async fn connect(
         create: paho::CreateOptions,
@@ -52,10 +52,10 @@ impl Guard {
         let mut client = paho::AsyncClient::new(create)?;
         let events = client.get_event_stream(None);
         let token = client.connect(connect);
-        let mut guard = Self { client: Some(client), events, link, pending: Some(token.clone()) };
+        let mut session = Self { client: Some(client), events, link, pending: Some(token.clone()) };
         let outcome = token.await;
-        guard.pending = None;
-        outcome.map(|_| guard)
+        session.pending = None;
+        outcome.map(|_| session)
     }
 
     /// The next thing that happened to the connection.
@@ -76,7 +76,7 @@ impl Guard {
     }
 }
 
-impl Drop for Guard {
+impl Drop for Session {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
             let (pending, link) = (self.pending.take(), self.link.clone());
@@ -94,17 +94,17 @@ struct Disposal {
 
 impl Disposal {
     fn run(self) {
-        self.link.close(DISPOSAL);
+        self.link.close(DISPOSAL_TIMEOUT);
         if let Some(pending) = self.pending {
-            let _ = pending.wait_for(DISPOSAL);
-            thread::sleep(SETTLE);
-        } else if let Some(rest) = SETTLE.checked_sub(self.since.elapsed()) {
+            let _ = pending.wait_for(DISPOSAL_TIMEOUT);
+            thread::sleep(SETTLE_TIME);
+        } else if let Some(rest) = SETTLE_TIME.checked_sub(self.since.elapsed()) {
             thread::sleep(rest);
         }
         if self.client.is_connected() {
             // Its link has ended, and paho has not noticed yet.
-            let _ = self.client.disconnect(None).wait_for(DISPOSAL);
-            thread::sleep(SETTLE);
+            let _ = self.client.disconnect(None).wait_for(DISPOSAL_TIMEOUT);
+            thread::sleep(SETTLE_TIME);
         }
         drop(self.client);
     }

@@ -8,20 +8,20 @@ mod windows;
 use std::io;
 use std::net::SocketAddr;
 
-pub(crate) use self::system::OtherEnd;
+pub(crate) use self::system::OwnSocket;
 #[cfg(unix)]
 use self::unix as system;
 #[cfg(windows)]
 use self::windows as system;
 
-/// The other end of the connection that `listener` accepted from `peer`, if it was made by this process.
+/// Finds the other end of the connection that `listener` accepted from `peer`, if this process made it.
 ///
 /// A loopback port is open to every user of the machine.
 ///
 /// # Errors
 /// The operating system's, when it does not tell.
-pub(crate) fn other_end(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OtherEnd>> {
-    system::other_end(peer, listener)
+pub(crate) fn find(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OwnSocket>> {
+    system::find(peer, listener)
 }
 
 #[cfg(test)]
@@ -31,7 +31,7 @@ mod tests {
     use super::*;
 
     fn is_own(peer: SocketAddr, listener: SocketAddr) -> bool {
-        other_end(peer, listener).unwrap().is_some()
+        find(peer, listener).unwrap().is_some()
     }
 
     #[test]

@@ -9,9 +9,9 @@ use socket2::{SockAddr, SockRef, Socket};
 
 /// A second hold on the other end.
 #[derive(Debug)]
-pub(crate) struct OtherEnd(Socket);
+pub(crate) struct OwnSocket(Socket);
 
-impl OtherEnd {
+impl OwnSocket {
     /// Lets small writes that follow an unacknowledged one wait for the acknowledgement, and leave together
     /// (Nagle's algorithm, RFC 9293 §3.7.4). Only where this end can acknowledge at once, instead of some 40 ms later.
     pub(crate) fn bundle_writes(&self) -> io::Result<()> {
@@ -21,7 +21,7 @@ impl OtherEnd {
 
 /// A connection made here has its other end among our own descriptors. Both of its names are compared: the kernel may
 /// give one local port to sockets of several processes, as long as they connect to different addresses.
-pub(crate) fn other_end(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OtherEnd>> {
+pub(crate) fn find(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OwnSocket>> {
     // /dev/fd exists on Linux (a link to /proc/self/fd) and on macOS.
     for entry in fs::read_dir("/dev/fd")? {
         let Some(descriptor) = entry?.file_name().to_str().and_then(|name| name.parse::<RawFd>().ok()) else {
@@ -41,7 +41,7 @@ pub(crate) fn other_end(peer: SocketAddr, listener: SocketAddr) -> io::Result<Op
         // What was duplicated stays what it is, so it is asked again.
         let socket = socket.try_clone()?;
         if is_it(&socket) {
-            return Ok(Some(OtherEnd(socket)));
+            return Ok(Some(OwnSocket(socket)));
         }
     }
     Ok(None)

@@ -13,9 +13,9 @@ use windows_sys::Win32::Networking::WinSock::AF_INET;
 
 /// The other end, of which the table tells no more than that it is there.
 #[derive(Debug)]
-pub(crate) struct OtherEnd;
+pub(crate) struct OwnSocket;
 
-impl OtherEnd {
+impl OwnSocket {
     /// Nothing: this end could not acknowledge at once.
     pub(crate) fn bundle_writes(&self) -> io::Result<()> {
         Ok(())
@@ -24,14 +24,14 @@ impl OtherEnd {
 
 /// On loopback each end of a connection has a row, and ours is the one whose local name is `peer`. The link listens on
 /// 127.0.0.1 only, so the table of IPv4 is enough.
-pub(crate) fn other_end(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OtherEnd>> {
+pub(crate) fn find(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<OwnSocket>> {
     let own = process::id();
     let is_there = table()?.chunks_exact(ROW).any(|row| {
         // MIB_TCPROW_OWNER_PID, six 32-bit fields.
         let &[_state, local, local_port, remote, remote_port, pid] = row else { return false };
         pid == own && address(local, local_port) == peer && address(remote, remote_port) == listener
     });
-    Ok(is_there.then_some(OtherEnd))
+    Ok(is_there.then_some(OwnSocket))
 }
 
 /// The fields of a row.

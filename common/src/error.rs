@@ -10,8 +10,8 @@ use crate::client::{BrokerLimit, ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 pub use crate::layer::Layer;
 use crate::not_mqtt::NotMqtt;
-use crate::outgoing::LineError;
 use crate::printable::one_line;
+use crate::publisher::LineError;
 use crate::transport::ProxyProblem;
 pub use crate::transport::refusal::UpgradeRefusal;
 

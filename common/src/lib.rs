@@ -34,14 +34,13 @@ mod file;
 mod hint;
 mod interrupt;
 mod layer;
-mod logging;
 mod not_mqtt;
-mod outgoing;
+mod output;
 mod panics;
 mod printable;
-mod progress;
 #[cfg(test)]
 mod property;
+mod publisher;
 mod region;
 mod shortage;
 pub mod sigv4;
@@ -64,9 +63,9 @@ pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
-pub use outgoing::{LineError, Messages, Publisher, Traffic};
+pub use output::Progress;
 pub use printable::{json_line, one_line};
-pub use progress::Progress;
+pub use publisher::{LineError, Messages, Publisher, Traffic};
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{

@@ -6,10 +6,9 @@ use clap::Args;
 
 use super::error::ArgsError;
 use super::session::refuse_on_v311;
-use super::shared_group::SharedGroup;
 use super::topic::{parse_echo_topic, parse_topic};
 use crate::client::{Message, MqttVersion, QoS};
-use crate::outgoing::Messages;
+use crate::publisher::{Messages, SharedGroup};
 
 /// What to publish, how often, and with which properties.
 #[derive(Debug, Clone, Args)]

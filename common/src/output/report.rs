@@ -7,9 +7,9 @@ use terminal_size::{Width, terminal_size_of};
 
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::error::Error;
-use crate::logging;
-use crate::outgoing::Traffic;
+use crate::output::logging;
 use crate::printable::{json_line, one_line};
+use crate::publisher::Traffic;
 use crate::timeline::Timelines;
 
 /// What goes to stdout, and how much is logged on stderr.

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::detail::utc;
-use super::{Attempt, Attempts, Detail, Outcome, Step, StepState};
 use crate::error::Layer;
+use crate::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
 
 impl Attempts {
     /// The fields of the event `timeline`. Times are in milliseconds since the attempt began, and dates in UTC

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::publish::parse_interval;
 use super::topic::parse_echo_topic;
+use super::values::parse_interval;
 use crate::client::Message;
 use crate::publisher::{Messages, SharedGroup};
 

@@ -6,4 +6,4 @@ mod report;
 mod timeline_json;
 
 pub use self::progress::Progress;
-pub use self::report::{Output, OutputArgs, Verbosity};
+pub use self::report::Output;

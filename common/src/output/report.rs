@@ -1,73 +1,15 @@
 use std::io::{self, Write};
 use std::mem;
 
-use clap::{Args, ValueEnum};
 use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
 
+use super::timeline_json::to_json;
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::error::Error;
-use crate::output::logging;
 use crate::printable::{json_line, one_line};
 use crate::publisher::Traffic;
 use crate::timeline::Timelines;
-
-/// What goes to stdout, and how much is logged on stderr.
-#[derive(Debug, Clone, Args)]
-#[command(next_help_heading = "Output")]
-pub struct OutputArgs {
-    /// Print events as JSON, one object a line.
-    #[arg(long)]
-    pub json: bool,
-
-    /// Draw the steps of each connection attempt at the end, with their times; with --json, as data.
-    #[arg(long)]
-    pub timeline: bool,
-
-    /// Log each step of the connection on stderr; RUST_LOG gives finer control.
-    #[arg(long, short)]
-    pub verbose: bool,
-
-    /// The official samples' flag for the log level.
-    #[arg(long, hide = true, ignore_case = true, conflicts_with = "verbose")]
-    pub verbosity: Option<Verbosity>,
-}
-
-/// The log levels of the official samples.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[value(rename_all = "PascalCase")]
-#[expect(missing_docs, reason = "the names say it all")]
-pub enum Verbosity {
-    #[value(alias = "NoLogs")]
-    None,
-    Fatal,
-    Error,
-    Warn,
-    Info,
-    Debug,
-    Trace,
-}
-
-impl OutputArgs {
-    /// Starts logging to stderr as the flags, or `RUST_LOG`, ask for.
-    pub fn start_logging(&self) {
-        logging::start(match (self.verbosity, self.verbose) {
-            (_, true) => "warn,common=debug,paho_mqtt=error",
-            (None | Some(Verbosity::Warn), _) => "warn,paho_mqtt=error",
-            (Some(Verbosity::None), _) => "off",
-            (Some(Verbosity::Fatal | Verbosity::Error), _) => "error",
-            (Some(Verbosity::Info), _) => "info,paho_mqtt=error",
-            (Some(Verbosity::Debug), _) => "debug",
-            (Some(Verbosity::Trace), _) => "trace",
-        });
-    }
-
-    /// Where a sample reports what it did.
-    pub fn to<W: Write>(&self, writer: W) -> Output<W> {
-        let timeline = if self.timeline { Pending::Asked(None) } else { Pending::Nothing };
-        Output { writer, json: self.json, timeline, failed: None, connected: 0, client_id: None }
-    }
-}
 
 /// A sample's report, one line an event, in a form that scripts can rely on.
 ///
@@ -98,6 +40,23 @@ enum Pending {
 impl<W: Write> Output<W> {
     /// How wide a drawing is where stdout is not a terminal.
     const COLUMNS: u16 = 80;
+
+    /// Reports in lines of text.
+    pub(crate) fn new(writer: W) -> Self {
+        Self { writer, json: false, timeline: Pending::Nothing, failed: None, connected: 0, client_id: None }
+    }
+
+    /// Reports in JSON, one object a line.
+    pub(crate) fn as_json(mut self) -> Self {
+        self.json = true;
+        self
+    }
+
+    /// Shows the connection attempts at the end.
+    pub(crate) fn with_timeline(mut self) -> Self {
+        self.timeline = Pending::Asked(None);
+        self
+    }
 
     /// Remembers whose connection attempts `--timeline` is about. It takes the options, not the client, so that it
     /// knows of attempts that never become a client.
@@ -190,7 +149,7 @@ impl<W: Write> Output<W> {
         };
         let attempts = timelines.map(|timelines| timelines.attempts()).unwrap_or_default();
         if self.json {
-            return self.line("", "timeline", attempts.to_json());
+            return self.line("", "timeline", to_json(&attempts));
         }
         let columns = terminal_size_of(io::stdout()).map_or(Self::COLUMNS, |(Width(columns), _)| columns);
         self.write(&attempts.draw(columns.into()))
@@ -260,8 +219,10 @@ mod tests {
 
     fn written(json: bool, message: &Message) -> String {
         let mut bytes = Vec::new();
-        let flags = OutputArgs { json, timeline: false, verbose: false, verbosity: None };
-        flags.to(&mut bytes).received(message).unwrap();
+        let output = Output::new(&mut bytes);
+        let mut output = if json { output.as_json() } else { output };
+        output.received(message).unwrap();
+        drop(output);
         String::from_utf8(bytes).unwrap()
     }
 

@@ -57,7 +57,7 @@ impl OutputArgs {
     /// Where a sample reports what it did.
     pub fn to<W: Write>(&self, writer: W) -> Output<W> {
         let output = Output::new(writer);
-        let output = if self.json { output.as_json() } else { output };
+        let output = if self.json { output.in_json() } else { output };
         if self.timeline { output.with_timeline() } else { output }
     }
 }

@@ -47,7 +47,7 @@ impl<W: Write> Output<W> {
     }
 
     /// Reports in JSON, one object a line.
-    pub(crate) fn as_json(mut self) -> Self {
+    pub(crate) fn in_json(mut self) -> Self {
         self.json = true;
         self
     }
@@ -220,7 +220,7 @@ mod tests {
     fn written(json: bool, message: &Message) -> String {
         let mut bytes = Vec::new();
         let output = Output::new(&mut bytes);
-        let mut output = if json { output.as_json() } else { output };
+        let mut output = if json { output.in_json() } else { output };
         output.received(message).unwrap();
         drop(output);
         String::from_utf8(bytes).unwrap()

@@ -21,6 +21,7 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+#[cfg(feature = "args")]
 pub mod args;
 mod certificate;
 pub mod client;
@@ -35,6 +36,7 @@ mod hint;
 mod interrupt;
 mod layer;
 mod not_mqtt;
+#[cfg(feature = "args")]
 mod output;
 mod panics;
 mod printable;
@@ -44,7 +46,9 @@ mod publisher;
 mod region;
 mod shortage;
 pub mod sigv4;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, reason = "public in a crate of its own"))]
 pub mod timeline;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
 mod transport;
 
 pub use certificate::Certificate;
@@ -63,9 +67,10 @@ pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
+#[cfg(feature = "args")]
 pub use output::Progress;
 pub use printable::{json_line, one_line};
-pub use publisher::{LineError, Messages, Publisher, Traffic};
+pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{

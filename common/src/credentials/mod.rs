@@ -28,6 +28,7 @@ mod x509;
 pub use self::caller::{CallerIdentity, CallerUnknown, CredentialFault};
 pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub use self::examined::ExaminedCredentials;
+#[cfg(feature = "args")]
 pub(crate) use self::part::check as check_part;
 pub(crate) use self::permanent::is_permanent;
 pub(crate) use self::provider::{Provider, Resolved};

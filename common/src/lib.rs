@@ -23,11 +23,13 @@
 
 #[cfg(feature = "args")]
 pub mod args;
+mod auth;
 mod certificate;
 pub mod client;
 mod clock;
 mod credentials;
 pub mod custom_auth;
+mod dialer;
 mod endpoint;
 mod error;
 mod failure;
@@ -51,6 +53,7 @@ pub mod timeline;
 #[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
 mod transport;
 
+pub use auth::{Auth, CustomAuthTransport};
 pub use certificate::Certificate;
 pub use client::{
     BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
@@ -63,7 +66,7 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, Error, HttpRefusal, Layer};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
@@ -74,7 +77,7 @@ pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{
-    Agreed, Auth, Choice as ProxyChoice, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy,
-    KeySelector, Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,
-    Roots, Route, TlsInspection, TokenSelector, TrustStore,
+    Agreed, Choice as ProxyChoice, Error as TransportError, HttpAnswer, Identity, InvalidProxy, KeySelector,
+    Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route,
+    TlsInspection, TokenSelector, TrustStore,
 };

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use super::ProxyArgs;
 use super::error::{ArgsError, usage};
 use super::values::parse_seconds;
+use crate::auth::Auth;
 use crate::client::{ClientOptions, MqttVersion};
 use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::transport::{Auth, ProxyScheme, Roots, Route};
+use crate::transport::{ProxyScheme, Roots, Route};
 
 /// The flags below, and those of [`ProxyArgs`].
 const FLAGS: [&str; 16] = [

@@ -8,6 +8,7 @@ use clap::error::ErrorKind;
 use crate::client::MqttVersion;
 use crate::error::Error;
 use crate::printable::one_line;
+use crate::transport;
 
 /// Why flags could not be turned into settings.
 #[derive(Debug, thiserror::Error)]
@@ -19,6 +20,12 @@ pub enum ArgsError {
     /// The flags are fine, but what they name cannot be used: a file, a key.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+impl From<transport::Error> for ArgsError {
+    fn from(error: transport::Error) -> Self {
+        ArgsError::Failed(error.into())
+    }
 }
 
 impl ArgsError {

@@ -19,10 +19,11 @@ use super::link::{Link, LinkEnd};
 use super::pulse::Pulse;
 use super::receipt::{Gate, Key};
 use super::{ClientOptions, MqttVersion, SessionPolicy, properties};
-use crate::error::{Error, Layer};
+use crate::error::Error;
+use crate::layer::Layer;
 use crate::shortage;
 use crate::timeline::{BrokerLimits, Detail, Timeline};
-use crate::transport::map_read_error;
+use crate::transport::{self, map_read_error};
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
 pub(super) struct Connection {
@@ -55,13 +56,13 @@ impl Connection {
         let after = options.connect_timeout;
         match timeout(after, attempt(options, events, session, timeline)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::ConnectTimeout {
+            Err(_) => Err(Error::Transport(transport::Error::ConnectTimeout {
                 target: options.dialer.target(),
                 proxy: options.dialer.proxy(),
                 seen: timeline.waiting_after(),
                 waiting_for: timeline.waiting_for().unwrap_or(Layer::Mqtt),
                 after,
-            }),
+            })),
         }
     }
 
@@ -108,8 +109,9 @@ impl Connection {
             LinkEnd::BrokerClosed | LinkEnd::Truncated => None,
             LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
             LinkEnd::Transport(error) => match map_read_error(error, &target) {
-                rejected @ Error::CertificateRejected { .. } => return rejected,
-                other => Some(other.into()),
+                Ok(rejected @ transport::Error::CertificateRejected { .. }) => return rejected.into(),
+                Ok(error) => Some(error.into()),
+                Err(error) => Some(Error::ended(target.clone(), error).into()),
             },
             LinkEnd::Local(error) => Some(error.into()),
             LinkEnd::Silence(patience) => {
@@ -186,7 +188,10 @@ fn refusal(
         }
         LinkEnd::Transport(error) => match error.downcast() {
             Ok(answer) => Error::NotMqtt { target, answer },
-            Err(error) => map_read_error(error, &target),
+            Err(error) => match map_read_error(error, &target) {
+                Ok(error) => error.into(),
+                Err(error) => Error::ended(target, error),
+            },
         },
         LinkEnd::Violation(violation) => Error::Protocol { target, source: violation.into() },
         LinkEnd::NotMqtt(answer) => Error::NotMqtt { target, answer },

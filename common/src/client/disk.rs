@@ -8,7 +8,6 @@ use tokio::task::spawn_blocking;
 use super::Message;
 use super::store::{Store, Stored};
 use crate::error::Error;
-use crate::panics;
 
 /// The sequence of a message, and whether it is in the store.
 type Outcome = (u64, Result<(), Error>);
@@ -30,7 +29,7 @@ impl Disk {
         let opened = spawn_blocking(move || Store::open(&directory, &client_id)).await;
         let (store, left) = opened.unwrap_or_else(|error| {
             Err(match error.try_into_panic() {
-                Ok(panic) => panics::error("message store", &*panic),
+                Ok(panic) => Error::panicked("message store", &*panic),
                 // The runtime is shutting down.
                 Err(_) => Error::Stopped { source: None },
             })

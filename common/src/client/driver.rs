@@ -20,7 +20,7 @@ use super::receipt::{Gate, Key};
 use super::takeovers::Takeovers;
 use super::{COMMAND_QUEUE, ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status, turns};
 use crate::error::Error;
-use crate::{failure, panics};
+use crate::failure;
 
 pub(super) struct Driver {
     options: Arc<ClientOptions>,
@@ -140,7 +140,7 @@ impl Driver {
                 if let Some(gate) = self.gate.take() {
                     gate.closed().await;
                 }
-                Exit::GaveUp(Arc::new(panics::error("client", &*panic)))
+                Exit::GaveUp(Arc::new(Error::panicked("client", &*panic)))
             }
         };
         if let Exit::GaveUp(error) = &exit {
@@ -170,7 +170,7 @@ impl Driver {
             }
         };
         if let Err(panic) = closed {
-            log::error!("{}", panics::error("client", &*panic));
+            log::error!("{}", Error::panicked("client", &*panic));
         }
         if stored > 0 {
             log::warn!("{stored} messages stay in the message store for the next run");
@@ -335,7 +335,7 @@ impl Driver {
                 self.report();
                 self.emit(Event::Connected { session_present, timeline });
             }
-            Err(error) => timeline.failed(error),
+            Err(error) => timeline.failed(error, error.late()),
         }
         Ok(outcome)
     }

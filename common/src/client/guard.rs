@@ -22,7 +22,6 @@ use paho_mqtt as paho;
 
 use super::link::LinkSocket;
 use crate::error::Error;
-use crate::panics;
 
 /// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
 const SETTLE: Duration = Duration::from_millis(20);
@@ -119,7 +118,7 @@ fn dispose(disposal: Disposal) {
             for disposal in receiver {
                 // The next one has to be disposed of all the same.
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| disposal.run())) {
-                    log::error!("{}", panics::error("disposal of an MQTT client", &*panic));
+                    log::error!("{}", Error::panicked("disposal of an MQTT client", &*panic));
                 }
             }
         });

@@ -3,11 +3,13 @@ use std::time::Duration;
 
 use super::action::message_problem;
 use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
+use crate::auth::Auth;
 use crate::custom_auth::CustomAuthorizer;
+use crate::dialer::Dialer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::timeline::Timelines;
-use crate::transport::{Auth, Dialer, Route};
+use crate::transport::Route;
 
 /// Everything that a [`Client`](super::Client) needs to know.
 #[derive(Debug, Clone)]

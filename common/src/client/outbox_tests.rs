@@ -3,10 +3,11 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::oneshot;
 
 use super::*;
+use crate::auth::Auth;
 use crate::client::MqttVersion;
 use crate::endpoint::Endpoint;
 use crate::panics;
-use crate::transport::{Auth, Roots};
+use crate::transport::Roots;
 use crate::{CredentialSource, StaticCredentials};
 
 struct Fixture {

@@ -5,7 +5,7 @@ use std::error::Error as StdError;
 use super::refusal::Refusal;
 use super::sdk_failure::links;
 use super::services::RoleRefused;
-use crate::error::Error;
+use crate::transport::Error;
 
 /// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
 /// files and in the environment can be mended while the program runs.
@@ -24,7 +24,7 @@ mod tests {
     use crate::error::Cause;
 
     fn ends_reconnecting(source: impl Into<Cause>) -> bool {
-        Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
+        crate::Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
             .is_permanent()
     }
 

@@ -20,11 +20,11 @@ use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
-use crate::error::{Cause, Error};
+use crate::error::Cause;
 use crate::timeline::Timeline;
 use crate::transport::proxy::is_metadata;
 use crate::transport::route::connect_directly;
-use crate::transport::{Identity, ProxyProblem, Route, Stream, driving, tls};
+use crate::transport::{Error, Identity, ProxyProblem, Route, Stream, driving, tls};
 
 /// The largest answer that is read, in bytes. Credentials take a few thousand.
 const MAX_BODY: usize = 1024 * 1024;

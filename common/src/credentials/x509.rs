@@ -17,9 +17,9 @@ use tokio::sync::Mutex;
 use super::refusal::Refusal;
 use super::sdk_http;
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, Error, UpgradeRefusal};
+use crate::error::{Cause, HttpRefusal};
 use crate::sigv4;
-use crate::transport::{Identity, Roots, Route, refusal};
+use crate::transport::{Error, Identity, Roots, Route, refusal};
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
 #[derive(Debug, Clone)]
@@ -79,7 +79,7 @@ impl X509Credentials {
             sdk_http::send(self.request()?, route, &self.identity, &self.turn).await?.try_into_http1x()?;
         let body = answer.body().bytes().unwrap_or_default();
         if answer.status() != StatusCode::OK {
-            let UpgradeRefusal { status, error_type, message, .. } =
+            let HttpRefusal { status, error_type, message, .. } =
                 refusal::read(answer.status(), answer.headers(), body);
             return Err(Refusal { status, code: error_type, message }.into());
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::error::Layer;
+use crate::layer::Layer;
 use crate::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
 
 /// The fields of the event `timeline`. Times are in milliseconds since the attempt began, and dates in UTC (RFC 3339).

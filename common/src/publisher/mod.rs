@@ -334,9 +334,10 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
+    use crate::auth::Auth;
     use crate::client::ClientOptions;
     use crate::endpoint::Endpoint;
-    use crate::transport::{Auth, Identity, Roots};
+    use crate::transport::{Identity, Roots};
 
     #[tokio::test]
     async fn a_message_that_a_full_queue_has_not_taken_is_undelivered_at_the_end() {

@@ -5,7 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
 use crate::client::MqttVersion;
-use crate::error::{AuthKind, Cause, UpgradeRefusal};
+use crate::error::{AuthKind, Error, HttpRefusal};
+use crate::transport;
+use crate::transport::error::Cause;
 
 fn step(layer: Layer, began: u64, ended: u64, detail: Detail) -> Step {
     let (began, ended) = (Duration::from_micros(began), Some(Duration::from_micros(ended)));
@@ -173,11 +175,11 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let cause = || -> Cause { "cause".into() };
     let (client_id, auth) = ("test".to_owned(), AuthKind::Certificate);
-    let refusal = UpgradeRefusal { status: 403, error_type: None, message: None, clock_skew: None };
+    let refusal = HttpRefusal { status: 403, error_type: None, message: None, clock_skew: None };
     for (layer, error) in [
-        (Layer::Dns, Error::Resolve { host: target(), source: refused() }),
-        (Layer::Tcp, Error::Tcp { target: target(), source: refused() }),
-        (Layer::Tls, Error::Tls { target: target(), source: cause() }),
+        (Layer::Dns, Error::Transport(transport::Error::Resolve { host: target(), source: refused() })),
+        (Layer::Tcp, Error::Transport(transport::Error::Tcp { target: target(), source: refused() })),
+        (Layer::Tls, Error::Transport(transport::Error::Tls { target: target(), source: cause() })),
         (
             Layer::WebSocket,
             Error::UpgradeRefused { target: target(), refusal: refusal.into(), auth: auth.clone() },
@@ -187,7 +189,10 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
             Error::ClosedBeforeConnack { target: target(), client_id, auth, asked: Box::default() },
         ),
         // With TLS 1.3 it shows after the handshake.
-        (Layer::Mqtt, Error::CertificateRejected { target: target(), source: cause() }),
+        (
+            Layer::Mqtt,
+            Error::Transport(transport::Error::CertificateRejected { target: target(), source: cause() }),
+        ),
     ] {
         let timelines = Timelines::new(target());
         let timeline = timelines.begin();
@@ -195,7 +200,7 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
         let credentials = timeline.step(Layer::Credentials);
         drop(timeline.step(layer));
         drop(credentials);
-        timeline.failed(&error);
+        timeline.failed(&error, error.late());
         let attempt = &timelines.attempts().kept[0];
         let states: Vec<_> = attempt.steps.iter().map(|step| step.state.clone()).collect();
         let text = Chain(&error).to_string();
@@ -216,7 +221,8 @@ fn a_deadline_marks_the_step_that_it_names() {
     assert_eq!(waiting_for, Layer::Credentials);
     let after = Duration::from_secs(2);
     let target = "localhost:8443".to_owned();
-    timeline.failed(&Error::ConnectTimeout { target, waiting_for, after, proxy: None, seen: None });
+    let error = transport::Error::ConnectTimeout { target, waiting_for, after, proxy: None, seen: None };
+    timeline.failed(&error, Some(waiting_for));
     let states = timeline.steps().into_iter().map(|step| step.state).collect::<Vec<_>>();
     assert!(matches!(&states[..], [StepState::Failed { .. }, StepState::GivenUp]), "{states:?}");
 }

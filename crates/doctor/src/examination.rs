@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use common::{Auth, Endpoint, Error, Failure, Route};
+use common::{Auth, Endpoint, Error, Failure, Route, TransportError};
 
 use crate::args::Request;
 use crate::check::Check;
@@ -137,5 +137,5 @@ pub(crate) async fn examine(request: Request) -> Result<Verdict, Failure> {
 
 /// Whether the CA certificates to trust could not be had.
 fn is_about_roots(error: &Error) -> bool {
-    matches!(error, Error::File { .. } | Error::Identity { .. })
+    matches!(error, Error::Transport(TransportError::File { .. } | TransportError::Identity { .. }))
 }

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::client::QoS;
-use crate::failure::Chain;
+use crate::printable::Chain;
 
 #[cfg(unix)]
 mod full_disk;

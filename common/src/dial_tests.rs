@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::credentials::{StaticCredentials, X509Credentials};
+use crate::transport::{Proxies, Proxy, Roots, map_read_error};
 
 /// A CA, and the files that a device of it would have.
 struct Pki {
@@ -102,10 +103,10 @@ fn signed() -> Auth {
 /// What the first byte there and back ends in.
 async fn first_byte(dialer: &Dialer) -> Result<u8, Error> {
     let mut stream = dialer.dial_tls(&Timeline::start()).await?;
-    let failed = |error| map_read_error(error, &dialer.target());
+    let failed = |error| map_read_error(error, &dialer.target()).expect("TLS has failed");
     stream.write_u8(7).await.map_err(failed)?;
     stream.flush().await.map_err(failed)?;
-    stream.read_u8().await.map_err(failed)
+    Ok(stream.read_u8().await.map_err(failed)?)
 }
 
 #[test]
@@ -116,7 +117,7 @@ fn the_roots_for_the_proxy_and_the_credentials_provider_are_read_before_a_connec
     let through =
         |url: &str| Route::new(pki.roots(), Proxies::always(Proxy::parse(url).expect("a proxy")), missing());
     let refused = |auth, route| match Dialer::new(endpoint(), auth, route) {
-        Err(Error::File { path, .. }) => path.ends_with("missing"),
+        Err(Error::Transport(transport::Error::File { path, .. })) => path.ends_with("missing"),
         Err(error) => panic!("{error:?}"),
         Ok(_) => false,
     };
@@ -163,7 +164,7 @@ async fn a_client_certificate_that_the_server_refuses() {
     ] {
         let dialer = dialer(echo(pki.server(&[version], true)).await, auth, pki.roots());
         let error = first_byte(&dialer).await.expect_err("refused");
-        assert!(matches!(error, Error::CertificateRejected { .. }), "{error:?}");
+        assert!(matches!(error, Error::Transport(transport::Error::CertificateRejected { .. })), "{error:?}");
         assert!(error.hint().is_some_and(|text| text.contains(hint)), "{:?}", error.hint());
     }
 }
@@ -173,7 +174,7 @@ async fn a_server_that_is_not_trusted() {
     let (pki, other) = (Pki::new(), Pki::new());
     let address = echo(pki.server(rustls::ALL_VERSIONS, false)).await;
     let error = first_byte(&dialer(address, signed(), other.roots())).await.expect_err("unknown issuer");
-    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(matches!(error, Error::Transport(transport::Error::Tls { .. })), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("is not trusted here")), "{:?}", error.hint());
 
     let address = echo(pki.server(rustls::ALL_VERSIONS, false)).await;
@@ -214,7 +215,7 @@ async fn a_server_that_does_not_speak_tls() {
         let _ = stream.read(&mut [0; 1024]).await;
     });
     let error = first_byte(&dialer(address, signed(), Roots::system())).await.expect_err("not TLS");
-    assert!(matches!(error, Error::Tls { .. }), "{error:?}");
+    assert!(matches!(error, Error::Transport(transport::Error::Tls { .. })), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("does not speak TLS")), "{:?}", error.hint());
 }
 
@@ -285,7 +286,7 @@ async fn kept_credentials_that_are_refused_are_resolved_anew_once() {
     assert_eq!(signed_with.try_recv().as_deref(), Ok("KEPT"));
     assert_eq!(signed_with.try_recv().as_deref(), Ok("AKID"));
     assert!(signed_with.try_recv().is_err());
-    timeline.failed(&error);
+    timeline.failed(&error, error.late());
     let steps = timeline.steps();
     let upgrades: Vec<_> = steps.iter().filter(|step| step.layer == Layer::WebSocket).collect();
     assert_eq!(upgrades.len(), 2);

@@ -160,7 +160,7 @@ fn a_key_that_hangs_keeps_neither_the_caller_nor_the_runtime() {
 async fn the_error_of_a_key_is_found_below_the_handshake() {
     /// Says no.
     #[derive(Debug, Clone)]
-    struct NoKey(Arc<dyn SigningKey>, fn() -> Error);
+    struct NoKey(Arc<dyn SigningKey>, fn() -> transport::Error);
 
     impl SigningKey for NoKey {
         fn choose_scheme(&self, _offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
@@ -182,14 +182,18 @@ async fn the_error_of_a_key_is_found_below_the_handshake() {
         }
     }
 
-    fn wrong_pin() -> Error {
-        Error::Identity { problem: "the PIN".to_owned(), hint: Some("a hint".to_owned()), source: None }
+    fn wrong_pin() -> transport::Error {
+        transport::Error::Identity {
+            problem: "the PIN".to_owned(),
+            hint: Some("a hint".to_owned()),
+            source: None,
+        }
     }
-    fn pulled_out() -> Error {
-        Error::Signature { key: "key".to_owned(), source: "C_Sign: CKR_DEVICE_REMOVED".into() }
+    fn pulled_out() -> transport::Error {
+        transport::Error::Signature { key: "key".to_owned(), source: "C_Sign: CKR_DEVICE_REMOVED".into() }
     }
     let pki = Pki::new();
-    let key: [(fn() -> Error, bool); 2] = [(wrong_pin, true), (pulled_out, false)];
+    let key: [(fn() -> transport::Error, bool); 2] = [(wrong_pin, true), (pulled_out, false)];
     for (failure, permanent) in key {
         let plain = pki.identity().certified_key();
         let key = NoKey(Arc::clone(&plain.key), failure);

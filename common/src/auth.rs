@@ -1,9 +1,9 @@
 //! The ways to prove who we are.
 
-use super::Identity;
 use crate::credentials::CredentialSource;
 use crate::custom_auth::CustomAuthorizer;
 use crate::error::{AuthKind, Error};
+use crate::transport::Identity;
 
 /// How a client authenticates to AWS IoT Core.
 ///

@@ -21,6 +21,7 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+#[cfg(feature = "args")]
 pub mod args;
 mod auth;
 mod certificate;
@@ -36,18 +37,20 @@ mod file;
 mod hint;
 mod interrupt;
 mod layer;
-mod logging;
 mod not_mqtt;
-mod outgoing;
+#[cfg(feature = "args")]
+mod output;
 mod panics;
 mod printable;
-mod progress;
 #[cfg(test)]
 mod property;
+mod publisher;
 mod region;
 mod shortage;
 pub mod sigv4;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, reason = "public in a crate of its own"))]
 pub mod timeline;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
 mod transport;
 
 pub use auth::{Auth, CustomAuthTransport};
@@ -67,9 +70,10 @@ pub use error::{AuthKind, Cause, Error, HttpRefusal, Layer};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
-pub use outgoing::{LineError, Messages, Publisher, Traffic};
+#[cfg(feature = "args")]
+pub use output::Progress;
 pub use printable::{json_line, one_line};
-pub use progress::Progress;
+pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{

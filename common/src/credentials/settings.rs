@@ -17,7 +17,7 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use http::Uri;
 
-use super::{config_files, environment, http as calls, part, sdk_failure};
+use super::{config_files, environment, part, sdk_failure, sdk_http};
 use crate::error::Cause;
 use crate::printable::{one_line, words};
 use crate::transport::{self, Route};
@@ -142,7 +142,7 @@ impl Settings {
             _ => Endpoints { sso_oidc: None, own: self.endpoint(service)? },
         };
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(calls::client(&self.route))
+            .http_client(sdk_http::client(&self.route))
             .profile_files(self.files.clone())
             .profile_name(self.profiles.selected_profile())
             .region(Region::new(region.to_owned()))
@@ -160,7 +160,7 @@ impl Settings {
     pub(super) fn metadata(&self) -> ProviderConfig {
         ProviderConfig::without_region()
             .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_http_client(calls::client(&self.route))
+            .with_http_client(sdk_http::client(&self.route))
     }
 
     /// The SDK's provider for what `aws login` has left, with AWS Sign-In in `region`.

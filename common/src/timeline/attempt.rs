@@ -83,7 +83,7 @@ pub enum StepState {
 
 impl Attempt {
     /// How long it took, or has taken so far.
-    pub(super) fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         match self.outcome {
             Outcome::Connected { after, .. } | Outcome::Failed { after, .. } => after,
             Outcome::UnderWay => self.seen_after,

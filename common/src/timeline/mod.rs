@@ -4,7 +4,6 @@
 //! [`attempts`](Timelines::attempts) are data, to [draw](Attempts::draw) or to look at.
 
 mod attempt;
-mod data;
 mod detail;
 mod drawing;
 mod history;
@@ -15,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use self::attempt::{Attempt, Outcome, Step, StepState};
+pub(crate) use self::detail::utc;
 pub use self::detail::{Detail, PeerCertificate};
 pub use self::history::{Attempts, Timelines};
 pub use self::limits::BrokerLimits;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::credentials::StaticCredentials;
 use crate::transport::Roots;
 
 fn provider(source: CredentialSource) -> Provider {

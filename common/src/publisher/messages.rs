@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
+use super::SharedGroup;
 use super::lines::{LineError, Lines};
-use crate::args::SharedGroup;
 use crate::client::Message;
 use crate::failure::Failure;
 

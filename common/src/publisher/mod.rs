@@ -1,3 +1,9 @@
+//! What a program publishes: where its messages come from, and what becomes of those under way.
+
+mod lines;
+mod messages;
+mod shared_group;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::pin;
 use std::time::Duration;
@@ -6,7 +12,9 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::Messages;
+pub use self::lines::LineError;
+pub use self::messages::Messages;
+pub use self::shared_group::SharedGroup;
 use crate::client::{Client, Delivery, Event, Events, Message, Operation, QoS};
 use crate::error::Error;
 use crate::failure::Failure;

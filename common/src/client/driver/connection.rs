@@ -4,7 +4,6 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use paho_mqtt as paho;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -14,8 +13,8 @@ use crate::client::link::end::LinkEnd;
 use crate::client::link::inbox::{Gate, Hold};
 use crate::client::link::keep_alive::KeepAlive;
 use crate::client::link::task::RunningLink;
-use crate::client::paho::options::{connect_options, create_options, disconnect_options};
-use crate::client::paho::session::Session;
+use crate::client::paho::options::SessionOptions;
+use crate::client::paho::session::{Disconnect, Session};
 use crate::client::session::SessionStart;
 use crate::client::wire::connack::Connack;
 use crate::client::{ClientOptions, MqttVersion};
@@ -29,7 +28,7 @@ use crate::transport::{self, map_read_error};
 pub(crate) struct Connection {
     // Drop order matters: dropping the session joins paho's threads, which return only after the link has closed.
     link: RunningLink,
-    paho: Session,
+    session: Session,
     pub(crate) gate: Gate,
     pub(crate) session_present: bool,
     /// How many QoS 1 messages the broker takes at a time.
@@ -59,20 +58,22 @@ impl Connection {
         }
     }
 
-    pub(crate) fn client(&self) -> &paho::AsyncClient {
-        self.paho.client()
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
     }
 
-    /// The next thing that paho reports.
-    pub(crate) async fn event(&self) -> paho::Event {
-        self.paho.event().await
+    /// Resolves at the end of the connection, with the broker's word for it if it sent a DISCONNECT.
+    pub(crate) async fn ended(&self, options: &ClientOptions) -> Option<Error> {
+        let Disconnect { code, reason_string } = self.session.ended().await?;
+        let target = options.dialer.target();
+        Some(Error::Disconnected { target, code: Some(code), reason_string, source: None })
     }
 
     /// Sends DISCONNECT, waits until the link has sent it and closed the transport, for `limit` at most, and ends the
     /// connection. No message comes after that.
     pub(crate) async fn disconnect(mut self, options: &ClientOptions, limit: Duration) {
         let farewell = async {
-            match self.paho.disconnect(disconnect_options(options)).await {
+            match self.session.disconnect(options).await {
                 Ok(()) => drop(self.link.end().await),
                 Err(error) => log::debug!("DISCONNECT could not be sent: {error}"),
             }
@@ -85,8 +86,8 @@ impl Connection {
 
     /// Ends it without a DISCONNECT. No message comes after that.
     pub(crate) async fn abandon(self) {
-        let Self { link, paho, gate, .. } = self;
-        drop((link, paho));
+        let Self { link, session, gate, .. } = self;
+        drop((link, session));
         gate.closed().await;
     }
 
@@ -134,30 +135,30 @@ async fn attempt(
     let step = timeline.step(Layer::Mqtt);
     let (link, hold, gate) =
         Link::open(options.mqtt_version, session, events.clone()).await.map_err(Error::Link)?;
-    let create = create_options(options);
-    let connect = connect_options(options, session, &link.uri())?;
+    let session = SessionOptions::new(options, session, &link.uri())?;
     let socket = link.socket();
     let (sender, connack) = oneshot::channel();
     let keep_alive = KeepAlive::new(options.keep_alive);
     let mut link = RunningLink::start(|stop| link.run(stream, keep_alive, sender, stop));
-    let paho = match Session::connect(create, connect, socket).await {
-        Ok(paho) => paho,
+    let session = match Session::connect(session, socket).await {
+        Ok(session) => session,
         Err(error) => {
             // Before the link gives its descriptors back: the MQTT library calls a shortage a general failure.
             let shortage = shortage::now();
             let end = link.end().await;
             // The link has ended, so the CONNACK is there or never comes.
-            return Err(refusal(options, connack.await.ok(), end, shortage, Some(error)));
+            return Err(refusal(options, connack.await.ok(), end, shortage, error));
         }
     };
     let Ok(connack) = connack.await else {
-        return Err(refusal(options, None, link.end().await, None, None));
+        let error = Error::Mqtt("the link has seen no CONNACK, and the MQTT library has".into());
+        return Err(refusal(options, None, link.end().await, None, error));
     };
     let Connack { session_present, limits, .. } = connack;
     let window =
         limits.receive_maximum.map_or(options.window(), |maximum| options.window().min(maximum.into()));
     step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
-    Ok((Connection { link, paho, gate, session_present, window, limits }, hold))
+    Ok((Connection { link, session, gate, session_present, window, limits }, hold))
 }
 
 /// The error for a CONNECT that failed: the transport's or the broker's word, not paho's.
@@ -166,7 +167,7 @@ fn refusal(
     connack: Option<Connack>,
     end: LinkEnd,
     shortage: Option<io::Error>,
-    error: Option<paho::Error>,
+    error: Error,
 ) -> Error {
     let target = options.dialer.target();
     let client_id = options.client_id.clone();
@@ -193,7 +194,7 @@ fn refusal(
         // No PINGREQ goes out before CONNACK.
         LinkEnd::Silence(_) | LinkEnd::Paho | LinkEnd::Stopped => match shortage {
             Some(shortage) => Error::Link(shortage),
-            None => Error::Mqtt(error.unwrap_or(paho::Error::Failure).into()),
+            None => error,
         },
     }
 }

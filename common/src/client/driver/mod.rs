@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use paho_mqtt as paho;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
@@ -25,7 +24,7 @@ use crate::client::link::inbox::{Gate, Hold};
 use crate::client::outbox::Outbox;
 use crate::client::request::{COMMAND_QUEUE, Command, Outcome};
 use crate::client::session::SessionStart;
-use crate::client::{ClientOptions, Event, MqttVersion, ReasonCode, SessionPolicy, Status};
+use crate::client::{ClientOptions, Event, MqttVersion, SessionPolicy, Status};
 use crate::error::Error;
 use crate::failure;
 
@@ -377,7 +376,7 @@ impl Driver {
     /// Sends what is asked for and hands on what arrives, until the connection ends.
     async fn serve(&mut self, connection: &Connection) -> Ended {
         loop {
-            if let Err(error) = self.outbox.send(connection.client(), connection.window) {
+            if let Err(error) = self.outbox.send(connection.session(), connection.window) {
                 return Ended::Refused(error);
             }
             self.report();
@@ -401,9 +400,7 @@ impl Driver {
                 answer = self.outbox.progress() => if let Err(error) = answer {
                     return Ended::Refused(error);
                 },
-                event = connection.event() => if let Some(said) = self.heard(event) {
-                    return Ended::Lost(said);
-                },
+                said = connection.ended(&self.options) => return Ended::Lost(said),
                 () = at(allowed) => {}
                 () = at(until) => return Ended::Left,
             }
@@ -425,21 +422,6 @@ impl Driver {
         self.events.leave();
         let until = connect_rate::after(Instant::now(), self.options.shutdown_timeout);
         self.leaving = Some(Leaving { reply, until });
-    }
-
-    /// What an event of paho's says of the end of the connection, if it says so.
-    fn heard(&self, event: paho::Event) -> Option<Option<Error>> {
-        match event {
-            // The link hands no message to paho.
-            paho::Event::Connected | paho::Event::Message(_) => None,
-            paho::Event::ConnectionLost | paho::Event::Shutdown => Some(None),
-            paho::Event::Disconnected { props, reason_code } => Some(Some(Error::Disconnected {
-                target: self.options.dialer.target(),
-                code: Some(ReasonCode::new(reason_code as u8, self.options.mqtt_version)),
-                reason_string: props.get_string(paho::PropertyCode::ReasonString),
-                source: None,
-            })),
-        }
     }
 
     /// Makes the status known.

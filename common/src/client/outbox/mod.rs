@@ -18,7 +18,6 @@ use std::time::Instant;
 
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use paho_mqtt as paho;
 
 use crate::client::outbox::aliases::Aliases;
 use crate::client::outbox::disk::{Disk, outcome};
@@ -26,10 +25,11 @@ use crate::client::outbox::queue_usage::QueueUsage;
 use crate::client::outbox::rate_limit::RateLimiter;
 use crate::client::outbox::suspect::{Suspect, blames_an_action};
 use crate::client::outbox::waiting::{Entry, Kept, Waiting};
-use crate::client::paho::operations::{is_connection_loss, refused_on_v311, send};
+use crate::client::paho::operations::{Answer, OperationFailure};
+use crate::client::paho::session::Session;
 use crate::client::request::{Action, Reply};
 use crate::client::store::Stored;
-use crate::client::{ClientOptions, Message, MqttVersion, Operation, QoS, ReasonCode, Status, WhenFull};
+use crate::client::{ClientOptions, Message, MqttVersion, Operation, QoS, Status, WhenFull};
 use crate::error::Error;
 use crate::timeline::BrokerLimits;
 
@@ -41,7 +41,7 @@ pub(crate) struct Outbox {
     waiting: Waiting,
     /// By the order of sending.
     in_flight: BTreeMap<u64, Entry>,
-    answers: FuturesUnordered<BoxFuture<'static, (u64, Result<(), paho::Error>)>>,
+    answers: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
     next_id: u64,
     next_sequence: u64,
     /// Filters to renew when the broker has lost the session.
@@ -271,14 +271,14 @@ impl Outbox {
     /// # Errors
     ///
     /// The limits rule out a subscription to renew, which the application counts on.
-    pub(crate) fn send(&mut self, client: &paho::AsyncClient, window: usize) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, session: &Session, window: usize) -> Result<(), Error> {
         while let Some(mut entry) = self.next(window)? {
             let id = self.next_id;
             self.next_id += 1;
             let mut none = Aliases::default();
             let aliases =
                 if limits::allow_alias(&self.limits, &entry.action) { &mut self.aliases } else { &mut none };
-            self.answers.push(send(client, aliases, &entry.action, id));
+            self.answers.push(session.send(aliases, &entry.action, id));
             entry.sent = true;
             self.in_flight.insert(id, entry);
         }
@@ -441,13 +441,13 @@ impl Outbox {
         entry.reply.answer(outcome);
     }
 
-    fn settle(&mut self, id: u64, outcome: Result<(), paho::Error>) -> Result<(), Error> {
+    fn settle(&mut self, id: u64, answer: Answer) -> Result<(), Error> {
         // The two are filled and emptied together.
         let Some(entry) = self.in_flight.remove(&id) else { return Ok(()) };
-        if matches!(outcome, Ok(()) | Err(paho::Error::ReasonCode(..))) {
+        if matches!(answer, Ok(()) | Err(OperationFailure::Refused { .. })) {
             self.suspect.answered(&entry);
         }
-        let error = match outcome {
+        let error = match answer {
             Ok(()) => {
                 // A renewal changes nothing, and its answer may be seen after that of an unsubscribe.
                 if entry.sequence != Entry::RENEWED {
@@ -456,23 +456,19 @@ impl Outbox {
                 self.finish(entry, Ok(()));
                 return Ok(());
             }
-            Err(paho::Error::ReasonCode(code, properties)) => Error::OperationRefused {
+            Err(OperationFailure::Refused { code, reason_string }) => Error::OperationRefused {
                 target: self.options.dialer.target(),
                 operation: entry.action.operation(),
-                code: ReasonCode::new(code as u8, self.options.mqtt_version),
-                reason_string: properties.get_string(paho::PropertyCode::ReasonString),
+                code,
+                reason_string,
             },
             // The end of the connection follows, and then all that is in flight is taken back.
-            Err(error) if is_connection_loss(&error) => {
+            Err(OperationFailure::ConnectionLost) => {
                 self.in_flight.insert(id, entry);
                 return Ok(());
             }
-            Err(error) => {
-                let (target, operation) = (self.options.dialer.target(), entry.action.operation());
-                match refused_on_v311(&entry.action, &error, self.options.mqtt_version) {
-                    Some(code) => Error::OperationRefused { target, operation, code, reason_string: None },
-                    None => Error::OperationInvalid { operation, source: Box::new(error) },
-                }
+            Err(OperationFailure::Invalid(source)) => {
+                Error::OperationInvalid { operation: entry.action.operation(), source }
             }
         };
         if entry.sequence == Entry::RENEWED {

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 use crate::auth::Auth;
-use crate::client::MqttVersion;
+use crate::client::{MqttVersion, ReasonCode};
 use crate::endpoint::Endpoint;
 use crate::panics;
 use crate::transport::Roots;
@@ -67,6 +67,11 @@ fn closed() -> Error {
     lost(None, None)
 }
 
+fn not_authorized() -> OperationFailure {
+    let code = ReasonCode::new(0x87, MqttVersion::V5);
+    OperationFailure::Refused { code, reason_string: None }
+}
+
 fn bad() -> Operation {
     Operation::Publish { topic: "bad".to_owned(), retain: false }
 }
@@ -88,8 +93,8 @@ fn a_lost_session_is_built_up_in_the_order_of_the_calls() {
     fixture.send();
     fixture.push(publish("d"));
     // paho gives up some of them by itself, in any order.
-    fixture.outbox.settle(3, Err(paho::Error::OperationIncomplete)).unwrap();
-    fixture.outbox.settle(2, Err(paho::Error::Disconnected)).unwrap();
+    fixture.outbox.settle(3, Err(OperationFailure::ConnectionLost)).unwrap();
+    fixture.outbox.settle(2, Err(OperationFailure::ConnectionLost)).unwrap();
     fixture.outbox.connection_lost(&closed()).unwrap();
     fixture.outbox.connected(false, BrokerLimits::default());
     let expected = ["subscribe to s", "publish to a", "publish to b", "publish to c", "publish to d"];
@@ -248,7 +253,7 @@ fn a_refused_renewal_is_the_applications_business() {
     let mut fixture = Fixture::subscribed("s");
     fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
-    let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
+    let refused = not_authorized();
     let error = fixture.outbox.settle(1, Err(refused)).unwrap_err();
     assert!(error.is_permanent());
 }
@@ -258,7 +263,7 @@ fn a_renewal_that_was_refused_when_the_connection_ended_is_not_forgotten() {
     let mut fixture = Fixture::subscribed("s");
     fixture.outbox.connected(false, BrokerLimits::default());
     fixture.send();
-    let refused = paho::Error::ReasonCode(paho::ReasonCode::NotAuthorized, paho::Properties::new());
+    let refused = not_authorized();
     fixture.outbox.answers.push(Box::pin(async { (1, Err(refused)) }));
     assert!(fixture.outbox.connection_lost(&closed()).unwrap_err().is_permanent());
     fixture.outbox.connected(true, BrokerLimits::default());

@@ -12,7 +12,29 @@ use crate::client::version::MqttVersion;
 use crate::client::wire::frames::MAXIMUM_PACKET_SIZE;
 use crate::error::Error;
 
-pub(crate) fn create_options(options: &ClientOptions) -> paho::CreateOptions {
+/// The options of one client of paho's, which makes one connection.
+pub(crate) struct SessionOptions {
+    pub(super) create: paho::CreateOptions,
+    pub(super) connect: paho::ConnectOptions,
+    pub(super) version: MqttVersion,
+}
+
+impl SessionOptions {
+    /// Options for a connection to the link at `uri` that asks for `session`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Mqtt`] where paho cannot carry a property of the will or of CONNECT.
+    pub(crate) fn new(options: &ClientOptions, session: SessionStart, uri: &str) -> Result<Self, Error> {
+        Ok(Self {
+            create: create_options(options),
+            connect: connect_options(options, session, uri)?,
+            version: options.mqtt_version,
+        })
+    }
+}
+
+fn create_options(options: &ClientOptions) -> paho::CreateOptions {
     let version = match options.mqtt_version {
         MqttVersion::V5 => paho::MQTT_VERSION_5,
         MqttVersion::V311 => paho::MQTT_VERSION_3_1_1,
@@ -29,7 +51,7 @@ pub(crate) fn create_options(options: &ClientOptions) -> paho::CreateOptions {
         .finalize()
 }
 
-pub(crate) fn connect_options(
+fn connect_options(
     options: &ClientOptions,
     session: SessionStart,
     uri: &str,
@@ -87,7 +109,7 @@ fn connect_properties(options: &ClientOptions) -> Result<paho::Properties, Error
 const RECEIVE_MAXIMUM: u16 = 100;
 
 /// A DISCONNECT that ends a session which nobody will resume: Session Expiry Interval 0 (MQTT 5.0 §3.14.2.2.2).
-pub(crate) fn disconnect_options(options: &ClientOptions) -> paho::DisconnectOptions {
+pub(super) fn disconnect_options(options: &ClientOptions) -> paho::DisconnectOptions {
     let mut disconnect = paho::DisconnectOptionsBuilder::new();
     if options.mqtt_version == MqttVersion::V5 && options.session == SessionPolicy::ResumeAfterFirst {
         match session_expiry(Duration::ZERO) {

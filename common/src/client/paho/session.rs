@@ -20,7 +20,11 @@ use std::time::{Duration, Instant};
 
 use paho_mqtt as paho;
 
+use super::options::{SessionOptions, disconnect_options};
 use crate::client::link::socket::LinkSocket;
+use crate::client::options::ClientOptions;
+use crate::client::reason::ReasonCode;
+use crate::client::version::MqttVersion;
 use crate::error::Error;
 
 /// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
@@ -35,6 +39,7 @@ pub(crate) struct Session {
     /// `None` only while being dropped.
     client: Option<paho::AsyncClient>,
     events: paho::AsyncReceiver<paho::Event>,
+    pub(super) version: MqttVersion,
     link: LinkSocket,
     /// The connect that was begun and whose outcome nobody has seen.
     pending: Option<paho::ConnectToken>,
@@ -42,37 +47,59 @@ pub(crate) struct Session {
 
 impl Session {
     /// Connects through the link that has `link` as its socket. Dropping the future is fine.
-    pub(crate) async fn connect(
-        create: paho::CreateOptions,
-        connect: paho::ConnectOptions,
-        link: LinkSocket,
-    ) -> Result<Self, paho::Error> {
+    pub(crate) async fn connect(options: SessionOptions, link: LinkSocket) -> Result<Self, Error> {
+        let SessionOptions { create, connect, version } = options;
         keep_paho_running();
-        let mut client = paho::AsyncClient::new(create)?;
+        let mut client = paho::AsyncClient::new(create).map_err(failed)?;
         let events = client.get_event_stream(None);
         let token = client.connect(connect);
-        let mut session = Self { client: Some(client), events, link, pending: Some(token.clone()) };
+        let mut session = Self { client: Some(client), events, version, link, pending: Some(token.clone()) };
         let outcome = token.await;
         session.pending = None;
-        outcome.map(|_| session)
+        outcome.map(|_| session).map_err(failed)
     }
 
-    /// The next thing that happened to the connection.
-    pub(crate) async fn event(&self) -> paho::Event {
-        // The sender is held by the client's callbacks, so it lives as long as `self`.
-        self.events.recv().await.unwrap_or(paho::Event::Shutdown)
+    /// Resolves at the end of the connection, with the broker's DISCONNECT if it sent one.
+    pub(crate) async fn ended(&self) -> Option<Disconnect> {
+        loop {
+            // The sender is held by the client's callbacks, so it lives as long as `self`.
+            match self.events.recv().await {
+                // The link hands no message to paho.
+                Ok(paho::Event::Connected | paho::Event::Message(_)) => {}
+                Ok(paho::Event::Disconnected { props, reason_code }) => {
+                    let code = ReasonCode::new(reason_code as u8, self.version);
+                    return Some(Disconnect { code, reason_string: reason_string(&props) });
+                }
+                Ok(paho::Event::ConnectionLost | paho::Event::Shutdown) | Err(_) => return None,
+            }
+        }
     }
 
     /// Sends DISCONNECT. The caller has seen its publishes acknowledged: paho's own wait for them comes in steps
     /// of 3 s.
-    pub(crate) async fn disconnect(&self, options: paho::DisconnectOptions) -> Result<(), Error> {
-        let outcome = self.client().disconnect(options).await;
-        outcome.map(drop).map_err(|error| Error::Mqtt(Box::new(error)))
+    pub(crate) async fn disconnect(&self, options: &ClientOptions) -> Result<(), Error> {
+        let outcome = self.client().disconnect(disconnect_options(options)).await;
+        outcome.map(drop).map_err(failed)
     }
 
-    pub(crate) fn client(&self) -> &paho::AsyncClient {
+    pub(super) fn client(&self) -> &paho::AsyncClient {
         self.client.as_ref().expect("only drop() takes the client")
     }
+}
+
+/// A DISCONNECT of the broker's (MQTT 5.0 §3.14).
+pub(crate) struct Disconnect {
+    pub(crate) code: ReasonCode,
+    pub(crate) reason_string: Option<String>,
+}
+
+/// The reason string among the properties of an answer.
+pub(super) fn reason_string(properties: &paho::Properties) -> Option<String> {
+    properties.get_string(paho::PropertyCode::ReasonString)
+}
+
+fn failed(error: paho::Error) -> Error {
+    Error::Mqtt(Box::new(error))
 }
 
 impl Drop for Session {

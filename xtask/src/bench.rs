@@ -71,7 +71,7 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     print::line(incremental_build(workspace)?)?;
     for example in EXAMPLES {
         print::line(format!("\n{example}\n"))?;
-        let mut command = cargo::cargo(workspace);
+        let mut command = cargo::cargo(workspace.root());
         command.args(["run", "--quiet", "--release", "--locked", "-p", "common", "--example", example]);
         cargo::succeed(&mut command)?;
     }
@@ -80,7 +80,7 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 
 /// The comparison within a process: connect, round trips, throughput, memory, reconnection.
 fn compare(workspace: &Workspace, flags: &[OsString]) -> Result<()> {
-    let built = cargo::build(workspace, &["--release", "-p", "bench"], Progress::Shown)?;
+    let built = cargo::build_in(&workspace.bench(), &["--release"], Progress::Shown)?;
     let mut command = Command::new(built.path("bench")?);
     command.arg("--python").arg(python::interpreter(workspace));
     command.arg("--node-modules").arg(node::folder(workspace));

@@ -22,8 +22,8 @@ use crate::{hint, node, print, python};
 
 const RUNS: usize = 20;
 
-/// In-process measurements, each an example of the `common` package with a report of its own.
-const EXAMPLES: [&str; 3] = ["link_bench", "round_trips", "proxy_round_trips"];
+/// Further measurements, each a program of the package `bench` with a report of its own.
+const REPORTS: [&str; 2] = ["round_trips", "proxy_round_trips"];
 
 /// The flags of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -39,19 +39,18 @@ pub(crate) struct Args {
 /// Measures and prints.
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
-    compare(workspace, &args.flags)?;
+    let built = cargo::build_in(&workspace.bench(), &["--release"], Progress::Shown)?;
+    compare(workspace, built.path("bench")?, &args.flags)?;
     if args.compare {
         return Ok(ExitCode::SUCCESS);
     }
     let node = node_script(workspace)?;
     let sandbox = cargo::build(workspace, &["--release", "-p", "sandbox"], Progress::Shown)?;
-    let client =
-        cargo::build(workspace, &["--release", "-p", "common", "--example", "connect"], Progress::Shown)?;
 
     let sandbox = PrivateSandbox::start(workspace, sandbox.path("sandbox")?)?;
     let python = python::interpreter(workspace);
     let clients = [
-        Client { name: "this project", slug: "rust", command: vec![client.path("connect")?.to_owned()] },
+        Client { name: "this project", slug: "rust", command: vec![built.path("connect")?.to_owned()] },
         Client {
             name: "official Python",
             slug: "python",
@@ -69,19 +68,16 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     drop(sandbox);
 
     print::line(incremental_build(workspace)?)?;
-    for example in EXAMPLES {
-        print::line(format!("\n{example}\n"))?;
-        let mut command = cargo::cargo(workspace.root());
-        command.args(["run", "--quiet", "--release", "--locked", "-p", "common", "--example", example]);
-        cargo::succeed(&mut command)?;
+    for report in REPORTS {
+        print::line(format!("\n{report}\n"))?;
+        cargo::succeed(&mut Command::new(built.path(report)?))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The comparison within a process: connect, round trips, throughput, memory, reconnection.
-fn compare(workspace: &Workspace, flags: &[OsString]) -> Result<()> {
-    let built = cargo::build_in(&workspace.bench(), &["--release"], Progress::Shown)?;
-    let mut command = Command::new(built.path("bench")?);
+fn compare(workspace: &Workspace, bench: &Path, flags: &[OsString]) -> Result<()> {
+    let mut command = Command::new(bench);
     command.arg("--python").arg(python::interpreter(workspace));
     command.arg("--node-modules").arg(node::folder(workspace));
     cargo::succeed(command.args(flags))

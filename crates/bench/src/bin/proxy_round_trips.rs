@@ -5,19 +5,13 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use common::{Auth, Client, ClientOptions, Endpoint, Identity, Proxies, Proxy, Roots, Route};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 
-#[path = "../tests/support/proxy.rs"]
-mod proxy;
-
-use proxy::{Protocol, TestProxy};
-
 const ROUND_TRIP: Duration = Duration::from_millis(100);
 const RUNS: usize = 10;
-const LOGIN: &str = "user:password";
 
 #[tokio::main]
 async fn main() -> Result<()> {
@@ -28,33 +22,27 @@ async fn main() -> Result<()> {
 
     println!("{:<28} {:>12} {:>8} {:>8}", "to CONNACK, mutual TLS", "median ms", "added", "needed");
     println!("{:<28} {:>12.1}", "direct", base.as_secs_f64() * 1000.0);
-    for (scheme, protocol, login, needed) in [
-        ("socks5h", Protocol::Socks5, None, 2),
-        ("socks5h", Protocol::Socks5, Some(LOGIN), 3),
-        ("socks5", Protocol::Socks5, None, 2),
-        ("http", Protocol::Http, None, 1),
-        ("http", Protocol::Http, Some(LOGIN), 1),
+    let proxies = sandbox.proxies();
+    // The name is resolved here instead of there.
+    let socks5 = proxies.socks5.replace("socks5h://", "socks5://");
+    for (name, url, needed) in [
+        ("socks5h", &proxies.socks5, 2),
+        ("socks5h with a login", &proxies.socks5_auth, 3),
+        ("socks5", &socks5, 2),
+        ("http", &proxies.http, 1),
+        ("http with a login", &proxies.http_auth, 1),
+        // One round trip for TLS 1.3 and one for CONNECT.
+        ("https", &proxies.https, 2),
     ] {
-        let proxy = TestProxy::start(protocol, login, sandbox.mqtt_port()).await;
-        let relay = Relay::start(proxy.address.port(), Options { one_way_delay: ROUND_TRIP / 2 })?;
-        let user_info = login.map(|login| format!("{login}@")).unwrap_or_default();
-        let url = format!("{scheme}://{user_info}127.0.0.1:{}", relay.port());
-        let route = Route::new(roots.clone(), Proxies::always(Proxy::parse(&url)?), Roots::system());
+        let (host, port) = url.rsplit_once(':').context("a proxy has a port")?;
+        let relay = Relay::start(port.parse()?, Options { one_way_delay: ROUND_TRIP / 2 })?;
+        let proxy = Proxy::parse(&format!("{host}:{}", relay.port()))?;
+        let route = Route::new(roots.clone(), Proxies::always(proxy), roots.clone());
+        let before = sandbox.proxied().len();
         let time = median(&sandbox, route, sandbox.mqtt_port()).await?;
-        let name = format!("{scheme}{}", if login.is_some() { " with a login" } else { "" });
-        print(&name, time, base, needed);
-        anyhow::ensure!(!proxy.asked().is_empty(), "{name}: the proxy was not asked");
+        print(name, time, base, needed);
+        ensure!(sandbox.proxied().len() == before + RUNS, "{name}: the proxy was not asked each time");
     }
-
-    // The sandbox's own, which has a certificate. One round trip for TLS 1.3 and one for CONNECT.
-    let own = sandbox.proxies().https.parse::<http::Uri>()?;
-    let port = own.port_u16().context("the proxy has no port")?;
-    let relay = Relay::start(port, Options { one_way_delay: ROUND_TRIP / 2 })?;
-    let proxy = Proxy::parse(&format!("https://localhost:{}", relay.port()))?;
-    let route = Route::new(roots.clone(), Proxies::always(proxy), roots);
-    let time = median(&sandbox, route, sandbox.mqtt_port()).await?;
-    print("https", time, base, 2);
-    anyhow::ensure!(sandbox.proxied().len() == RUNS, "https: the proxy was not asked each time");
     Ok(())
 }
 

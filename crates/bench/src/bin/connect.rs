@@ -1,4 +1,4 @@
-//! Connects by mutual TLS and disconnects: the least that a program can do with this crate, for `cargo xtask bench`.
+//! Connects by mutual TLS and disconnects: the least that a program can do with `common`.
 
 use clap::Parser;
 use common::args::{ConnectionArgs, MutualTlsArgs};

@@ -2,10 +2,9 @@
 
 use std::fmt::Write;
 use std::net::IpAddr;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
-use aws_smithy_types::DateTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
@@ -16,7 +15,6 @@ use crate::printable::one_line;
 /// A certificate, as it is: whether anyone should believe it was, or will be, decided elsewhere. Its texts hold no
 /// control characters.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Certificate {
     /// The distinguished name of its holder.
     pub subject: String,
@@ -75,7 +73,11 @@ fn key(certificate: &X509Certificate<'_>) -> String {
 }
 
 fn time(time: ASN1Time) -> Option<SystemTime> {
-    DateTime::from_secs(time.timestamp()).try_into().ok()
+    let seconds = Duration::from_secs(time.timestamp().unsigned_abs());
+    match time.timestamp() {
+        0.. => UNIX_EPOCH.checked_add(seconds),
+        _ => UNIX_EPOCH.checked_sub(seconds),
+    }
 }
 
 fn fingerprint(der: &[u8]) -> String {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::property::Cases;
+use testkit::property::Cases;
 
 #[test]
 fn accepts_what_names_a_host() {
@@ -185,7 +185,7 @@ fn property_endpoint() {
         "\u{2028}".as_bytes(),
         &[b'x'; 63],
     ];
-    for case in Cases::new("endpoint", 10_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "endpoint", 10_000, PIECES) {
         let text = String::from_utf8_lossy(&case);
         if let Ok(endpoint) = Endpoint::parse(&text) {
             let host = endpoint.host();

@@ -14,7 +14,7 @@ use crate::panics;
 use crate::printable::one_line;
 use crate::publisher::LineError;
 use crate::transport;
-pub use crate::transport::error::Cause;
+pub use crate::transport::cause::Cause;
 pub use crate::transport::refusal::HttpRefusal;
 
 /// A failure of this crate.

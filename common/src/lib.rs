@@ -42,8 +42,6 @@ mod not_mqtt;
 mod output;
 mod panics;
 mod printable;
-#[cfg(test)]
-mod property;
 mod publisher;
 mod region;
 mod shortage;

@@ -67,10 +67,6 @@ impl NotMqtt {
         let byte = *beginning.first()?;
         (!begins_a_packet(byte)).then_some(Self::Byte { byte })
     }
-
-    pub(crate) fn text_message(text: &str) -> Self {
-        Self::TextMessage { text: shortened(one_line(text), SHOWN).unwrap_or_default() }
-    }
 }
 
 /// The printable characters that make a text: no packet of MQTT begins with so many, as a length or a number of two bytes
@@ -115,8 +111,6 @@ mod tests {
         }
         let long = NotMqtt::identify(&[b'x'; 300]).unwrap().to_string();
         assert_eq!(long.len(), "the answer is \"…\"".len() + SHOWN);
-        let text = NotMqtt::text_message("{\"a\":\n\x1b[2J").to_string();
-        assert_eq!(text, "the answer is a WebSocket text message, \"{\"a\":\\n\\u{1b}[2J\"");
     }
 
     #[test]

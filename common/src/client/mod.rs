@@ -1,6 +1,8 @@
 //! The client: connect, subscribe, publish, receive, disconnect, and a stream of events.
 
+mod accepted;
 mod broker_limit;
+mod broker_limits;
 mod check;
 #[expect(clippy::module_inception, reason = "it is the root of a crate of its own soon")]
 mod client;
@@ -26,7 +28,9 @@ mod version;
 mod will;
 mod wire;
 
+pub use self::accepted::Accepted;
 pub use self::broker_limit::BrokerLimit;
+pub use self::broker_limits::BrokerLimits;
 pub use self::client::Client;
 pub use self::delivery::Delivery;
 pub use self::event::Event;

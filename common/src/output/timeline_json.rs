@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use crate::client::Accepted;
 use crate::layer::Layer;
 use crate::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
 
@@ -62,7 +63,7 @@ fn detail(detail: &Detail) -> Value {
             let certificate = certificate.as_ref().map(|certificate| {
                 json!({
                     "subject": certificate.subject, "issuer": certificate.issuer,
-                    "expires": utc(certificate.expires),
+                    "expires": utc(certificate.not_after),
                 })
             });
             json!({ "version": version, "alpn": alpn, "certificate": certificate })
@@ -71,9 +72,12 @@ fn detail(detail: &Detail) -> Value {
             json!({ "source": source, "kept": kept, "expires": expires.map(utc) })
         }
         Detail::WebSocket { status } => json!({ "status": status }),
-        Detail::Mqtt { version, session_present, .. } => {
-            json!({ "mqtt_version": version.to_string(), "session_present": session_present })
-        }
+        Detail::Protocol(_) => match detail.protocol() {
+            Some(Accepted { version, session_present, .. }) => {
+                json!({ "mqtt_version": version.to_string(), "session_present": session_present })
+            }
+            None => json!({}),
+        },
     }
 }
 
@@ -105,11 +109,14 @@ fn fields(value: Value) -> Map<String, Value> {
 #[cfg(test)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::Arc;
     use std::time::SystemTime;
 
     use super::*;
+    use crate::certificate::Certificate;
+    use crate::client::BrokerLimits;
     use crate::client::MqttVersion;
-    use crate::timeline::{BrokerLimits, PeerCertificate, Timeline, Timelines};
+    use crate::timeline::{Timeline, Timelines};
 
     const TARGET: &str = "localhost:8443";
 
@@ -147,10 +154,14 @@ mod tests {
             kept: false,
             expires: Some(seconds(1_800_003_600)),
         };
-        let certificate = PeerCertificate {
+        let certificate = Certificate {
             subject: "CN=*.iot.eu-west-1.amazonaws.com".to_owned(),
             issuer: "C=US, O=Amazon, CN=Amazon RSA 2048 M01".to_owned(),
-            expires: seconds(1_810_000_000),
+            names: Vec::new(),
+            key: "RSA 2048".to_owned(),
+            not_before: seconds(1_780_000_000),
+            not_after: seconds(1_810_000_000),
+            fingerprint: String::new(),
         };
         let tls = Detail::Tls {
             version: "TLSv1.3".to_owned(),
@@ -161,7 +172,8 @@ mod tests {
         let dns = Detail::Dns { host: "localhost".to_owned(), addresses };
         let tcp = Detail::Tcp { address: ([127, 0, 0, 1], 8443).into() };
         let limits = BrokerLimits::default();
-        let mqtt = Detail::Mqtt { version: MqttVersion::V5, session_present: false, limits };
+        let accepted = Accepted { version: MqttVersion::V5, session_present: false, limits };
+        let mqtt = Detail::Protocol(Arc::new(accepted));
         let steps = vec![
             step(Layer::Dns, 20, 420, dns),
             step(Layer::Credentials, 30, 15_030, credentials),

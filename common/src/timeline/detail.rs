@@ -1,16 +1,16 @@
+use std::any::Any;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
-use x509_parser::prelude::{FromDer, X509Certificate};
+use time::UtcDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::BrokerLimits;
-use crate::client::MqttVersion;
+use crate::certificate::Certificate;
 
 /// What came of a step. [`Display`](fmt::Display) is for the log and for people; it holds no secret.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Detail {
     /// What has no form of its own.
@@ -34,7 +34,7 @@ pub enum Detail {
         /// The protocol that the server took of those offered by ALPN (RFC 7301).
         alpn: Option<String>,
         /// The server's certificate.
-        certificate: Option<PeerCertificate>,
+        certificate: Option<Certificate>,
     },
     /// The AWS credentials that sign the connection.
     Credentials {
@@ -50,40 +50,8 @@ pub enum Detail {
         /// The HTTP status; 101 is success.
         status: u16,
     },
-    /// The CONNACK that accepts the connection.
-    Mqtt {
-        /// The protocol version.
-        version: MqttVersion,
-        /// Whether the broker still had the session of an earlier connection.
-        session_present: bool,
-        /// What the broker takes.
-        limits: BrokerLimits,
-    },
-}
-
-/// What a server's certificate says of itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct PeerCertificate {
-    /// The distinguished name of its holder.
-    pub subject: String,
-    /// The distinguished name of the CA that signed it.
-    pub issuer: String,
-    /// The end of its validity.
-    pub expires: SystemTime,
-}
-
-impl PeerCertificate {
-    /// Reads a certificate that was verified before; `None` when its dates are outside what a clock can show.
-    pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
-        let expires = DateTime::from_secs(certificate.validity().not_after.timestamp());
-        Some(Self {
-            subject: certificate.subject().to_string(),
-            issuer: certificate.issuer().to_string(),
-            expires: expires.try_into().ok()?,
-        })
-    }
+    /// The outcome of a step of the protocol that the connection is for, such as an MQTT client's.
+    Protocol(Arc<dyn Outcome>),
 }
 
 impl fmt::Display for Detail {
@@ -105,8 +73,8 @@ impl fmt::Display for Detail {
             Detail::Tls { version, alpn, certificate } => {
                 write!(f, "{version}, ALPN {}", alpn.as_deref().unwrap_or("none"))?;
                 match certificate {
-                    Some(PeerCertificate { subject, issuer, expires }) => {
-                        write!(f, "; certificate of {subject} by {issuer}, expires {}", utc(*expires))
+                    Some(Certificate { subject, issuer, not_after, .. }) => {
+                        write!(f, "; certificate of {subject} by {issuer}, expires {}", utc(*not_after))
                     }
                     None => Ok(()),
                 }
@@ -122,9 +90,7 @@ impl fmt::Display for Detail {
                 }
             }
             Detail::WebSocket { status } => write!(f, "HTTP {status}"),
-            Detail::Mqtt { version, session_present, .. } => {
-                write!(f, "accepted (MQTT {version}, session present: {session_present})")
-            }
+            Detail::Protocol(outcome) => outcome.fmt(f),
         }
     }
 }
@@ -141,8 +107,27 @@ impl From<&str> for Detail {
     }
 }
 
+/// The outcome of a protocol's own step. Its [`Display`](fmt::Display) is for the log and for people.
+pub trait Outcome: Any + fmt::Debug + fmt::Display + Send + Sync {}
+
+impl<T: Any + fmt::Debug + fmt::Display + Send + Sync> Outcome for T {}
+
+impl Detail {
+    /// A protocol's outcome, if it is of this type.
+    #[must_use]
+    pub fn protocol<T: Outcome>(&self) -> Option<&T> {
+        match self {
+            Detail::Protocol(outcome) => (&**outcome as &dyn Any).downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// A time in whole seconds (RFC 3339).
-pub(crate) fn utc(time: SystemTime) -> String {
-    let seconds = DateTime::from_secs(DateTime::from(time).secs());
-    seconds.fmt(Format::DateTime).unwrap_or_else(|_| "at an unknown time".to_owned())
+#[must_use]
+pub fn utc(time: SystemTime) -> String {
+    let seconds = time.duration_since(UNIX_EPOCH).ok().and_then(|since| since.as_secs().try_into().ok());
+    let date = seconds.and_then(|seconds| UtcDateTime::from_unix_timestamp(seconds).ok());
+    let text = date.and_then(|date| date.format(&Rfc3339).ok());
+    text.unwrap_or_else(|| "at an unknown time".to_owned())
 }

@@ -7,17 +7,14 @@ mod attempt;
 mod detail;
 mod drawing;
 mod history;
-mod limits;
 
 use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use self::attempt::{Attempt, Outcome, Step, StepState};
-pub(crate) use self::detail::utc;
-pub use self::detail::{Detail, PeerCertificate};
+pub use self::detail::{Detail, utc};
 pub use self::history::{Attempts, Timelines};
-pub use self::limits::BrokerLimits;
 use crate::layer::Layer;
 use crate::printable::Chain;
 

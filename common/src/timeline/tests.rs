@@ -4,10 +4,10 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
-use crate::client::MqttVersion;
+use crate::certificate::Certificate;
 use crate::error::{AuthKind, Error, HttpRefusal};
 use crate::transport;
-use crate::transport::error::Cause;
+use crate::transport::cause::Cause;
 
 fn step(layer: Layer, began: u64, ended: u64, detail: Detail) -> Step {
     let (began, ended) = (Duration::from_micros(began), Some(Duration::from_micros(ended)));
@@ -48,18 +48,21 @@ fn signed_websocket() -> Attempt {
         kept: false,
         expires: Some(seconds(1_800_003_600)),
     };
-    let certificate = PeerCertificate {
+    let certificate = Certificate {
         subject: "CN=*.iot.eu-west-1.amazonaws.com".to_owned(),
         issuer: "C=US, O=Amazon, CN=Amazon RSA 2048 M01".to_owned(),
-        expires: seconds(1_810_000_000),
+        names: Vec::new(),
+        key: "RSA 2048".to_owned(),
+        not_before: seconds(1_780_000_000),
+        not_after: seconds(1_810_000_000),
+        fingerprint: String::new(),
     };
     let tls = Detail::Tls {
         version: "TLSv1.3".to_owned(),
         alpn: Some("http/1.1".to_owned()),
         certificate: Some(certificate),
     };
-    let limits = BrokerLimits::default();
-    let mqtt = Detail::Mqtt { version: MqttVersion::V5, session_present: false, limits };
+    let mqtt = Detail::Protocol(Arc::new("accepted (MQTT 5, session present: false)"));
     let steps = vec![
         dns(),
         step(Layer::Credentials, 30, 15_030, credentials),

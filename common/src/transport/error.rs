@@ -1,24 +1,20 @@
 //! What can go wrong on the way to a server, in which layer, and what to do about it.
 
-use std::error::Error as StdError;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::hint;
+use super::cause::Cause;
 use super::proxy::ProxyProblem;
 use super::refusal::HttpRefusal;
 use crate::layer::Layer;
 use crate::printable::one_line;
 use crate::shortage;
 
-/// A cause below one of our own errors.
-pub type Cause = Box<dyn StdError + Send + Sync>;
-
 /// A failure on the way to a server.
 ///
-/// The message says what was tried and on what, [`source`](StdError::source) holds the cause, [`layer`](Error::layer) is
+/// The message says what was tried and on what, [`source`](std::error::Error::source) holds the cause, [`layer`](Error::layer) is
 /// the part of the connection that refused, and [`hint`](Error::hint) the advice. The message escapes the words of a
 /// server or proxy, but not those of the application or its user, such as a path.
 #[derive(Debug, thiserror::Error)]
@@ -197,12 +193,6 @@ impl Error {
             Error::UpgradeRefused { refusal, .. } => refusal.is_permanent(),
             _ => false,
         }
-    }
-
-    /// The advice, where the cause is known.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        self.shortage().map(str::to_owned).or_else(|| hint::of(self))
     }
 
     /// The advice where this process, or the system, has no more descriptors or memory: no peer is to blame then,

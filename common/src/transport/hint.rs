@@ -10,8 +10,15 @@ use super::proxy;
 use super::tls::tls_cause;
 use crate::layer::Layer;
 
-/// The advice for one error, a shortage of this machine's apart.
-pub(super) fn of(error: &Error) -> Option<String> {
+impl Error {
+    /// The advice, where the cause is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        self.shortage().map(str::to_owned).or_else(|| of(self))
+    }
+}
+
+fn of(error: &Error) -> Option<String> {
     match error {
         Error::File { source, .. } => file(source),
         Error::Identity { hint, .. } => hint.clone(),

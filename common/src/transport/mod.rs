@@ -3,6 +3,7 @@
 //!
 //! Each layer wraps the stream of the one below and knows nothing of the one above.
 
+pub(crate) mod cause;
 pub(crate) mod error;
 pub(crate) mod hint;
 mod identity;

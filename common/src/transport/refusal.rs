@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_smithy_types::DateTime;
-use aws_smithy_types::date_time::Format;
 use bytes::{Bytes, BytesMut};
 use http::header::{DATE, HeaderMap};
 use http::{Response, StatusCode};
@@ -103,8 +101,9 @@ fn text_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// `now` minus the server's `Date` header, in seconds.
 fn clock_skew(date: &str, now: SystemTime) -> Option<i64> {
-    let server = DateTime::from_str(date, Format::HttpDate).ok()?;
-    DateTime::from(now).secs().checked_sub(server.secs())
+    let seconds = |time: SystemTime| time.duration_since(UNIX_EPOCH).ok()?.as_secs().try_into().ok();
+    let (server, now): (i64, i64) = (seconds(httpdate::parse_http_date(date).ok()?)?, seconds(now)?);
+    now.checked_sub(server)
 }
 
 /// `message` of a JSON body, or the start of any other text, in one line.

@@ -16,8 +16,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Identity, Roots};
+use crate::certificate::Certificate;
 use crate::panics::{Caller, on_own_thread};
-use crate::timeline::{Detail, PeerCertificate};
+use crate::timeline::Detail;
 use crate::transport::error::Error;
 
 /// The one cryptography provider, always named: a process-wide default could be anyone's.
@@ -133,7 +134,7 @@ pub(crate) fn describe<S>(stream: &TlsStream<S>) -> Detail {
     Detail::Tls {
         version: version.replace('_', "."),
         alpn: connection.alpn_protocol().map(|alpn| String::from_utf8_lossy(alpn).into_owned()),
-        certificate: certificate.and_then(|certificate| PeerCertificate::from_der(certificate)),
+        certificate: certificate.and_then(|certificate| Certificate::from_der(certificate)),
     }
 }
 
@@ -208,7 +209,7 @@ fn tls_error(error: io::Error, target: &str) -> Error {
 }
 
 /// The TLS library's error alone where there is one: what wraps it adds no word.
-fn own_cause(error: io::Error) -> crate::transport::error::Cause {
+fn own_cause(error: io::Error) -> crate::transport::cause::Cause {
     match tls_cause(&error) {
         // A private key that another than this process holds fails with an error of this crate.
         Some(cause @ rustls::Error::Other(OtherError(other))) => match other.downcast_ref::<Arc<Error>>() {

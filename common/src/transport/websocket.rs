@@ -25,8 +25,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, driving, refusal, tls};
-use crate::not_mqtt::NotMqtt;
-use crate::printable::one_line;
+use crate::printable::{one_line, shortened};
 use crate::transport::error::Error;
 
 /// The subprotocol of MQTT (MQTT 5 §6).
@@ -36,6 +35,20 @@ const SUBPROTOCOL: &str = "mqtt";
 /// neither limits them; AWS IoT Core's own packets end at 128 KiB and a header.
 const MAX_RECEIVED: usize = 1024 * 1024;
 const MAX_SENT: usize = 32 * 1024;
+
+/// A text message, where only binary ones are expected: its beginning, without control characters.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the answer is a WebSocket text message, \"{0}\"")]
+pub(crate) struct TextMessage(pub(crate) String);
+
+impl TextMessage {
+    /// The most characters of a message that are shown.
+    const SHOWN: usize = 80;
+
+    fn new(text: &str) -> Self {
+        Self(shortened(one_line(text), Self::SHOWN).unwrap_or_default())
+    }
+}
 
 /// Upgrades `stream` to WebSocket with GET `path`, a secret as it may be signed, and gives the bytes within its
 /// binary messages.
@@ -182,7 +195,7 @@ fn payload(message: Result<Message, WsError>) -> Option<io::Result<Bytes>> {
         Ok(Message::Binary(bytes)) => Some(Ok(bytes)),
         // MQTT 5 §6 [MQTT-6.0.0-1].
         Ok(Message::Text(text)) => {
-            Some(Err(io::Error::new(io::ErrorKind::InvalidData, NotMqtt::text_message(&text))))
+            Some(Err(io::Error::new(io::ErrorKind::InvalidData, TextMessage::new(&text))))
         }
         Ok(Message::Close(Some(close))) => Some(Err(closed(&close))),
         Ok(Message::Ping(_) | Message::Pong(_) | Message::Close(_) | Message::Frame(_)) => None,

@@ -8,8 +8,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{Request, Response};
 use tokio_tungstenite::tungstenite::protocol::frame::Utf8Bytes;
 
 use super::*;
-use crate::property::Cases;
 use crate::transport::scripted::Scripted;
+use testkit::property::Cases;
 
 const TARGET: &str = "a.example:443";
 
@@ -288,7 +288,7 @@ async fn property_websocket_answer() {
         b"\xff",
         b"\0",
     ];
-    for case in Cases::new("websocket_answer", 1_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "websocket_answer", 1_000, PIECES) {
         let whole = upgraded(&case, usize::MAX).await;
         let in_pieces = upgraded(&case, 1 + case.len() % 7).await;
         match (&whole, &in_pieces) {
@@ -405,7 +405,7 @@ async fn property_websocket_frames() {
         b"\x82\x7f\x00\x00\x00\x00\x00\x10\x00\x01",
         &[b'x'; 126],
     ];
-    for case in Cases::new("websocket_frames", 3_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "websocket_frames", 3_000, PIECES) {
         let (within, end) = unframed(&case, usize::MAX).await;
         let (expected, in_order) = binary_messages(&case);
         assert_eq!((&within, end.is_ok()), (&expected, in_order), "{end:?}");

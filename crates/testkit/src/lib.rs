@@ -12,6 +12,7 @@ mod openssl;
 mod outcome;
 pub mod peer;
 pub mod policy;
+pub mod property;
 mod protected_key;
 pub mod proxies;
 pub mod readme;

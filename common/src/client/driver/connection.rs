@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::oneshot;
@@ -17,11 +18,14 @@ use crate::client::paho::options::SessionOptions;
 use crate::client::paho::session::{Disconnect, Session};
 use crate::client::session::SessionStart;
 use crate::client::wire::connack::Connack;
+use crate::client::{Accepted, BrokerLimits};
 use crate::client::{ClientOptions, MqttVersion};
 use crate::error::Error;
 use crate::layer::Layer;
+use crate::not_mqtt::NotMqtt;
 use crate::shortage;
-use crate::timeline::{BrokerLimits, Detail, Timeline};
+use crate::timeline::{Detail, Timeline};
+use crate::transport::websocket::TextMessage;
 use crate::transport::{self, map_read_error};
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
@@ -157,7 +161,8 @@ async fn attempt(
     let Connack { session_present, limits, .. } = connack;
     let window =
         limits.receive_maximum.map_or(options.window(), |maximum| options.window().min(maximum.into()));
-    step.done(Detail::Mqtt { version: options.mqtt_version, session_present, limits });
+    let accepted = Accepted { version: options.mqtt_version, session_present, limits };
+    step.done(Detail::Protocol(Arc::new(accepted)));
     Ok((Connection { link, session, gate, session_present, window, limits }, hold))
 }
 
@@ -181,7 +186,7 @@ fn refusal(
             Error::ClosedBeforeConnack { target, client_id, auth, asked }
         }
         LinkEnd::Transport(error) => match error.downcast() {
-            Ok(answer) => Error::NotMqtt { target, answer },
+            Ok(TextMessage(text)) => Error::NotMqtt { target, answer: NotMqtt::TextMessage { text } },
             Err(error) => match map_read_error(error, &target) {
                 Ok(error) => error.into(),
                 Err(error) => Error::ended(target, error),

@@ -1,10 +1,10 @@
 //! The limits that the broker's CONNACK sets. A broker closes the connection over a packet beyond them, so the client does
 //! not send it.
 
+use crate::client::BrokerLimits;
 use crate::client::broker_limit::BrokerLimit;
 use crate::client::message::{Message, QoS};
 use crate::client::request::Action;
-use crate::timeline::BrokerLimits;
 
 /// Refuses what the broker does not take.
 pub(super) fn check(limits: &BrokerLimits, action: &Action) -> Result<(), BrokerLimit> {

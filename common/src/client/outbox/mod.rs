@@ -19,6 +19,7 @@ use std::time::Instant;
 use futures_util::future::{BoxFuture, FutureExt};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
+use crate::client::BrokerLimits;
 use crate::client::outbox::aliases::Aliases;
 use crate::client::outbox::disk::{Disk, outcome};
 use crate::client::outbox::queue_usage::QueueUsage;
@@ -31,7 +32,6 @@ use crate::client::request::{Action, Reply};
 use crate::client::store::Stored;
 use crate::client::{ClientOptions, Message, MqttVersion, Operation, QoS, Status, WhenFull};
 use crate::error::Error;
-use crate::timeline::BrokerLimits;
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
 /// again on the next connection. paho's own memory ends with its connection.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::property::Cases;
+use testkit::property::Cases;
 
 fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_millis(CLOCK_SET) + Duration::from_secs(seconds)
@@ -76,7 +76,7 @@ fn property_a_record_is_read_as_it_is_written() {
         b"\x03a/b",
     ];
     let mut read = 0;
-    for case in Cases::new("stored_message", 20_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "stored_message", 20_000, PIECES) {
         let Ok(record) = Record::decode(&case) else { continue };
         read += 1;
         let mut bytes = Vec::new();

@@ -2,11 +2,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::client::BrokerLimits;
 use crate::client::session::SessionStart;
 use crate::client::wire::fields::{Fields, Malformed, Value};
 use crate::client::wire::property;
 use crate::client::{MqttVersion, ReasonCode};
-use crate::timeline::BrokerLimits;
 
 /// The broker's answer to CONNECT (MQTT 5.0 §3.2). The client reads it itself: paho keeps no more of a refusal than its
 /// code, and reads past the end of a malformed one.

@@ -25,7 +25,8 @@ use super::pem::PemFile;
 use super::tls;
 use crate::certificate::Certificate;
 use crate::file;
-use crate::transport::error::{Cause, Error};
+use crate::transport::cause::Cause;
+use crate::transport::error::Error;
 
 /// What the user calls the two files.
 const CERTIFICATE: &str = "client certificate";

@@ -6,7 +6,7 @@ use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 
 use crate::shortage;
-use crate::transport::error::Cause;
+use crate::transport::cause::Cause;
 
 /// A call that the library refused: `C_Login: CKR_PIN_INCORRECT`. The names are what its manual, and a search engine,
 /// know; the standard's own text for them is a paragraph each.

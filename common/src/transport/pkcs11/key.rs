@@ -17,7 +17,8 @@ use super::objects::{self, Name};
 use super::problem;
 use super::scheme::{self, Method, PublicKey};
 use super::selector::{KeySelector, TokenSelector};
-use crate::transport::error::{Cause, Error};
+use crate::transport::cause::Cause;
+use crate::transport::error::Error;
 
 /// A key, and the session to use it in, which is opened again when it was lost.
 pub(super) struct TokenKey {

@@ -28,7 +28,8 @@ use self::scheme::{Method, PublicKey};
 pub use self::selector::{KeySelector, TokenSelector};
 pub(crate) use self::uri::{Pkcs11Uri, UriPin};
 use super::Identity;
-use crate::transport::error::{Cause, Error};
+use crate::transport::cause::Cause;
+use crate::transport::error::Error;
 
 /// Which key, on which token, by which library.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@ use std::path::Path;
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::property::Cases;
+use testkit::property::Cases;
 
 fn refusal(uri: &str) -> String {
     Pkcs11Uri::parse(uri).expect_err(uri).to_string()
@@ -172,7 +172,7 @@ fn property_pkcs11_uri() {
         b";manufacturer=",
         b";object=",
     ];
-    for case in Cases::new("pkcs11_uri", 10_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "pkcs11_uri", 10_000, PIECES) {
         let text = String::from_utf8_lossy(&case);
         match Pkcs11Uri::parse(&text) {
             Ok(uri) => {

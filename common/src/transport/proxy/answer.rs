@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::printable::{shortened, words};
-use crate::transport::error::Cause;
+use crate::transport::cause::Cause;
 
 /// Why there was no way through a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use tokio::task::JoinHandle;
 
 use super::super::{Proxy, hint};
 use super::*;
-use crate::property::Cases;
 use crate::transport::scripted::Scripted;
+use testkit::property::Cases;
 
 /// A proxy that reads a request, answers with these bytes, and closes unless it shall not. Gives the request.
 fn proxy(answer: &[u8], stays: bool) -> (Listening, Heard, JoinHandle<String>) {
@@ -195,7 +195,7 @@ async fn property_connect_answer() {
         b"\xc2\x9b",
     ];
     let proxy = Proxy::parse(LOGIN).expect("a proxy");
-    for case in Cases::new("connect_answer", 1_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "connect_answer", 1_000, PIECES) {
         let whole = outcome(&case, usize::MAX, &proxy).await;
         let in_pieces = outcome(&case, 1 + case.len() % 7, &proxy).await;
         match (&whole, &in_pieces) {

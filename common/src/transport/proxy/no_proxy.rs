@@ -184,7 +184,7 @@ impl Pattern {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::property::Cases;
+    use testkit::property::Cases;
 
     /// `tests/vectors/no_proxy.txt`: list, host, and which way curl went, made by `tests/vectors/no_proxy.sh`.
     #[test]
@@ -304,7 +304,7 @@ mod tests {
             "\u{e9}".as_bytes(),
             b"\0",
         ];
-        for case in Cases::new("no_proxy", 10_000, PIECES) {
+        for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "no_proxy", 10_000, PIECES) {
             let text = String::from_utf8_lossy(&case);
             let (list, host) = text.rsplit_once('\n').unwrap_or((&text, "a.example"));
             let parsed = NoProxy::parse(list);

@@ -3,8 +3,8 @@ use tokio::task::JoinHandle;
 
 use super::super::{Heard, Proxy};
 use super::*;
-use crate::property::Cases;
 use crate::transport::scripted::Scripted;
+use testkit::property::Cases;
 
 /// One turn of the proxy's: what it must be sent, and what it answers.
 type Turn = (&'static [u8], &'static [u8]);
@@ -222,7 +222,7 @@ async fn property_socks5_answers() {
         b"\x1b[2J",
     ];
     let (anyone, bob) = (Proxy::parse("socks5h://p").expect("a proxy"), user("bob", "hunter2"));
-    for case in Cases::new("socks5_answers", 3_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "socks5_answers", 3_000, PIECES) {
         for proxy in [&anyone, &bob] {
             let whole = outcome(&case, usize::MAX, proxy).await;
             assert_eq!(whole, outcome(&case, 1 + case.len() % 7, proxy).await, "whole, and in pieces");

@@ -1,5 +1,5 @@
 use super::*;
-use crate::property::Cases;
+use testkit::property::Cases;
 
 /// What a parsed proxy consists of, secrets included.
 fn parts(text: &str) -> (String, Option<(String, String)>) {
@@ -169,7 +169,7 @@ fn property_proxy_url() {
         "\u{202e}".as_bytes(),
         &[b'x'; 128],
     ];
-    for case in Cases::new("proxy_url", 10_000, PIECES) {
+    for case in Cases::new(env!("CARGO_MANIFEST_DIR"), "proxy_url", 10_000, PIECES) {
         let text = String::from_utf8_lossy(&case);
         match Proxy::parse(&text) {
             Ok(proxy) => {

@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use common::timeline::{BrokerLimits, Detail, StepState};
+use common::client::{Accepted, BrokerLimits};
+use common::timeline::StepState;
 use common::{Auth, Client, ClientOptions, Error, Events, Layer, Step, TransportError};
 
 use super::caller::{self, Caller};
@@ -70,12 +71,11 @@ pub(crate) async fn check<W: Write>(
 }
 
 fn accepted(client_id: &str, asked: Duration, steps: &[Step]) -> Check {
-    let connack = steps.iter().find_map(|step| match &step.detail {
-        Some(Detail::Mqtt { version, session_present, limits, .. }) => {
-            Some((format!("MQTT {version}, session present: {session_present}"), *limits))
-        }
-        _ => None,
-    });
+    let connack = steps.iter().find_map(|step| step.detail.as_ref()?.protocol()).map(
+        |Accepted { version, session_present, limits }| {
+            (format!("MQTT {version}, session present: {session_present}"), *limits)
+        },
+    );
     let (told, limits) = connack.unwrap_or_default();
     let keep_alive = limits.server_keep_alive.map_or(asked, |seconds| Duration::from_secs(seconds.into()));
     let mut parts = vec![format!("accepted as client ID {client_id}"), told];

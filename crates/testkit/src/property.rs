@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// The cases for one parser: those of `tests/corpus/<name>.txt`, then made ones. The same ones each time.
+/// The cases for one parser: those of the package's `tests/corpus/<name>.txt`, then made ones. The same ones each time.
 ///
 /// A corpus holds one case a line with Rust's escapes for bytes, `#` before comments. A test that fails prints the
 /// line to add. `PROPERTY_CASES` says how many cases are made:
 /// `PROPERTY_CASES=1000000 cargo test --release -p common --lib property_`.
-pub(crate) struct Cases {
+pub struct Cases {
     file: PathBuf,
     corpus: Vec<Vec<u8>>,
     pieces: &'static [&'static [u8]],
@@ -22,9 +22,11 @@ pub(crate) struct Cases {
 impl Cases {
     /// `usual` cases, beside the corpus, are as many as do not hold the other tests up; `pieces` mean something to
     /// the parser.
-    pub(crate) fn new(name: &str, usual: usize, pieces: &'static [&'static [u8]]) -> Self {
-        let file =
-            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/corpus").join(name).with_extension("txt");
+    ///
+    /// # Panics
+    /// If the corpus cannot be read or has no case.
+    pub fn new(package: &str, name: &str, usual: usize, pieces: &'static [&'static [u8]]) -> Self {
+        let file = PathBuf::from(package).join("tests/corpus").join(name).with_extension("txt");
         let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         let corpus: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).map(unescape).collect();
         assert!(!corpus.is_empty(), "{} has no case", file.display());

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When each client ID may make its next connection attempt, for the whole process: an application that calls
+/// The moment of the next connection attempt of each client ID, for the whole process: an application that calls
 /// [`Client::connect`](crate::client::Client::connect) in a loop is no storm either.
 static NEXT: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
@@ -34,7 +34,7 @@ pub(crate) fn try_acquire(
 
 /// A moment in the future, however far.
 pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
-    /// What no process waits for, and no clock overflows by.
+    /// Longer than any process waits, and too short for a clock to overflow.
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     now + delay.min(FOR_EVER)
 }

@@ -23,7 +23,7 @@ use crate::client::{Event, Message, MqttVersion};
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the broker's end takes without being read.
+/// Bytes that the broker's end takes without being read.
 const BUFFERED: usize = 1 << 20;
 
 /// Of MQTT 3.1.1, whose packets are shorter.
@@ -378,7 +378,7 @@ async fn paho_can_write_until_it_closes() {
     // The broker goes, and paho learns of it by the end of its input.
     drop(link.broker);
     assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
-    // What it writes meanwhile, several times over what a socket buffers, is taken.
+    // The link takes all that it writes meanwhile, several times over the buffer of a socket.
     for _ in 0..1000 {
         paho.write_all(&[0; 16 * 1024]).await.unwrap();
     }

@@ -146,6 +146,12 @@ impl Client {
         answer.await.unwrap_or_else(|_| Err(self.shared.stopped()))
     }
 
+    /// The options that the client was made with.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
+    }
+
     /// The client ID.
     #[must_use]
     pub fn client_id(&self) -> &str {

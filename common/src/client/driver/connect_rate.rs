@@ -24,9 +24,9 @@ pub(crate) fn try_acquire(
     let next = next.get_or_insert_default();
     next.retain(|_, next| *next > now);
     match next.entry(format!("{client_id} at {target}")) {
-        Entry::Occupied(turn) => Err(*turn.get()),
-        Entry::Vacant(turn) => {
-            turn.insert(after(now, interval));
+        Entry::Occupied(allowed) => Err(*allowed.get()),
+        Entry::Vacant(allowed) => {
+            allowed.insert(after(now, interval));
             Ok(())
         }
     }

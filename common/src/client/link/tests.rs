@@ -295,7 +295,7 @@ async fn what_is_published_may_be_larger_than_what_is_taken() {
 
 #[tokio::test]
 async fn a_broker_that_takes_a_large_packet_slowly_is_not_given_up() {
-    // The link's patience is half a second.
+    // The link's timeout is half a second.
     let (mut link, mut paho) = Running::connected(Duration::from_secs(1)).await;
     let large = publish_packet(0x32, "t", Some(1), &[7; 2 * BUFFERED]);
     paho.write_all(&large).await.unwrap();

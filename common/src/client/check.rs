@@ -1,10 +1,10 @@
-//! What no broker takes, what the quotas do not allow, and what the MQTT library cannot carry.
+//! Refuses actions that no broker takes, that the quotas do not allow, or that the MQTT library cannot carry.
 
 use super::message::Message;
 use super::quotas::Quotas;
 use super::version::MqttVersion;
 
-/// What is wrong with a message, a will's too.
+/// The problem with a message, a will's too.
 pub(super) fn message_problem(message: &Message, quotas: &Quotas, version: MqttVersion) -> Option<String> {
     if message.topic.contains(['+', '#']) {
         return Some("a topic name holds no wildcard (MQTT 5.0 §4.7.1)".to_owned());
@@ -50,7 +50,7 @@ fn properties_problem(message: &Message) -> Option<String> {
     }
 }
 
-/// What is wrong with a filter to subscribe to.
+/// The problem with a filter to subscribe to.
 pub(super) fn subscription_problem(filter: &str, quotas: &Quotas) -> Option<String> {
     let topic = without_group(filter);
     text_problem(filter).or_else(|| topic_problem(topic, quotas)).or_else(|| {
@@ -60,7 +60,7 @@ pub(super) fn subscription_problem(filter: &str, quotas: &Quotas) -> Option<Stri
     })
 }
 
-/// What is wrong with a topic name or filter.
+/// The problem with a topic name or filter.
 fn topic_problem(topic: &str, quotas: &Quotas) -> Option<String> {
     let counted = without_rule(topic);
     let slashes = counted.matches('/').count();
@@ -75,7 +75,7 @@ fn topic_problem(topic: &str, quotas: &Quotas) -> Option<String> {
         })
 }
 
-/// What is wrong with a topic name or filter as a string of MQTT.
+/// The problem with a topic name or filter as a string of MQTT.
 pub(super) fn text_problem(text: &str) -> Option<String> {
     let problem = match text {
         "" => "its topic is empty (MQTT 5.0 §4.7.3)",

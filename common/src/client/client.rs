@@ -41,8 +41,8 @@ impl Client {
         Ok((client, events))
     }
 
-    /// Starts to connect, and tries until it has succeeded: for a device that boots before its network does. What is
-    /// asked of the client meanwhile waits. The events tell how it goes; what will never heal ends it, as later on.
+    /// Starts to connect, and tries until it has succeeded: for a device that boots before its network does.
+    /// Requests wait meanwhile. The events tell how it goes; an error that will never heal ends the client, as later on.
     ///
     /// # Errors
     ///
@@ -109,7 +109,7 @@ impl Client {
         Ok(Delivery { answer, shared: Arc::clone(&self.shared) })
     }
 
-    /// Where the client stands.
+    /// The state of the client.
     #[must_use]
     pub fn status(&self) -> Status {
         self.shared.status()
@@ -134,7 +134,8 @@ impl Client {
     }
 
     /// Waits for acknowledgements, for [`ClientOptions::shutdown_timeout`] at most and over a reconnect if need be, sends
-    /// DISCONNECT and ends the client. The broker keeps the session only with [`SessionPolicy::Resume`](super::SessionPolicy::Resume).
+    /// DISCONNECT and ends the client. The broker keeps the session only with
+    /// [`SessionPolicy::Resume`](super::SessionPolicy::Resume).
     ///
     /// # Errors
     ///
@@ -143,6 +144,12 @@ impl Client {
         let (reply, answer) = oneshot::channel();
         self.commands.send(Command::Disconnect(reply)).await.map_err(|_| self.shared.stopped())?;
         answer.await.unwrap_or_else(|_| Err(self.shared.stopped()))
+    }
+
+    /// The options that the client was made with.
+    #[must_use]
+    pub fn options(&self) -> &ClientOptions {
+        &self.options
     }
 
     /// The client ID.

@@ -4,7 +4,7 @@ use super::Message;
 use crate::error::Error;
 use crate::timeline::Timeline;
 
-/// What happens to a client, in order.
+/// Something that happens to a client.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
@@ -12,7 +12,7 @@ pub enum Event {
     Attempting,
     /// The broker accepted the connection.
     Connected {
-        /// Whether the broker still had the session of an earlier connection.
+        /// The broker still had the session of an earlier connection.
         session_present: bool,
         /// The steps of the attempt.
         timeline: Timeline,

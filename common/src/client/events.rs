@@ -16,9 +16,9 @@ use crate::error::Error;
 /// The events of a [`Client`](super::Client), messages among them.
 ///
 /// A QoS 1 message is acknowledged when the application comes back for the next event, drops this, or disconnects the
-/// client. So a message that it was at work on when it died is delivered again, if the session lives on; what it hands
-/// to another task or thread, it has to keep safe before it comes back. What still waits here then has not been
-/// acknowledged either.
+/// client. So a message that it was at work on when it died is delivered again, if the session lives on; it has to
+/// keep safe, before it comes back, what it hands to another task or thread. Messages that still wait here then have not
+/// been acknowledged either.
 ///
 /// A broker sends no more than 100 messages that are not acknowledged, so memory stays bounded while the application
 /// takes none, and its own publishes go on. QoS 0 has no such limit: while 1,000 messages or 16 MiB wait here the
@@ -38,11 +38,11 @@ pub struct Events {
 pub(super) struct EventSender {
     queue: mpsc::UnboundedSender<Queued>,
     in_hand: InHand,
-    /// How many events wait that are no messages: those have limits of their own.
+    /// The number of waiting events that are no messages: messages have limits of their own.
     notices: Arc<AtomicUsize>,
     backlog: Arc<Backlog>,
     received: Arc<AtomicU64>,
-    /// Whether the application is done with the client, too.
+    /// Set once the application is done with the client, too.
     leaving: Arc<AtomicBool>,
 }
 
@@ -97,7 +97,7 @@ impl EventSender {
         &self.backlog
     }
 
-    /// How many messages have been queued so far.
+    /// The number of messages queued so far.
     pub(super) fn received(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.received)
     }

@@ -12,7 +12,7 @@ pub enum QoS {
 
 /// An application message.
 ///
-/// What follows `retain` are properties of MQTT 5 (MQTT 5.0 §3.3.2.3); MQTT 3.1.1 cannot carry them, and a message
+/// The fields after `retain` are properties of MQTT 5 (MQTT 5.0 §3.3.2.3); MQTT 3.1.1 cannot carry them, and a message
 /// that has one is refused there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -23,15 +23,15 @@ pub struct Message {
     pub payload: Vec<u8>,
     /// Quality of service.
     pub qos: QoS,
-    /// Whether the broker keeps it for later subscribers, or, on a message received, had kept it.
+    /// Asks the broker to keep the message for later subscribers; on a message received, the broker had kept it.
     pub retain: bool,
-    /// What the payload is, mostly a MIME type.
+    /// The kind of the payload, mostly a MIME type.
     pub content_type: Option<String>,
     /// The topic that an answer is to go to.
     pub response_topic: Option<String>,
-    /// What an answer repeats, so that it finds its question.
+    /// Data that an answer repeats, so that it finds its question.
     pub correlation_data: Option<Vec<u8>>,
-    /// How long the broker keeps it for subscribers that are away, in whole seconds.
+    /// The time for which the broker keeps the message for subscribers that are away, in whole seconds.
     pub expiry: Option<Duration>,
     /// Names and values of the application's own; a name may come more than once.
     pub user_properties: Vec<(String, String)>,
@@ -44,7 +44,7 @@ impl Message {
         Self { topic: topic.into(), payload: payload.into(), ..Self::default() }
     }
 
-    /// What it counts for in quotas and in the queue, in bytes: its topic, its payload and its properties.
+    /// The bytes that count in quotas and in the queue: topic, payload and properties.
     pub(super) fn size(&self) -> usize {
         let texts = self.content_type.iter().chain(&self.response_topic);
         let pairs = self.user_properties.iter().map(|(name, value)| name.len() + value.len());
@@ -60,7 +60,7 @@ impl Message {
         size_of::<Self>() + self.size() + self.user_properties.len() * PAIR
     }
 
-    /// Whether it has something that only MQTT 5 can carry; the name of that.
+    /// The name of a field that only MQTT 5 can carry, if the message has one.
     pub(super) fn needs_mqtt_5(&self) -> Option<&'static str> {
         let Self { content_type, response_topic, correlation_data, expiry, user_properties, .. } = self;
         [

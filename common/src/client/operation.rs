@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::Message;
 
-/// What the application asked the broker to do, as errors name it.
+/// A request of the application to the broker, as errors name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Operation {

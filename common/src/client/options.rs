@@ -15,11 +15,11 @@ use crate::transport::Route;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientOptions {
-    /// How to reach the broker and who we are.
+    /// The way to the broker, and our identity.
     pub(crate) dialer: Dialer,
-    /// What CONNECT tells a custom authorizer.
+    /// User name and password for a custom authorizer.
     pub(super) authorizer: Option<CustomAuthorizer>,
-    /// What is recorded of the attempts.
+    /// The record of the attempts.
     pub(super) timelines: Timelines,
     /// The client ID, at most 128 bytes on AWS IoT Core. Two clients with the same one push each other out.
     pub client_id: String,
@@ -28,24 +28,24 @@ pub struct ClientOptions {
     /// After how much silence the client asks whether the broker is still there; 30 s by default. AWS IoT Core
     /// takes 30 s to 1200 s.
     pub keep_alive: Duration,
-    /// How long one connection attempt may take, from name resolution to CONNACK; 20 s by default.
+    /// The time that one connection attempt may take, from name resolution to CONNACK; 20 s by default.
     pub connect_timeout: Duration,
-    /// How long an operation waits for its acknowledgement, reconnects included; 60 s by default.
+    /// The time that an operation waits for its acknowledgement, reconnects included; 60 s by default.
     pub operation_timeout: Duration,
-    /// Which session a connection asks for.
+    /// The session that a connection asks for.
     pub session: SessionPolicy,
-    /// How long the broker keeps the session of a connection that was lost (MQTT 5); 1 h by default.
+    /// The time for which the broker keeps the session of a connection that was lost (MQTT 5); 1 h by default.
     pub session_expiry: Duration,
-    /// What the broker publishes when the connection ends without our DISCONNECT; nothing by default.
+    /// The message that the broker publishes when the connection ends without our DISCONNECT; none by default.
     pub will: Option<Will>,
     /// The directory that keeps QoS 1 messages until they are acknowledged, so that they outlive the process; one
     /// for each client ID. `None`, the default, keeps them in memory.
     pub persistence: Option<PathBuf>,
-    /// How much may wait to be published.
+    /// The limits of the messages that wait to be published.
     pub queue: QueueLimits,
-    /// What is kept to on this side of the connection; AWS IoT Core's quotas by default.
+    /// The quotas that this side of the connection keeps to; AWS IoT Core's by default.
     pub quotas: Quotas,
-    /// How many topics to send as a number after the first time (MQTT 5 topic alias), up to what the broker takes;
+    /// The number of topics to send as a number after the first time (MQTT 5 topic alias), up to what the broker takes;
     /// AWS IoT Core takes 8. 0, the default, sends names only.
     pub topic_aliases: u16,
     /// The first ceiling of the reconnect delay, which is spread evenly below it; 1 s by default.
@@ -55,9 +55,9 @@ pub struct ClientOptions {
     /// The least time from one connection attempt of this process's to the next with the same client ID; 1 s by
     /// default, AWS IoT Core's limit.
     pub connect_interval: Duration,
-    /// How long a disconnect waits for acknowledgements; 5 s by default.
+    /// The time that a disconnect waits for acknowledgements; 5 s by default.
     pub shutdown_timeout: Duration,
-    /// How many QoS 1 messages may be unacknowledged at a time; 100, AWS IoT Core's limit, by default. A lower
+    /// The number of QoS 1 messages that may be unacknowledged at a time; 100, AWS IoT Core's limit, by default. A lower
     /// Receive Maximum of the broker's takes precedence.
     pub max_in_flight: usize,
 }
@@ -133,7 +133,7 @@ impl ClientOptions {
         }
     }
 
-    /// What a connection would be, without making one.
+    /// Describes the connection, without making one.
     #[must_use]
     pub fn plan(&self) -> ConnectionPlan {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -148,7 +148,7 @@ impl ClientOptions {
         }
     }
 
-    /// What the client records of its connection attempts, from the first on; there even when [`Client::connect`]
+    /// The record of the connection attempts, from the first on; there even when [`Client::connect`]
     /// fails or is dropped. Clones of the options share it.
     ///
     /// [`Client::connect`]: super::Client::connect

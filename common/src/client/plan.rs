@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::MqttVersion;
 
-/// What a connection would be: [`Display`](fmt::Display) shows it in lines for people. It holds no secret.
+/// A connection that could be made: [`Display`](fmt::Display) shows it in lines for people. It holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionPlan {
@@ -18,7 +18,7 @@ pub struct ConnectionPlan {
     pub client_id: String,
     /// The user name of CONNECT, its secrets hidden.
     pub username: Option<String>,
-    /// Whether CONNECT has a password.
+    /// CONNECT has a password.
     pub has_password: bool,
 }
 

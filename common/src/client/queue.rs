@@ -1,5 +1,5 @@
-/// How much may wait to be published, in memory and, with [`ClientOptions::persistence`](super::ClientOptions::persistence),
-/// on disk, and what happens when that is not enough.
+/// The limits of the messages that wait to be published, and which message is given up beyond them. They wait in memory
+/// and, with [`ClientOptions::persistence`](super::ClientOptions::persistence), on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueLimits {
@@ -7,11 +7,11 @@ pub struct QueueLimits {
     pub messages: usize,
     /// Bytes of payloads, topics and properties; 16 MiB by default.
     pub bytes: usize,
-    /// Which message is given up when there is no room; none is given up in silence.
+    /// The message to give up when there is no room; none is given up in silence.
     pub when_full: WhenFull,
 }
 
-/// Which message is given up when the queue has no room.
+/// The message to give up when the queue has no room.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum WhenFull {
     /// The new one: the call fails with [`Error::QueueFull`](crate::Error::QueueFull).

@@ -1,5 +1,6 @@
-/// What a connection may ask of the broker, kept to on this side: publishing waits for its turn, and what the broker
-/// would close the connection for is refused with [`Error::OperationInvalid`](crate::Error::OperationInvalid).
+/// The limits of a connection to the broker, kept to on this side: publishing waits until it is allowed, and an action
+/// for which the broker would close the connection is refused with
+/// [`Error::OperationInvalid`](crate::Error::OperationInvalid).
 ///
 /// `None` is no limit. In-flight messages have [`ClientOptions::max_in_flight`](super::ClientOptions::max_in_flight).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -23,7 +23,7 @@ impl ReasonCode {
         self.code
     }
 
-    /// Whether the broker says that the principal is not allowed to do this.
+    /// Returns whether the broker says that the principal is not allowed to do this.
     #[must_use]
     pub fn is_not_authorized(self) -> bool {
         match self.version {
@@ -32,7 +32,7 @@ impl ReasonCode {
         }
     }
 
-    /// Whether the broker says that user name or password are wrong.
+    /// Returns whether the broker says that user name or password are wrong.
     pub(crate) fn is_bad_login(self) -> bool {
         match self.version {
             MqttVersion::V5 => self.code == 0x86,
@@ -45,13 +45,13 @@ impl ReasonCode {
         self.version == MqttVersion::V311 && self.code == 1
     }
 
-    /// Whether the broker says that another connection has the same client ID.
+    /// Returns whether the broker says that another connection has the same client ID.
     pub(crate) fn is_takeover(self) -> bool {
         self.version == MqttVersion::V5 && self.code == 0x8e
     }
 
-    /// Whether trying again cannot help: who we are is refused, not the moment, and not a packet (0x9a, 0x9b), which can
-    /// be given up by itself.
+    /// Returns whether trying again cannot help: who we are is refused, not the moment, and not a packet (0x9a, 0x9b),
+    /// which can be given up by itself.
     pub(crate) fn is_permanent(self) -> bool {
         match self.version {
             MqttVersion::V5 => matches!(self.code, 0x84..=0x87 | 0x8a | 0x8c | 0x9d),
@@ -59,7 +59,7 @@ impl ReasonCode {
         }
     }
 
-    /// Whether a DISCONNECT with this code answers a packet of ours, which the next connection would see again.
+    /// Returns whether a DISCONNECT with this code answers a packet of ours, which the next connection would see again.
     pub(super) fn blames_a_packet(self) -> bool {
         self.version == MqttVersion::V5
             && matches!(
@@ -68,8 +68,8 @@ impl ReasonCode {
             )
     }
 
-    /// Whether an answer with this code, to a CONNECT or a SUBSCRIBE, would be the same again: the packet would be, its
-    /// will and its filter included.
+    /// Returns whether an answer with this code, to a CONNECT or a SUBSCRIBE, would be the same again: the packet would
+    /// be, its will and its filter included.
     pub(crate) fn refuses_for_good(self) -> bool {
         self.is_permanent() || self.blames_a_packet()
     }

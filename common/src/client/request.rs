@@ -1,4 +1,4 @@
-//! What an application asks of the client.
+//! Requests of the application to the client.
 
 use std::sync::Arc;
 
@@ -14,26 +14,26 @@ use crate::failure;
 /// The outcome of a command.
 pub(super) type Outcome = Result<(), Error>;
 
-/// What a [`Client`](crate::client::Client) asks of its driver.
+/// A request of a [`Client`](crate::client::Client) to its driver.
 #[derive(Debug)]
 pub(super) enum Command {
     Perform(Action, Reply),
     Disconnect(oneshot::Sender<Outcome>),
 }
 
-/// Where the outcome of an action goes.
+/// The receiver of the outcome of an action.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// Nowhere: the client itself asked, or a process that has ended.
+    /// Nobody: the client itself asked, or a process that has ended.
     Nobody,
-    /// To a caller who waits for it. Once that one is gone, an action that was not begun need not be.
+    /// A caller who waits for it. Once that one is gone, an action that was not begun need not be.
     Caller(oneshot::Sender<Outcome>),
-    /// To a caller who left it to the client: first whether the client takes it over, then the broker's answer.
+    /// A caller who left it to the client: first whether the client takes it over, then the broker's answer.
     Delivery { accepted: Option<oneshot::Sender<Outcome>>, answer: oneshot::Sender<Outcome> },
 }
 
 impl Reply {
-    /// Whether it is one that [`is_abandoned`](Self::is_abandoned) can ever be true of.
+    /// Returns whether [`is_abandoned`](Self::is_abandoned) can ever become true.
     pub(super) fn may_be_abandoned(&self) -> bool {
         matches!(self, Reply::Caller(_))
     }
@@ -45,7 +45,7 @@ impl Reply {
         }
     }
 
-    /// Whether the client had taken the action over before it came to the driver, with room in the queue.
+    /// Returns whether the client had taken the action over before it came to the driver, with room in the queue.
     pub(super) fn is_accepted(&self) -> bool {
         matches!(self, Reply::Delivery { accepted: None, .. })
     }
@@ -67,7 +67,7 @@ impl Reply {
             Reply::Delivery { accepted: Some(accepted), .. } => accepted,
             Reply::Delivery { accepted: None, answer } => answer,
         };
-        // The caller may have stopped waiting. What is lost is told of all the same.
+        // The caller may have stopped waiting. A loss is told of all the same.
         if let Err(Err(error)) = receiver.send(outcome) {
             failure::warn(&error);
         }
@@ -97,7 +97,7 @@ impl Action {
         let problem = match self {
             Action::Publish(message) => message_problem(message, &options.quotas, options.mqtt_version),
             Action::Subscribe { filter, .. } => subscription_problem(filter, &options.quotas),
-            // What could be subscribed to can be unsubscribed from.
+            // A filter that could be subscribed to can be unsubscribed from.
             Action::Unsubscribe { filter } => text_problem(filter),
         };
         match problem {

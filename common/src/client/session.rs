@@ -1,7 +1,7 @@
-/// Which session a connection asks for: the broker's memory of subscriptions and of messages under way.
+/// The session that a connection asks for: the broker's memory of subscriptions and of messages under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SessionPolicy {
-    /// A new one with each connection. What arrives for the client while it is away is lost.
+    /// A new one with each connection. Messages for the client are lost while it is away.
     Clean,
     /// The one that an earlier connection, or an earlier process with this client ID, has left; disconnecting keeps it.
     Resume,
@@ -11,7 +11,7 @@ pub enum SessionPolicy {
     ResumeAfterFirst,
 }
 
-/// Whether the broker shall forget an earlier session (MQTT 5 Clean Start).
+/// The fate of an earlier session (MQTT 5 Clean Start).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SessionStart {
     Clean,

@@ -1,8 +1,8 @@
-/// Where a client stands, at one moment: counts since its start.
+/// The state of a client at one moment: counts since its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Status {
-    /// Whether a connection stands.
+    /// A connection stands.
     pub connected: bool,
     /// Connections made, the first included.
     pub connections: u64,

@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use super::Message;
 
-/// What the broker publishes in the client's place when the connection ends without the client's own DISCONNECT
+/// A message that the broker publishes in the client's place when the connection ends without the client's own DISCONNECT
 /// (MQTT 5.0 §3.1.2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Will {
     /// The message.
     pub message: Message,
-    /// How long the broker waits for the client to come back first, in whole seconds (MQTT 5).
+    /// The time that the broker waits for the client to come back first, in whole seconds (MQTT 5).
     pub delay: Duration,
 }
 

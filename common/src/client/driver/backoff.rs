@@ -10,7 +10,7 @@ pub(crate) struct Backoff {
 }
 
 impl Backoff {
-    /// How long a connection must have lasted before the next failure counts as the first one again. Without
+    /// The time that a connection must have lasted before the next failure counts as the first one again. Without
     /// this a broker that accepts and drops at once would be hammered.
     pub(crate) const STABLE_AFTER: Duration = Duration::from_secs(30);
 
@@ -20,7 +20,7 @@ impl Backoff {
         Self { minimum, maximum: maximum.max(minimum), failures: 0 }
     }
 
-    /// How long to wait before the next attempt: evenly spread between nothing and a ceiling that doubles with
+    /// The wait before the next attempt: evenly spread between nothing and a ceiling that doubles with
     /// each call.
     pub(crate) fn next_delay(&mut self) -> Duration {
         let ceiling = self.ceiling();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// When each client ID may make its next connection attempt, for the whole process: an application that calls
+/// The moment of the next connection attempt of each client ID, for the whole process: an application that calls
 /// [`Client::connect`](crate::client::Client::connect) in a loop is no storm either.
 static NEXT: Mutex<Option<HashMap<String, Instant>>> = Mutex::new(None);
 
@@ -24,9 +24,9 @@ pub(crate) fn try_acquire(
     let next = next.get_or_insert_default();
     next.retain(|_, next| *next > now);
     match next.entry(format!("{client_id} at {target}")) {
-        Entry::Occupied(turn) => Err(*turn.get()),
-        Entry::Vacant(turn) => {
-            turn.insert(after(now, interval));
+        Entry::Occupied(allowed) => Err(*allowed.get()),
+        Entry::Vacant(allowed) => {
+            allowed.insert(after(now, interval));
             Ok(())
         }
     }
@@ -34,7 +34,7 @@ pub(crate) fn try_acquire(
 
 /// A moment in the future, however far.
 pub(crate) fn after(now: Instant, delay: Duration) -> Instant {
-    /// What no process waits for, and no clock overflows by.
+    /// Longer than any process waits, and too short for a clock to overflow.
     const FOR_EVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
     now + delay.min(FOR_EVER)
 }

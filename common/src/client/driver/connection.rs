@@ -35,7 +35,7 @@ pub(crate) struct Connection {
     session: Session,
     pub(crate) gate: Gate,
     pub(crate) session_present: bool,
-    /// How many QoS 1 messages the broker takes at a time.
+    /// The number of QoS 1 messages that the broker takes at a time.
     pub(crate) window: usize,
     /// The broker's limits, from its CONNACK.
     pub(crate) limits: BrokerLimits,

@@ -53,14 +53,14 @@ pub(crate) enum Start {
 /// The application asked to disconnect, or has dropped the client.
 struct Leaving {
     reply: Option<oneshot::Sender<Outcome>>,
-    /// How long acknowledgements are waited for.
+    /// The end of the wait for acknowledgements.
     until: Instant,
 }
 
 /// The application is done, and so is the client.
 struct Left;
 
-/// How the time with one connection ended.
+/// The end of the time with one connection.
 enum Ended {
     Left,
     /// With the broker's word for it, if it sent a DISCONNECT.
@@ -69,7 +69,7 @@ enum Ended {
     Refused(Error),
 }
 
-/// How the client ended.
+/// The end of the client.
 enum Exit {
     Left,
     GaveUp(Arc<Error>),
@@ -82,7 +82,7 @@ impl From<Left> for Exit {
 }
 
 impl Driver {
-    /// How long the DISCONNECT may take to be sent.
+    /// The time that the DISCONNECT may take to be sent.
     const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
     pub(crate) fn new(
@@ -201,7 +201,7 @@ impl Driver {
                 None
             }
             Ok(Ok((connection, hold))) => {
-                // Who stops waiting now has dropped the client, too.
+                // A caller that stops waiting now has dropped the client, too.
                 let _ = connected.send(Ok(hold));
                 return Some(connection);
             }
@@ -326,7 +326,7 @@ impl Driver {
         connect_rate::try_acquire(&dialer.target(), client_id, *connect_interval, Instant::now())
     }
 
-    /// What the next connection does about an earlier session.
+    /// The session that the next connection asks for.
     fn session(&self) -> SessionStart {
         match (self.options.session, self.options.mqtt_version) {
             (SessionPolicy::Resume, _) => SessionStart::Resume,
@@ -354,8 +354,8 @@ impl Driver {
         }
     }
 
-    /// Resolves when the application is done, and what it has asked for is either acknowledged or given up. What it
-    /// asks for before waits in the outbox.
+    /// Resolves when the application is done, and all its requests are either acknowledged or given up. Earlier
+    /// requests wait in the outbox.
     async fn left(&mut self) -> Left {
         loop {
             self.report();

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use crate::client::status::Status;
 use crate::error::Error;
 
-/// What the clones of a [`Client`](crate::client::Client) see of its driver.
+/// The state of a driver that the clones of its [`Client`](crate::client::Client) share.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     gave_up: OnceLock<Arc<Error>>,

@@ -6,8 +6,8 @@ use tokio::sync::Notify;
 /// Messages on their way from the network to the application, counted so that the link can stop reading while
 /// there are too many.
 ///
-/// A broker stops by itself at 100 messages of QoS 1 that have not been acknowledged (see [`crate::client::link::inbox`]); the limit
-/// is for what it does not stop at, mostly QoS 0.
+/// A broker stops by itself at 100 messages of QoS 1 that have not been acknowledged (see [`super::inbox`]); the limit is
+/// for messages at which it does not stop, mostly of QoS 0.
 #[derive(Debug, Default)]
 pub(crate) struct Backlog {
     messages: AtomicUsize,

@@ -2,7 +2,7 @@
 //!
 //! paho writes a PUBACK as soon as it has read a PUBLISH, and keeps nothing of it (`MQTTProtocol_handlePublishes` in
 //! paho C 1.3.16). So it sees no PUBLISH: the link puts messages where the application takes them, and sends PUBACK
-//! when that is done with one. What a process was at work on when it died is then delivered again.
+//! when that is done with one. The broker then delivers again what a process was at work on when it died.
 
 use std::convert::Infallible;
 use std::future::pending;
@@ -16,7 +16,7 @@ use crate::client::events::EventSender;
 use crate::client::link::receipt::Receipt;
 use crate::client::wire::publish::Publish;
 
-/// Where the link of one connection puts its messages.
+/// Takes the messages of one connection from its link.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     events: EventSender,
@@ -51,7 +51,7 @@ pub(crate) fn inbox(events: EventSender) -> (Inbox, Hold, Gate, Acknowledged) {
 }
 
 impl Inbox {
-    /// Whether it takes a message now.
+    /// Returns whether the inbox takes a message now.
     pub(crate) fn is_ready(&self) -> bool {
         self.released.is_none() && !self.events.backlog().is_full()
     }

@@ -1,4 +1,4 @@
-//! Whether the broker is still there, and that it knows we are.
+//! Finds out whether the broker is still there, and lets it know that the client is.
 //!
 //! The link sends the PINGREQs of a connection, not paho, which sees only a part of what is sent and received. And paho
 //! notices a dead broker after two and a half times the keep-alive, which is longer than most applications wait for an
@@ -95,8 +95,8 @@ impl KeepAlive {
         ping_timeout(self.requested)
     }
 
-    /// Resolves when something is to be done. What happens meanwhile only puts it off, save for a request, and that
-    /// one is sent by whoever awaits this.
+    /// Resolves when something is to be done. Events meanwhile only put it off, save for a request, which the caller of
+    /// this itself sends.
     pub(crate) async fn due(&self) -> Due {
         loop {
             let next = self.state().next();
@@ -114,7 +114,7 @@ impl KeepAlive {
     }
 }
 
-/// What has happened so far.
+/// The events of a connection so far.
 #[derive(Debug)]
 struct State {
     /// The longest time without a packet in either direction; `None` before the CONNACK.
@@ -123,9 +123,9 @@ struct State {
     paused: bool,
     sent: Instant,
     received: Instant,
-    /// When the first request was sent that nothing has followed.
+    /// The moment of the first request since the last bytes from the broker.
     asked: Option<Instant>,
-    /// When the PINGREQ was sent that nothing has followed, and how long it may take to get through.
+    /// The moment of a PINGREQ since which no bytes have come, and the time that it may take to get through.
     pinged: Option<(Instant, Duration)>,
     /// Bytes sent on this connection, and how many of them have arrived as far as answers tell.
     written: u64,
@@ -195,13 +195,13 @@ impl State {
         self.arrived = self.arrived.max(self.before_ping);
     }
 
-    /// What has waited may be the answer to a PINGREQ.
+    /// The bytes that have waited may be the answer to a PINGREQ.
     fn resume(&mut self, now: Instant) {
         self.paused = false;
         self.received(now);
     }
 
-    /// What is next, and when; `None` before the CONNACK.
+    /// The next thing to do, and its moment; `None` before the CONNACK.
     fn next(&self) -> Option<(Instant, Due)> {
         let interval = self.interval?;
         let unheard = self.sent + interval;
@@ -256,7 +256,7 @@ mod tests {
             self.began + Duration::from_secs(seconds)
         }
 
-        /// What is next, and at which second.
+        /// The next thing to do, and its second.
         fn next(&self) -> (u64, Due) {
             let (at, due) = self.state.next().expect("the connection stands");
             ((at - self.began).as_secs(), due)
@@ -333,7 +333,7 @@ mod tests {
             run.state.sent(run.at(0), SLOWEST as usize);
         }
         assert_eq!(allowance(&mut run), 3);
-        // What precedes the first request has arrived: nothing.
+        // The bytes before the first request have arrived: none.
         run.state.answered();
         assert_eq!(allowance(&mut run), 3);
         // The answer to this one is the third from here.

@@ -1,5 +1,5 @@
 //! The private link: plain MQTT on loopback between paho and our transport. Messages for the application leave it
-//! here (see [`crate::client::link::inbox`]); all else goes to paho.
+//! here (see [`inbox`]); all else goes to paho.
 //!
 //! paho's writes to it must never fail. A PUBLISH of QoS 1 whose write ends in a socket error is freed by paho's
 //! command queue and stays in its list of messages in flight (`MQTTAsync_processCommand` in paho C 1.3.16): the next
@@ -65,13 +65,13 @@ pub(crate) struct Link {
 }
 
 impl Link {
-    /// How long the shutdown of the broker's side may take.
+    /// The time that the shutdown of the broker's side may take.
     const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
-    /// How long the broker's last words may take once it takes no more.
+    /// The time for the broker's last words, once it takes no more bytes.
     const LAST_WORDS_TIMEOUT: Duration = Duration::from_secs(1);
 
-    /// How long paho may take to close its side. It does so at once; this bounds what cannot happen.
+    /// The time for paho to close its side. It does so at once; this bounds what cannot happen.
     const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
 
     /// Opens a port, for a connection that asks for `session`, and whose messages go among `events` once the hold is
@@ -93,7 +93,7 @@ impl Link {
         self.socket.clone()
     }
 
-    /// What paho connects to.
+    /// The address for paho to connect to.
     pub(crate) fn uri(&self) -> String {
         format!("tcp://{}", self.address)
     }

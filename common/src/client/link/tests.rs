@@ -23,7 +23,7 @@ use crate::client::{Event, Message, MqttVersion};
 pub(crate) const KEEP_ALIVE: Duration = Duration::from_secs(60);
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
-/// What the broker's end takes without being read.
+/// Bytes that the broker's end takes without being read.
 const BUFFERED: usize = 1 << 20;
 
 /// Of MQTT 3.1.1, whose packets are shorter.
@@ -295,7 +295,7 @@ async fn what_is_published_may_be_larger_than_what_is_taken() {
 
 #[tokio::test]
 async fn a_broker_that_takes_a_large_packet_slowly_is_not_given_up() {
-    // The link's patience is half a second.
+    // The link's timeout is half a second.
     let (mut link, mut paho) = Running::connected(Duration::from_secs(1)).await;
     let large = publish_packet(0x32, "t", Some(1), &[7; 2 * BUFFERED]);
     paho.write_all(&large).await.unwrap();
@@ -378,7 +378,7 @@ async fn paho_can_write_until_it_closes() {
     // The broker goes, and paho learns of it by the end of its input.
     drop(link.broker);
     assert_eq!(paho.read(&mut [0]).await.unwrap(), 0);
-    // What it writes meanwhile, several times over what a socket buffers, is taken.
+    // The link takes all that it writes meanwhile, several times over the buffer of a socket.
     for _ in 0..1000 {
         paho.write_all(&[0; 16 * 1024]).await.unwrap();
     }

@@ -107,8 +107,8 @@ fn request(kind: Kind, body: &[u8]) -> Option<(u16, Kind)> {
     Some((fields.two_bytes().ok()?, answer))
 }
 
-/// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own: `write_timeout` for
-/// each part, as a large packet takes a slow link minutes.
+/// Sends everything. A PINGREQ would wait behind what cannot be sent, so that this has a limit of its own:
+/// `write_timeout` for each part, as a large packet takes a slow link minutes.
 async fn send(
     outgoing: &mut BytesMut,
     broker: &mut WriteHalf<Stream>,

@@ -6,7 +6,7 @@ pub(crate) struct Aliases {
     known: Vec<(u16, String)>,
 }
 
-/// How a topic goes into a PUBLISH.
+/// The form of a topic in a PUBLISH.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// By its name.

@@ -66,7 +66,7 @@ fn properties_size(message: &Message) -> usize {
     expiry + binary.chain(pairs).sum::<usize>()
 }
 
-/// So many bytes with their length in front (MQTT 5.0 §1.5.5).
+/// The size of so many bytes with their length in front (MQTT 5.0 §1.5.5).
 fn with_length(bytes: usize) -> usize {
     let length = match bytes {
         0..0x80 => 1,

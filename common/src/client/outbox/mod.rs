@@ -1,10 +1,11 @@
-//! What the application has asked for and the broker has not answered yet.
+//! The requests of the application that the broker has not answered yet.
 
 pub(crate) mod aliases;
 mod disk;
 mod limits;
 pub(crate) mod queue_usage;
 mod rate_limit;
+mod subscriptions;
 mod suspect;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::client::outbox::aliases::Aliases;
 use crate::client::outbox::disk::{Disk, outcome};
 use crate::client::outbox::queue_usage::QueueUsage;
 use crate::client::outbox::rate_limit::RateLimiter;
+use crate::client::outbox::subscriptions::Subscriptions;
 use crate::client::outbox::suspect::{Suspect, blames_an_action};
 use crate::client::outbox::waiting::{Entry, Kept, Waiting};
 use crate::client::paho::operations::{Answer, OperationFailure};
@@ -44,10 +46,9 @@ pub(crate) struct Outbox {
     answers: FuturesUnordered<BoxFuture<'static, (u64, Answer)>>,
     next_id: u64,
     next_sequence: u64,
-    /// Filters to renew when the broker has lost the session.
-    subscriptions: Vec<(String, QoS)>,
+    subscriptions: Subscriptions,
     suspect: Suspect,
-    /// At which length `waiting` is looked through for what nobody waits for any more.
+    /// The length at which `waiting` is searched for actions that nobody waits for any more.
     prune_at: usize,
     rate_limiter: RateLimiter,
     /// The moment from which the quotas allow the next message.
@@ -94,7 +95,7 @@ impl Outbox {
             answers: FuturesUnordered::new(),
             next_id: 0,
             next_sequence: Entry::RENEWED + 1,
-            subscriptions: Vec::new(),
+            subscriptions: Subscriptions::default(),
             suspect: Suspect::default(),
             prune_at: Self::PRUNE,
             rate_limiter: RateLimiter::new(&options.quotas),
@@ -206,7 +207,7 @@ impl Outbox {
             Action::Subscribe { filter, .. } => Some(filter),
             _ => None,
         });
-        let filters: HashSet<_> = self.subscriptions.iter().map(|(known, _)| known).chain(asked).collect();
+        let filters: HashSet<_> = self.subscriptions.filters().chain(asked).collect();
         filters.len() >= maximum && !filters.contains(filter)
     }
 
@@ -226,7 +227,7 @@ impl Outbox {
                 WhenFull::DropOldest | WhenFull::RefuseNew => None,
             };
             let Some(next) = next else {
-                // What was sent leaves no room, so none of the others has to go.
+                // The messages that were sent leave no room, so none of the others has to go.
                 oldest.into_iter().for_each(|entry| self.waiting.insert(entry));
                 return Err(full(message));
             };
@@ -242,7 +243,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Whether there is nothing more to send, or to wait for.
+    /// Returns whether there is nothing more to send, or to wait for.
     pub(crate) fn is_empty(&self) -> bool {
         self.in_flight.is_empty() && self.waiting.iter().all(Entry::is_abandoned)
     }
@@ -265,8 +266,8 @@ impl Outbox {
         status.dropped = self.dropped;
     }
 
-    /// Sends queued actions until the in-flight window or a quota is exhausted. What the broker's limits rule out fails,
-    /// stored messages included (for one of an earlier run that is logged): in the store it would come up in each run.
+    /// Sends queued actions until the in-flight window or a quota is exhausted. An action that the broker's limits rule
+    /// out fails, a stored message too (one of an earlier run is logged): in the store it would come up in each run.
     ///
     /// # Errors
     ///
@@ -404,15 +405,14 @@ impl Outbox {
             let subscriptions = &self.subscriptions;
             self.waiting.retain(|entry| match &entry.action {
                 Action::Subscribe { filter, .. } if entry.sequence == Entry::RENEWED => {
-                    subscriptions.iter().any(|(known, _)| known == filter)
+                    subscriptions.filters().any(|known| known == filter)
                 }
                 _ => true,
             });
             return;
         }
         self.waiting.retain(|entry| entry.sequence != Entry::RENEWED);
-        for (filter, qos) in self.subscriptions.iter().rev() {
-            let action = Action::Subscribe { filter: filter.clone(), qos: *qos };
+        for action in self.subscriptions.renewals().rev() {
             let (sequence, reply) = (Entry::RENEWED, Reply::Nobody);
             self.waiting.push_front(Entry { sequence, action, reply, kept: Kept::InMemory, sent: false });
         }
@@ -451,7 +451,7 @@ impl Outbox {
             Ok(()) => {
                 // A renewal changes nothing, and its answer may be seen after that of an unsubscribe.
                 if entry.sequence != Entry::RENEWED {
-                    self.remember(&entry.action);
+                    self.subscriptions.granted(&entry.action);
                 }
                 self.finish(entry, Ok(()));
                 return Ok(());
@@ -478,16 +478,5 @@ impl Outbox {
         }
         self.finish(entry, Err(error));
         Ok(())
-    }
-
-    fn remember(&mut self, action: &Action) {
-        match action {
-            Action::Publish(_) => {}
-            Action::Subscribe { filter, qos } => {
-                self.subscriptions.retain(|(known, _)| known != filter);
-                self.subscriptions.push((filter.clone(), *qos));
-            }
-            Action::Unsubscribe { filter } => self.subscriptions.retain(|(known, _)| known != filter),
-        }
     }
 }

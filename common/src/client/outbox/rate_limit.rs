@@ -32,7 +32,8 @@ impl RateLimiter {
     ///
     /// # Errors
     ///
-    /// When to ask again. A message that is larger than a whole second's bytes waits for a second that holds no other.
+    /// The moment to ask again. A message that is larger than a whole second's bytes waits for a second without any
+    /// other.
     pub(crate) fn try_acquire(&mut self, now: Instant, bytes: usize) -> Result<(), Instant> {
         if self.publishes == usize::MAX && self.bytes == usize::MAX {
             return Ok(());

@@ -16,9 +16,9 @@ pub(crate) struct Suspect {
 #[derive(Debug)]
 struct Blamed {
     sequence: u64,
-    /// What tells subscriptions that are renewed from each other.
+    /// Tells subscriptions that are renewed from each other.
     operation: Operation,
-    /// On how many connections in a row.
+    /// The number of connections in a row.
     closes: u32,
 }
 
@@ -30,7 +30,7 @@ impl Suspect {
     pub(crate) const CLOSES_OF_RENEWAL: u32 = 10;
 
     /// The broker has closed the connection while this action was the oldest without an answer, and the one with the
-    /// sequence `newest` the last. Whether that was once too often.
+    /// sequence `newest` the last. Returns whether that was once too often.
     pub(crate) fn blame(&mut self, sequence: u64, operation: &Operation, newest: u64) -> bool {
         let closes = match &self.oldest {
             Some(known) if known.sequence == sequence && known.operation == *operation => known.closes + 1,
@@ -45,14 +45,14 @@ impl Suspect {
         closes >= if sequence == Entry::RENEWED { Self::CLOSES_OF_RENEWAL } else { Self::CLOSES }
     }
 
-    /// Whether the action with this sequence, the next to be sent, has to wait until all others are answered.
+    /// Returns whether the action with this sequence, the next to be sent, has to wait until all others are answered.
     pub(crate) fn wants_alone(&mut self, sequence: u64) -> bool {
         self.one_by_one = self.one_by_one.filter(|last| sequence <= *last);
         self.one_by_one.is_some()
     }
 
-    /// The broker has answered an action. What was answered in spite of the suspect clears it, and so does its own
-    /// answer. What came before it does not: subscriptions are renewed on each connection.
+    /// The broker has answered an action. An answer to a later action clears the suspect, and so does its own. An answer
+    /// to an earlier one does not: subscriptions are renewed on each connection.
     pub(crate) fn answered(&mut self, entry: &Entry) {
         self.oldest.take_if(|suspect| match entry.sequence {
             Entry::RENEWED => suspect.operation == entry.action.operation(),
@@ -61,7 +61,7 @@ impl Suspect {
     }
 }
 
-/// Whether the end of a connection may be the broker's answer to what it was sent, rather than the network's
+/// Returns whether the end of a connection may be the broker's answer to what it was sent, rather than the network's
 /// doing or the broker's own.
 pub(crate) fn blames_an_action(error: &Error) -> bool {
     match error {

@@ -3,12 +3,12 @@ use std::panic::AssertUnwindSafe;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::auth::Auth;
+use crate::auth::{Auth, CustomAuthTransport};
 use crate::client::{MqttVersion, ReasonCode};
+use crate::custom_auth::CustomAuthorizer;
 use crate::endpoint::Endpoint;
 use crate::panics;
 use crate::transport::Roots;
-use crate::{CredentialSource, StaticCredentials};
 
 struct Fixture {
     outbox: Outbox,
@@ -21,8 +21,8 @@ impl Fixture {
     }
 
     fn with(change: impl FnOnce(&mut ClientOptions)) -> Self {
-        let keys = CredentialSource::Static(StaticCredentials::new("id", "key", None));
-        let auth = Auth::SigV4 { credentials: keys, region: "us-east-1".to_owned() };
+        let authorizer = CustomAuthorizer::new(None, None, None, None).unwrap();
+        let auth = Auth::CustomAuthorizer { authorizer, transport: CustomAuthTransport::Mqtt };
         let endpoint = Endpoint::parse("localhost").unwrap();
         let mut options = ClientOptions::new(endpoint, auth, Roots::system(), "test-1").unwrap();
         change(&mut options);
@@ -200,7 +200,7 @@ fn the_action_that_ends_connections_takes_no_other_with_it() {
     assert_eq!(connections, 6);
 }
 
-/// What nobody waits for any more is no reason to stay, and no loss.
+/// An action that nobody waits for any more is no reason to stay, and no loss.
 #[test]
 fn what_was_given_up_holds_nobody_up() {
     let mut fixture = Fixture::new();

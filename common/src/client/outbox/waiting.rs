@@ -21,11 +21,11 @@ pub(crate) struct Entry {
     pub(crate) action: Action,
     pub(crate) reply: Reply,
     pub(crate) kept: Kept,
-    /// Whether a connection has carried it, so that the broker may have it.
+    /// A connection has carried it, so that the broker may have it.
     pub(crate) sent: bool,
 }
 
-/// Where an action is kept until it is answered.
+/// The place that keeps an action until it is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kept {
     InMemory,
@@ -39,7 +39,7 @@ impl Entry {
     /// The sequence of subscriptions that are renewed.
     pub(crate) const RENEWED: u64 = 0;
 
-    /// Whether its caller has stopped waiting, and nobody else counts on it.
+    /// Returns whether its caller has stopped waiting, and nobody else counts on it.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.kept == Kept::InMemory && self.reply.is_abandoned()
     }

@@ -70,7 +70,7 @@ fn connect_options(
         }
     }
     if let Some(will) = &options.will {
-        builder.will_message(properties::will(will).map_err(|error| Error::Mqtt(Box::new(error)))?);
+        builder.will_message(properties::will(will).map_err(failed)?);
     }
     if let Some(authorizer) = &options.authorizer {
         builder.user_name(authorizer.connect_username().expose_secret());
@@ -87,7 +87,8 @@ fn connect_options(
     Ok(builder.finalize())
 }
 
-/// What paho can count: it keeps milliseconds in 32 bits. Our own deadline may then come later than paho's.
+/// The longest time that paho can count: it keeps milliseconds in 32 bits. Our own deadline may
+/// then come later than paho's.
 const LONGEST_CONNECT: Duration = Duration::from_secs(24 * 3600);
 
 /// The properties of CONNECT (MQTT 5.0 §3.1.2.11).
@@ -99,11 +100,11 @@ fn connect_properties(options: &ClientOptions) -> Result<paho::Properties, Error
     properties
         .push_u16(paho::PropertyCode::ReceiveMaximum, RECEIVE_MAXIMUM)
         .and_then(|()| properties.push_u32(paho::PropertyCode::MaximumPacketSize, MAXIMUM_PACKET_SIZE))
-        .map_err(|error| Error::Mqtt(Box::new(error)))?;
+        .map_err(failed)?;
     Ok(properties)
 }
 
-/// How many messages of QoS 1 a broker may send before the first is acknowledged: AWS IoT Core's limit
+/// The number of QoS 1 messages that a broker may send before the first is acknowledged: AWS IoT Core's limit
 /// (<https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits>), and ours for other brokers,
 /// which would send up to 65,535 to an application that takes none.
 const RECEIVE_MAXIMUM: u16 = 100;
@@ -122,12 +123,14 @@ pub(super) fn disconnect_options(options: &ClientOptions) -> paho::DisconnectOpt
     disconnect.finalize()
 }
 
-/// What ends the session with the connection, or keeps it: Session Expiry Interval (MQTT 5.0 §3.1.2.11.2).
+/// Ends the session with the connection, or keeps it: Session Expiry Interval (MQTT 5.0 §3.1.2.11.2).
 fn session_expiry(expiry: Duration) -> Result<paho::Properties, Error> {
     let seconds = properties::seconds(expiry);
     let mut expiring = paho::Properties::new();
-    expiring
-        .push_u32(paho::PropertyCode::SessionExpiryInterval, seconds)
-        .map_err(|error| Error::Mqtt(Box::new(error)))?;
+    expiring.push_u32(paho::PropertyCode::SessionExpiryInterval, seconds).map_err(failed)?;
     Ok(expiring)
+}
+
+pub(super) fn failed(error: paho::Error) -> Error {
+    Error::Mqtt(Box::new(error))
 }

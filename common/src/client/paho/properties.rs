@@ -9,7 +9,7 @@ use crate::client::message::{Message, QoS};
 use crate::client::outbox::aliases::Form;
 use crate::client::will::Will;
 
-/// A message to publish. What [`check`](crate::client::request::Action::check) lets through has a property for all it holds.
+/// A message to publish. [`check`](crate::client::request::Action::check) lets none through that paho cannot carry.
 pub(crate) fn publish(message: &Message, form: &Form) -> Result<paho::Message, paho::Error> {
     let mut properties = properties(message)?;
     let topic = match form {

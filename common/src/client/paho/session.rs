@@ -20,17 +20,17 @@ use std::time::{Duration, Instant};
 
 use paho_mqtt as paho;
 
-use super::options::{SessionOptions, disconnect_options};
+use super::options::{SessionOptions, disconnect_options, failed};
 use crate::client::link::socket::LinkSocket;
 use crate::client::options::ClientOptions;
 use crate::client::reason::ReasonCode;
 use crate::client::version::MqttVersion;
 use crate::error::Error;
 
-/// How long paho needs after the end of a connection, or of an attempt, before the client may be dropped.
+/// The time that paho needs after the end of a connection, or of an attempt, before the client may be dropped.
 const SETTLE_TIME: Duration = Duration::from_millis(20);
 
-/// How long the disposal of a client waits for paho. Its link has ended by then, so a connect under way fails
+/// The time that the disposal of a client waits for paho. Its link has ended by then, so a connect under way fails
 /// within milliseconds; this bounds what cannot happen.
 const DISPOSAL_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -96,10 +96,6 @@ pub(crate) struct Disconnect {
 /// The reason string among the properties of an answer.
 pub(super) fn reason_string(properties: &paho::Properties) -> Option<String> {
     properties.get_string(paho::PropertyCode::ReasonString)
-}
-
-fn failed(error: paho::Error) -> Error {
-    Error::Mqtt(Box::new(error))
 }
 
 impl Drop for Session {

@@ -14,7 +14,7 @@ use super::request::Request;
 /// Of the tables and of [`Record`].
 pub(super) const FORMAT: u32 = 1;
 
-/// What the file is: its format and whose it is.
+/// The format of the file, and its client ID.
 const ABOUT: TableDefinition<'_, &str, &str> = TableDefinition::new("about");
 /// The messages' keys and records.
 const MESSAGES: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("messages");
@@ -32,13 +32,13 @@ const SPARSE: u64 = 4;
 pub(super) struct Database {
     files: Files,
     open: Option<redb::Database>,
-    /// Whether there is room kept back on the disk.
+    /// There is room kept back on the disk.
     reserved: bool,
-    /// Where a record is put together.
+    /// The buffer in which a record is put together.
     buffer: Vec<u8>,
 }
 
-/// What was in the file.
+/// The content of the file.
 pub(super) struct Left {
     pub(super) messages: Vec<Stored>,
     /// Keys of messages whose expiry has passed.
@@ -58,7 +58,7 @@ impl Database {
             Ok(found) if found.len() == 0 => {
                 return Err(Problem::Damaged { file: files.shown(), detail: "it is empty".to_owned() });
             }
-            // What else is wrong comes out when it is opened.
+            // Any other defect comes out when it is opened.
             _ => {}
         }
         let mut database = Self { files, open: None, reserved: false, buffer: Vec::new() };
@@ -182,7 +182,7 @@ impl Database {
         })
     }
 
-    /// Which of `keys` there are.
+    /// The keys among `keys` that are in the file.
     pub(super) fn present(&mut self, keys: &[u64]) -> Result<Vec<u64>, Problem> {
         self.ready()?;
         self.attempt(|open, _| {

@@ -10,9 +10,9 @@ use super::problem::Problem;
 /// Bytes of disk kept back for removals, which need room before they give some, and how few of them will do.
 const SPARE: u64 = 256 * 1024;
 const LEAST_SPARE: u64 = 64 * 1024;
-/// How long an encoded client ID may get. File systems take names of 255 bytes.
+/// The longest encoded client ID. File systems take names of 255 bytes.
 const LONGEST: usize = 200;
-/// What stands for itself in a name. Capitals do not: some file systems take them for small letters.
+/// Characters that stand for themselves in a name. Capitals do not: some file systems take them for small letters.
 const KEPT: &AsciiSet = &CAPITALS.remove(b'-').remove(b'_').remove(b'.');
 const CAPITALS: &AsciiSet = &{
     let (mut set, mut capital) = (NON_ALPHANUMERIC.add(b'A'), b'B');

@@ -113,7 +113,7 @@ impl Store {
 impl Drop for Store {
     fn drop(&mut self) {
         drop(self.requests.take());
-        // What the thread had to say it has logged.
+        // The thread has logged all that it had to say.
         let _ = self.worker.take().map(JoinHandle::join);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::panics;
 
-/// Why a store cannot be used. One transaction has many callers, hence `Clone`.
+/// The reason why a store cannot be used. One transaction has many callers, hence `Clone`.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum Problem {
     /// Somebody else holds the lock.
@@ -16,7 +16,7 @@ pub(crate) enum Problem {
     /// One of our files, but not as we left it.
     #[error("{file} is damaged: {detail}")]
     Damaged { file: String, detail: String },
-    /// What a later version of this crate wrote.
+    /// A later version of this crate wrote it.
     #[error("{file} has format {format}, and this version knows formats up to {known}")]
     Newer { file: String, format: u32, known: u32 },
     /// The file of a client ID whose name is the same to the file system.
@@ -44,7 +44,7 @@ impl From<io::Error> for Problem {
 }
 
 impl Problem {
-    /// What the database says of `file`.
+    /// The problem that the database has with `file`.
     pub(super) fn of(file: &str, error: impl Into<redb::Error>) -> Self {
         let file = file.to_owned();
         match error.into() {
@@ -65,7 +65,7 @@ impl Problem {
         }
     }
 
-    /// What to do about it, where that is known.
+    /// The advice, where the cause is known.
     pub(crate) fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::InUse { .. } => {

@@ -13,7 +13,7 @@ const CLOCK_SET: u64 = 1_735_689_600_000;
 /// another [format](super::database::FORMAT).
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Record<'a> {
-    /// When the client took it, in milliseconds since 1970 by this machine's clock.
+    /// The moment at which the client took it, in milliseconds since 1970 by this machine's clock.
     accepted: u64,
     topic: &'a str,
     #[serde(serialize_with = "at_once")]

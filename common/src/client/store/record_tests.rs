@@ -58,7 +58,7 @@ fn a_clock_that_cannot_be_right_expires_nothing() {
     }
 }
 
-/// What is read is what would be written, and nothing that a file may hold is more than an error.
+/// A record that is read is what would be written, and nothing that a file may hold is more than an error.
 #[test]
 fn property_a_record_is_read_as_it_is_written() {
     const PIECES: &[&[u8]] = &[

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::problem::Problem;
 use crate::client::message::Message;
 
-/// What the store's thread is asked for.
+/// A request to the store's thread.
 #[derive(Debug)]
 pub(super) enum Request {
     /// To write messages, and to tell when they are on disk.
@@ -13,7 +13,7 @@ pub(super) enum Request {
     Remove(u64),
 }
 
-/// Who waits for an answer.
+/// The caller that waits for an answer.
 pub(super) struct Done(pub(super) Box<dyn FnOnce(Result<(), Problem>) + Send>);
 
 impl Done {

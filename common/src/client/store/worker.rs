@@ -6,9 +6,9 @@ use super::database::Database;
 use super::problem::Problem;
 use super::request::Request;
 
-/// How long a removal waits for messages to share a transaction with.
+/// The time that a removal waits for messages to share a transaction with.
 const REMOVAL_DELAY: Duration = Duration::from_millis(200);
-/// And how long after a failure, when there is no message to write.
+/// The same after a failure, when there is no message to write.
 const RETRY_DELAY: Duration = Duration::from_secs(10);
 
 /// The store's thread.
@@ -16,9 +16,9 @@ pub(super) struct Worker {
     database: Database,
     directory: PathBuf,
     requests: Receiver<Request>,
-    /// What the next transaction does, in this order.
+    /// The requests of the next transaction, in this order.
     group: Vec<Request>,
-    /// When removals alone are worth a transaction; `None` without any.
+    /// The moment at which removals alone are worth a transaction; `None` without any.
     due: Option<Instant>,
     failing: bool,
 }
@@ -114,7 +114,7 @@ impl Worker {
         self.report(&written);
         self.due = None;
         if written.is_err() {
-            // What is not there needs no removal, and so a disk that is full for days fills no memory.
+            // A message that is not there needs no removal, and so a disk that is full for days fills no memory.
             if let Ok(present) = self.database.present(&removals) {
                 removals = present;
             }

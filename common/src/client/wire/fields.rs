@@ -8,7 +8,7 @@ use crate::client::wire::property;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fields<'a>(&'a [u8]);
 
-/// What is wrong with a packet.
+/// A defect of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Malformed {
     #[error("ends within a field")]
@@ -85,7 +85,7 @@ impl<'a> Fields<'a> {
         self.0.is_empty()
     }
 
-    /// What has not been read.
+    /// The bytes that have not been read.
     pub(crate) fn rest(self) -> &'a [u8] {
         self.0
     }

@@ -75,7 +75,7 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What no broker may send.
+/// Something that no broker may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Violation {
     #[error("the broker sent a packet whose length is malformed (MQTT 5.0 §1.5.5)")]
@@ -98,7 +98,7 @@ impl Decoder {
         Self { buffer: BytesMut::new(), maximum }
     }
 
-    /// Where to read the next bytes of the stream into.
+    /// The buffer for the next bytes of the stream.
     pub(crate) fn buffer(&mut self) -> &mut BytesMut {
         &mut self.buffer
     }
@@ -132,7 +132,7 @@ impl Packet {
         self.bytes[0] & 0x0f
     }
 
-    /// What follows the fixed header.
+    /// The bytes after the fixed header.
     pub(crate) fn body(&self) -> &[u8] {
         &self.bytes[self.header..]
     }
@@ -142,7 +142,7 @@ impl Packet {
 /// Core have 146 KiB at most; a broker without such a limit could make a client hold 256 MiB.
 pub(crate) const MAXIMUM_PACKET_SIZE: u32 = 16 * 1024 * 1024;
 
-/// What a packet takes beyond this is not kept for the next one: more than those of AWS IoT Core have.
+/// The largest buffer that is kept for the next packet: more than those of AWS IoT Core have.
 const LARGE: usize = 1024 * 1024;
 
 /// The whole of a PINGREQ (MQTT 5.0 §3.12).

@@ -8,7 +8,7 @@ use crate::client::{Message, MqttVersion, QoS};
 /// A PUBLISH that has arrived (MQTT 5.0 §3.3).
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Publish {
-    /// What a PUBACK repeats: of QoS 1 only.
+    /// The identifier for the PUBACK: of QoS 1 only.
     pub(crate) packet_id: Option<NonZeroU16>,
     pub(crate) message: Message,
 }

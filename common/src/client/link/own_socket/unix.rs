@@ -38,7 +38,7 @@ pub(crate) fn find(peer: SocketAddr, listener: SocketAddr) -> io::Result<Option<
         if !is_it(&socket) {
             continue;
         }
-        // What was duplicated stays what it is, so it is asked again.
+        // A duplicate stays the socket that it is, so it is asked again.
         let socket = socket.try_clone()?;
         if is_it(&socket) {
             return Ok(Some(OwnSocket(socket)));

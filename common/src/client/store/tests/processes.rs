@@ -1,4 +1,4 @@
-//! What needs a second process: this binary again, with the one test.
+//! Tests that need a second process: this binary again, with the one test.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::env;
@@ -146,7 +146,7 @@ fn a_killed_process_loses_nothing_that_it_was_told_is_stored() {
         let found = BTreeSet::from_iter(found);
         let lost: Vec<_> = expected.difference(&found).collect();
         assert!(lost.is_empty(), "round {round}: {lost:?} of {}", expected.len());
-        // What was written and not told yet counts from now on.
+        // A message that was written and not told yet counts from now on.
         expected.extend(found.difference(&possible));
         drop(store);
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::cargo::{self, Executables, Progress};
-use crate::connection::Connection;
+use crate::launch::Connection;
 use crate::print;
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};

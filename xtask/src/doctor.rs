@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::cargo::{self, Progress};
-use crate::connection::{self, Connection};
 use crate::hint;
+use crate::launch::{self, Connection};
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
 use crate::token;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 /// Becomes the doctor, so that signals and the exit code are its own.
 pub(crate) fn doctor(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Build)?;
-    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
+    if launch::names_endpoint(&args.flags) || launch::asks_for_help(&args.flags) {
         let executables = cargo::build(workspace, &["-p", PACKAGE], Progress::Shown)?;
         return cargo::become_command(Command::new(executables.path(PACKAGE)?).args(&args.flags));
     }

@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::cargo::{self, Progress};
-use crate::connection::{self, Connection};
 use crate::hint;
+use crate::launch::{self, Connection};
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
 use crate::token;
@@ -26,7 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let sample = workspace.sample(&args.sample)?;
     setup::ensure(workspace, Need::Build)?;
-    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
+    if launch::names_endpoint(&args.flags) || launch::asks_for_help(&args.flags) {
         plainly(workspace, &sample, &args.flags)
     } else if let Some(reason) = &sample.by_hand {
         Err(hint::error(

@@ -145,7 +145,7 @@ impl Connection {
             _ => {
                 return Err(hint::error(
                     format!("xtask does not know how to connect the sample `{folder}` to the sandbox"),
-                    "add its flags to xtask/src/connection.rs, or give --endpoint and the rest yourself",
+                    "add its flags to xtask/src/launch.rs, or give --endpoint and the rest yourself",
                 ));
             }
         }

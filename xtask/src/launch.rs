@@ -1,23 +1,23 @@
-//! How each sample is pointed at the sandbox: its flags and environment, from `sandbox.json`.
+//! A sample's start against the sandbox: what its manifest says, unless the user's own flags say otherwise.
 
 use std::env;
 use std::process::Command;
 
-use anyhow::{Context, Result};
-use serde_json::Value;
+use anyhow::Result;
+use sample_manifest::{Flag, Variable};
 
+use crate::hint;
 use crate::private_sandbox::State;
-use crate::{hint, token};
+use crate::workspace::Sample;
 
-/// What a sample needs to connect.
+/// The flags and the environment of a sample.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Connection {
-    /// Flags with their values.
-    flags: Vec<(&'static str, String)>,
+pub(crate) struct Launch {
+    flags: Vec<Flag>,
     /// Credentials, as an argument would show in the process list, and what has no flag.
-    variables: Vec<(&'static str, String)>,
+    variables: Vec<Variable>,
     /// The user's own variables that reach the sample, for they go with a flag of the user's own.
-    inherited: Vec<&'static str>,
+    inherited: Vec<String>,
 }
 
 /// Names that samples take for one flag, beside its own; the first is ours (the official samples' names, and clap's).
@@ -39,18 +39,14 @@ const SAME_FLAG: &[&[&str]] = &[
 ];
 
 /// What goes with a flag, and so is the user's own when the flag is: a password is that of one file, a PIN that of one
-/// token, which would count ours as a wrong one.
+/// token, which would count ours as a wrong one. [`Variable::flag`] knows the flag of a secret itself.
 const GOES_WITH: &[(&str, &[&str])] = &[
     ("--key", &["AWS_IOT_KEY_PASSWORD"]),
     ("--x509-key", &["AWS_IOT_KEY_PASSWORD"]),
     ("--cognito-identity", &["AWS_IOT_LOGIN"]),
     ("--pkcs12-file", &["AWS_IOT_PKCS12_PASSWORD"]),
-    ("--pkcs12-password", &["AWS_IOT_PKCS12_PASSWORD"]),
-    ("--pkcs12-password-file", &["AWS_IOT_PKCS12_PASSWORD"]),
     ("--pkcs11-lib", &["--token-label", "--cert", "AWS_IOT_PIN", "SOFTHSM2_CONF"]),
     ("--pkcs11-uri", &["--pkcs11-lib", "--token-label", "--cert", "AWS_IOT_PIN", "SOFTHSM2_CONF"]),
-    ("--pin", &["AWS_IOT_PIN"]),
-    ("--pin-file", &["AWS_IOT_PIN"]),
     ("--access-key", &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]),
     (
         "--authorizer-name",
@@ -62,179 +58,96 @@ const GOES_WITH: &[(&str, &[&str])] = &[
             "AWS_IOT_AUTH_SIGNATURE",
         ],
     ),
-    ("--auth-password", &["AWS_IOT_AUTH_PASSWORD"]),
     ("--proxy", &["AWS_IOT_PROXY_USER"]),
-    ("--proxy-user-file", &["AWS_IOT_PROXY_USER"]),
     ("--proxy-host", &["--proxy", "AWS_IOT_PROXY_USER"]),
     ("--no-proxy", &["--proxy", "AWS_IOT_PROXY_USER"]),
-    ("--auth-password-file", &["AWS_IOT_AUTH_PASSWORD"]),
-    ("--auth-token-value", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
-    ("--auth-token-value-file", &["AWS_IOT_AUTH_TOKEN_VALUE"]),
-    ("--auth-signature", &["AWS_IOT_AUTH_SIGNATURE"]),
-    ("--auth-signature-file", &["AWS_IOT_AUTH_SIGNATURE"]),
 ];
 
 /// Flags that are at odds with `--list`, which shows what is on a token and connects to nothing.
 const CONNECTING: &[&str] = &["--endpoint", "--port", "--ca-file", "--cert"];
 
-impl Connection {
-    /// The flags and variables that connect the sample in this folder to the sandbox, beside the user's own flags.
-    pub(crate) fn to_sandbox(folder: &str, own: &[String], state: &State) -> Result<Self> {
-        let mut connection = Self::default();
-        connection.flag("--endpoint", state.value("/endpoint")?);
-        match folder {
-            "pubsub" | "shared_subscription" => connection.mutual_tls(state)?,
-            "http_proxy_connect" => {
-                connection.mutual_tls(state)?;
-                connection.proxy(&state.value("/proxies/http_auth")?)?;
-            }
-            "socks5_connect" => {
-                match own.iter().any(|flag| same_flag(flag, "--websocket")) {
-                    true => connection.signature("--region", state)?,
-                    false => connection.mutual_tls(state)?,
-                }
-                connection.proxy(&state.value("/proxies/socks5_auth")?)?;
-            }
-            "pkcs12_connect" => {
-                connection.flag("--port", state.value("/mqtt_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                connection.flag("--pkcs12-file", state.value("/device/pkcs12_file")?);
-                connection.variable("AWS_IOT_PKCS12_PASSWORD", state.value("/device/pkcs12_password")?);
-            }
-            "pkcs11_connect" => {
-                connection.flag("--port", state.value("/mqtt_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                connection.flag("--cert", state.value("/device/cert_file")?);
-                connection.flag("--pkcs11-lib", token::library()?.to_owned());
-                connection.flag("--token-label", token::LABEL.to_owned());
-                connection.variable("AWS_IOT_PIN", token::PIN.to_owned());
-                connection.variable("SOFTHSM2_CONF", token::config(state)?.display().to_string());
-            }
-            "sigv4_connect" => connection.signature("--region", state)?,
-            "websocket_connect" => connection.signature("--signing-region", state)?,
-            "cognito_connect" => {
-                connection.flag("--port", state.value("/https_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                connection.flag("--region", state.value("/region")?);
-                connection.flag("--cognito-identity", state.value("/cognito/identity_id")?);
-                connection.variable("AWS_ENDPOINT_URL_COGNITO_IDENTITY", state.value("/cognito/endpoint")?);
-            }
-            "x509_credentials_connect" => {
-                connection.flag("--port", state.value("/https_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                connection.flag("--region", state.value("/region")?);
-                connection.flag("--x509-endpoint", state.value("/credentials_provider/endpoint")?);
-                connection.flag("--x509-role-alias", state.value("/credentials_provider/role_alias")?);
-                connection.flag("--x509-thing-name", state.value("/device/thing_name")?);
-                connection.flag("--x509-cert", state.value("/device/cert_file")?);
-                connection.flag("--x509-key", state.value("/device/key_file")?);
-            }
-            "custom_auth_connect" => {
-                connection.flag("--port", state.value("/https_port")?);
-                connection.flag("--ca-file", state.value("/ca_file")?);
-                let signed = "/authorizers/signed";
-                connection.flag("--authorizer-name", state.value(&format!("{signed}/name"))?);
-                connection.flag("--auth-username", state.value(&format!("{signed}/username"))?);
-                connection.flag("--auth-token-key-name", state.value(&format!("{signed}/token_key_name"))?);
-                connection.variable("AWS_IOT_AUTH_PASSWORD", state.value(&format!("{signed}/password"))?);
-                connection
-                    .variable("AWS_IOT_AUTH_TOKEN_VALUE", state.value(&format!("{signed}/token_value"))?);
-                connection
-                    .variable("AWS_IOT_AUTH_SIGNATURE", state.value(&format!("{signed}/token_signature"))?);
-            }
-            _ => {
-                return Err(hint::error(
-                    format!("xtask does not know how to connect the sample `{folder}` to the sandbox"),
-                    "add its flags to xtask/src/launch.rs, or give --endpoint and the rest yourself",
-                ));
-            }
-        }
-        Ok(connection.give_way_to(own))
+impl Launch {
+    /// The start of a sample against the sandbox, beside the user's own flags. Of several ways it takes the one whose
+    /// switch is among those, or else the first.
+    pub(crate) fn to_sandbox(sample: &Sample, own: &[String], state: &State) -> Result<Self> {
+        let ways = &sample.manifest.invocations;
+        let chosen = ways
+            .iter()
+            .find(|way| way.flags.iter().any(|flag| flag.value.is_none() && is_among(own, &flag.name)));
+        let Some(invocation) = chosen.or(ways.first()) else {
+            return Err(hint::error(
+                format!("xtask does not know how to connect the sample `{}` to the sandbox", sample.folder),
+                format!(
+                    "add its flags to samples/{}/Cargo.toml, as CONTRIBUTING.md says, or give --endpoint and the rest \
+                     yourself",
+                    sample.folder
+                ),
+            ));
+        };
+        let filled = sample.manifest.fill(invocation, state.json())?;
+        let launch = Self { flags: filled.flags, variables: filled.env, inherited: Vec::new() };
+        Ok(launch.give_way_to(own))
     }
 
-    fn mutual_tls(&mut self, state: &State) -> Result<()> {
-        self.flag("--port", state.value("/mqtt_port")?);
-        self.flag("--ca-file", state.value("/ca_file")?);
-        self.flag("--cert", state.value("/device/cert_file")?);
-        self.flag("--key", state.value("/device/key_file")?);
-        Ok(())
-    }
-
-    /// WebSocket, signed with credentials of the environment; `region` is the flag that takes it.
-    fn signature(&mut self, region: &'static str, state: &State) -> Result<()> {
-        self.flag("--port", state.value("/https_port")?);
-        self.flag("--ca-file", state.value("/ca_file")?);
-        self.flag(region, state.value("/region")?);
-        self.variable("AWS_ACCESS_KEY_ID", state.value("/credentials/access_key_id")?);
-        self.variable("AWS_SECRET_ACCESS_KEY", state.value("/credentials/secret_access_key")?);
-        self.variable("AWS_SESSION_TOKEN", state.value("/credentials/session_token")?);
-        Ok(())
-    }
-
-    fn proxy(&mut self, url: &str) -> Result<()> {
-        let (proxy, user) = without_user(url)?;
-        self.flag("--proxy", proxy);
-        self.variable("AWS_IOT_PROXY_USER", user);
-        Ok(())
-    }
-
-    /// Adds a flag of one's own.
-    pub(crate) fn flag(&mut self, name: &'static str, value: String) {
-        self.flags.push((name, value));
+    /// The same with what ends the sample in a demo.
+    pub(crate) fn with_demo(mut self, sample: &Sample) -> Self {
+        self.flags.extend(sample.manifest.invocations.iter().take(1).flat_map(|first| first.demo.clone()));
+        self
     }
 
     /// The same with a flag more, unless it is among the user's `own`.
-    pub(crate) fn with(mut self, (name, value): (&'static str, String), own: &[String]) -> Self {
-        if !own.iter().any(|flag| same_flag(flag, name)) {
-            self.flag(name, value);
+    pub(crate) fn with(mut self, (name, value): (&str, String), own: &[String]) -> Self {
+        if !is_among(own, name) {
+            self.flags.push(Flag { name: name.to_owned(), value: Some(value) });
         }
         self
     }
 
     /// The same with a variable more.
-    pub(crate) fn with_variable(mut self, (name, value): (&'static str, String)) -> Self {
-        self.variable(name, value);
+    pub(crate) fn with_variable(mut self, (name, value): (&str, String)) -> Self {
+        self.variables.push(Variable { name: name.to_owned(), value });
         self
-    }
-
-    fn variable(&mut self, name: &'static str, value: String) {
-        self.variables.push((name, value));
     }
 
     /// Leaves out what the user's own flags say otherwise, under whichever name, and what goes with it.
     fn give_way_to(mut self, own: &[String]) -> Self {
-        let is_given = |name: &str| own.iter().any(|flag| same_flag(flag, name));
-        let users: Vec<_> =
-            GOES_WITH.iter().filter(|(flag, _)| is_given(flag)).flat_map(|(_, all)| *all).copied().collect();
-        self.flags.retain(|(name, _)| !is_given(name) && !users.contains(name));
-        self.variables.retain(|(name, _)| !users.contains(name));
+        let given = GOES_WITH.iter().filter(|(flag, _)| is_among(own, flag));
+        let mut users: Vec<_> = given.flat_map(|(_, all)| *all).map(|&name| name.to_owned()).collect();
+        let secrets = self.variables.iter().filter(|variable| {
+            let flag = variable.flag();
+            flag.is_some_and(|flag| is_among(own, &flag) || is_among(own, &format!("{flag}-file")))
+        });
+        users.extend(secrets.map(|variable| variable.name.clone()));
+        self.flags.retain(|flag| !is_among(own, &flag.name) && !users.contains(&flag.name));
+        self.variables.retain(|variable| !users.contains(&variable.name));
         // Credentials for AWS itself are not for the sandbox.
         self.inherited.extend(users.into_iter().filter(|name| name.starts_with("AWS_IOT_")));
         if own.iter().any(|flag| flag == "--list") {
-            self.flags.retain(|(name, _)| !CONNECTING.contains(name));
+            self.flags.retain(|flag| !CONNECTING.contains(&flag.name.as_str()));
         }
         self
     }
 
     /// Sets the flags and a clean environment: the variables above and no other AWS setting or proxy.
     pub(crate) fn apply(&self, command: &mut Command) {
+        let is_foreign = |name: &str| is_ambient(name) && !self.inherited.iter().any(|own| own == name);
         for (name, _) in env::vars_os() {
-            if name.to_str().is_some_and(|name| is_ambient(name) && !self.inherited.contains(&name)) {
+            if name.to_str().is_some_and(is_foreign) {
                 command.env_remove(&name);
             }
         }
         command.env("AWS_EC2_METADATA_DISABLED", "true");
-        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
-        command.args(self.flags.iter().flat_map(|(name, value)| [*name, value.as_str()]));
+        command.envs(self.variables.iter().map(|variable| (&variable.name, &variable.value)));
+        command.args(self.flags.iter().flat_map(|flag| [Some(&flag.name), flag.value.as_ref()]).flatten());
     }
 
     /// The command as a person would write it: file names for paths, and no secret.
     pub(crate) fn in_short(&self, program: &str) -> String {
-        let variables = self.variables.iter().map(|(name, _)| format!("{name}=…"));
-        let flags = self.flags.iter().map(|(name, value)| {
-            let is_url = value.contains("://");
-            let short = value.rsplit(['/', '\\']).next().filter(|_| !is_url).unwrap_or(value);
-            format!("{name} {short}")
+        let variables = self.variables.iter().map(|variable| format!("{}=…", variable.name));
+        let flags = self.flags.iter().map(|Flag { name, value }| match value {
+            None => name.clone(),
+            Some(url) if url.contains("://") => format!("{name} {url}"),
+            Some(value) => format!("{name} {}", value.rsplit(['/', '\\']).next().unwrap_or(value)),
         });
         variables.chain([program.to_owned()]).chain(flags).collect::<Vec<_>>().join(" ")
     }
@@ -242,12 +155,17 @@ impl Connection {
 
 /// Whether the flags name an endpoint, so that no sandbox is wanted.
 pub(crate) fn names_endpoint(flags: &[String]) -> bool {
-    flags.iter().any(|flag| same_flag(flag, "--endpoint"))
+    is_among(flags, "--endpoint")
 }
 
 /// Whether the flags only ask what there is, so that no sandbox is wanted.
 pub(crate) fn asks_for_help(flags: &[String]) -> bool {
     flags.iter().any(|flag| ["--help", "-h", "--version", "-V"].contains(&flag.as_str()))
+}
+
+/// Whether one of the arguments is the flag `name`.
+fn is_among(own: &[String], name: &str) -> bool {
+    own.iter().any(|given| same_flag(given, name))
 }
 
 /// Whether the argument `given` is the flag `name`: snake case, `=value` and other accepted names count.
@@ -262,32 +180,6 @@ fn same_flag(given: &str, name: &str) -> bool {
 fn is_ambient(variable: &str) -> bool {
     let name = variable.to_ascii_uppercase();
     name.starts_with("AWS_") || name.ends_with("_PROXY")
-}
-
-/// A proxy's URL without its user, and `user:password` alone: on a command line they would show in process lists. The
-/// sandbox's hold nothing that is percent-encoded.
-fn without_user(url: &str) -> Result<(String, String)> {
-    let parts = url.split_once("://").and_then(|(scheme, rest)| Some((scheme, rest.rsplit_once('@')?)));
-    let (scheme, (user, address)) = parts.context("a proxy of sandbox.json has no user")?;
-    Ok((format!("{scheme}://{address}"), user.to_owned()))
-}
-
-/// The text of a string or a number.
-pub(crate) fn text(value: &Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    }
-}
-
-impl State {
-    /// The value at a JSON pointer of `sandbox.json`.
-    pub(crate) fn value(&self, pointer: &str) -> Result<String> {
-        self.json().pointer(pointer).and_then(text).with_context(|| {
-            format!("sandbox.json has no {}", pointer.trim_start_matches('/').replace('/', "."))
-        })
-    }
 }
 
 #[cfg(test)]
@@ -315,7 +207,17 @@ mod tests {
                 "name": "signed", "username": "alice", "password": "hush-1", "token_key_name": "token",
                 "token_value": "hush-2", "token_signature": "hush-3",
             } },
+            "token": { "library": "/l/softhsm.so", "label": "token", "pin": "hush", "config": "/s/softhsm2.conf" },
         }))
+    }
+
+    fn to_sandbox(folder: &str, own: &[String]) -> Launch {
+        let sample = Workspace::locate().unwrap().sample(folder).unwrap();
+        Launch::to_sandbox(&sample, own, &state()).unwrap()
+    }
+
+    fn flag(name: &str, value: &str) -> Flag {
+        Flag { name: name.to_owned(), value: Some(value.to_owned()) }
     }
 
     fn words(flags: &[&str]) -> Vec<String> {
@@ -325,14 +227,14 @@ mod tests {
     #[test]
     fn every_sample_has_a_connection() {
         let samples = Workspace::locate().unwrap().samples().unwrap();
-        for sample in samples.iter().filter(|sample| sample.by_hand.is_none()) {
-            Connection::to_sandbox(&sample.folder, &[], &state()).unwrap();
+        for sample in samples.iter().filter(|sample| sample.manifest.by_hand.is_none()) {
+            Launch::to_sandbox(sample, &[], &state()).unwrap();
         }
     }
 
     #[test]
     fn mutual_tls_takes_the_mqtt_port() {
-        let short = Connection::to_sandbox("pubsub", &[], &state()).unwrap().in_short("pubsub");
+        let short = to_sandbox("pubsub", &[]).in_short("pubsub");
         assert_eq!(
             short,
             "pubsub --endpoint localhost --port 8883 --ca-file ca.pem --cert device.pem --key device.key"
@@ -346,11 +248,11 @@ mod tests {
             ("pkcs12_connect", "AWS_IOT_PKCS12_PASSWORD=… pkcs12_connect --endpoint localhost --port 8883 "),
             ("socks5_connect", "AWS_IOT_PROXY_USER=… socks5_connect --endpoint localhost --port 8883 "),
         ] {
-            let connection = Connection::to_sandbox(folder, &[], &state()).unwrap();
-            let short = connection.in_short(folder);
+            let launch = to_sandbox(folder, &[]);
+            let short = launch.in_short(folder);
             assert!(short.starts_with(shown), "{short}");
             let mut command = Command::new("x");
-            connection.apply(&mut command);
+            launch.apply(&mut command);
             assert!(!format!("{:?}", command.get_args().collect::<Vec<_>>()).contains("hush"));
             assert!(
                 command
@@ -363,18 +265,18 @@ mod tests {
     #[test]
     fn users_flags_win_under_any_name() {
         let own = words(&["--port_override=1", "--ca_file", "x", "--signing-region", "eu-west-1"]);
-        let connection = Connection::to_sandbox("sigv4_connect", &own, &state()).unwrap();
-        assert_eq!(connection.flags, [("--endpoint", "localhost".to_owned())]);
+        let launch = to_sandbox("sigv4_connect", &own);
+        assert_eq!(launch.flags, [flag("--endpoint", "localhost")]);
         let pool = words(&["--cognito_identity_pool", "us-east-1:3-4"]);
-        let connection = Connection::to_sandbox("cognito_connect", &pool, &state()).unwrap();
-        assert!(!connection.in_short("x").contains("--cognito-identity"));
+        let launch = to_sandbox("cognito_connect", &pool);
+        assert!(!launch.in_short("x").contains("--cognito-identity"));
     }
 
     #[test]
     fn secrets_give_way_with_what_they_belong_to() {
         let left = |folder: &str, own: &[&str]| {
-            let connection = Connection::to_sandbox(folder, &words(own), &state()).unwrap();
-            connection.variables.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+            let launch = to_sandbox(folder, &words(own));
+            launch.variables.iter().map(|variable| variable.name.clone()).collect::<Vec<_>>()
         };
         assert!(left("pkcs12_connect", &["--pkcs12_file", "own.p12"]).is_empty());
         assert!(left("pkcs12_connect", &["--pkcs12-password-file=own"]).is_empty());
@@ -390,32 +292,34 @@ mod tests {
     #[test]
     fn a_token_of_ones_own_never_gets_our_pin() {
         for own in ["--pkcs11-lib=own.so", "--pkcs11_uri=pkcs11:token=own"] {
-            let connection = Connection {
-                flags: vec![("--pkcs11-lib", "ours.so".to_owned()), ("--token-label", "ours".to_owned())],
-                variables: vec![("AWS_IOT_PIN", "ours".to_owned()), ("SOFTHSM2_CONF", "ours".to_owned())],
-                inherited: Vec::new(),
+            let launch = Launch {
+                flags: vec![flag("--pkcs11-lib", "ours.so"), flag("--token-label", "ours")],
+                ..Launch::default()
             };
-            let left = Connection { inherited: vec!["AWS_IOT_PIN"], ..Connection::default() };
-            assert_eq!(connection.give_way_to(&words(&[own])), left, "{own}");
+            let launch = ["AWS_IOT_PIN", "SOFTHSM2_CONF"]
+                .into_iter()
+                .fold(launch, |launch, name| launch.with_variable((name, "ours".to_owned())));
+            let left = Launch { inherited: vec!["AWS_IOT_PIN".to_owned()], ..Launch::default() };
+            assert_eq!(launch.give_way_to(&words(&[own])), left, "{own}");
         }
     }
 
     #[test]
     fn to_list_a_token_is_not_to_connect() {
-        let connection = Connection {
-            flags: vec![("--endpoint", "localhost".to_owned()), ("--token-label", "x".to_owned())],
-            ..Connection::default()
+        let launch = Launch {
+            flags: vec![flag("--endpoint", "localhost"), flag("--token-label", "x")],
+            ..Launch::default()
         };
-        let connection = connection.give_way_to(&words(&["--list"]));
-        assert_eq!(connection.flags, [("--token-label", "x".to_owned())]);
+        let launch = launch.give_way_to(&words(&["--list"]));
+        assert_eq!(launch.flags, [flag("--token-label", "x")]);
     }
 
     #[test]
     fn a_custom_authorizer_gets_its_secrets_by_the_environment() {
         let own = words(&["--custom_auth_username", "bob"]);
-        let connection = Connection::to_sandbox("custom_auth_connect", &own, &state()).unwrap();
+        let launch = to_sandbox("custom_auth_connect", &own);
         assert_eq!(
-            connection.in_short("sample"),
+            launch.in_short("sample"),
             "AWS_IOT_AUTH_PASSWORD=… AWS_IOT_AUTH_TOKEN_VALUE=… AWS_IOT_AUTH_SIGNATURE=… sample --endpoint localhost \
              --port 8443 --ca-file ca.pem --authorizer-name signed --auth-token-key-name token"
         );
@@ -423,9 +327,7 @@ mod tests {
 
     #[test]
     fn a_proxy_is_shown_and_its_password_is_not() {
-        let short = |own: &[&str]| {
-            Connection::to_sandbox("socks5_connect", &words(own), &state()).unwrap().in_short("x")
-        };
+        let short = |own: &[&str]| to_sandbox("socks5_connect", &words(own)).in_short("x");
         let mutual_tls = short(&[]);
         assert!(
             mutual_tls.starts_with("AWS_IOT_PROXY_USER=… x --endpoint localhost --port 8883 "),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::cargo::{self, Executables, Progress};
-use crate::connection::Connection;
+use crate::launch::Launch;
 use crate::print;
 use crate::private_sandbox::{PrivateSandbox, State};
 use crate::setup::{self, Need};
@@ -37,21 +37,21 @@ pub(crate) fn demo(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
         None => workspace.samples()?,
     };
     let (by_hand, samples): (Vec<_>, Vec<_>) =
-        samples.into_iter().partition(|sample| sample.by_hand.is_some());
+        samples.into_iter().partition(|sample| sample.manifest.by_hand.is_some());
     let style = Style::of_stdout();
     if samples.is_empty() {
         by_hand.iter().try_for_each(|sample| skip(sample, style))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let with_token = samples.iter().any(|sample| token::is_wanted_by(&sample.folder));
+    let with_token = samples.iter().any(token::is_wanted_by);
     setup::ensure(workspace, if with_token { Need::Token } else { Need::Build })?;
     let title = "AWS IoT Core samples for Rust, against a local sandbox: no AWS account is involved";
     print::line(style.bold(title) + "\n")?;
 
     let executables = build(workspace, &samples, style)?;
-    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
     if with_token {
-        token::make(sandbox.state())?;
+        token::make(sandbox.state_mut())?;
     }
     let mut failed = Vec::new();
     for sample in &samples {
@@ -79,7 +79,7 @@ fn build(workspace: &Workspace, samples: &[Sample], style: Style) -> Result<Exec
     print::line("Building (the first build takes a few minutes)")?;
     let started = Instant::now();
     let mut selection = vec!["-p", "sandbox"];
-    selection.extend(samples.iter().flat_map(|sample| ["-p", sample.package.as_str()]));
+    selection.extend(samples.iter().flat_map(|sample| ["-p", sample.manifest.package.as_str()]));
     let executables = cargo::build(workspace, &selection, Progress::OnFailure)?;
     print::line(format!("{}\n", style.dim(&format!("Built in {}", seconds(started.elapsed())))))?;
     Ok(executables)
@@ -88,23 +88,20 @@ fn build(workspace: &Workspace, samples: &[Sample], style: Style) -> Result<Exec
 /// Shows a sample that takes a person to run it.
 fn skip(sample: &Sample, style: Style) -> Result<()> {
     print::line(format!("{}  {}", style.bold(&sample.folder), sample.title))?;
-    print::line(format!("  skipped: it {}", sample.by_hand.as_deref().unwrap_or_default()))?;
+    print::line(format!("  skipped: it {}", sample.manifest.by_hand.as_deref().unwrap_or_default()))?;
     print::line(format!("  {}\n", style.dim(&format!("samples/{}/README.md shows how", sample.folder))))
 }
 
 /// Runs one sample and shows it; whether it succeeded.
 fn show(sample: &Sample, executables: &Executables, state: &State, style: Style) -> Result<bool> {
     print::line(format!("{}  {}", style.bold(&sample.folder), sample.title))?;
-    let mut connection = Connection::to_sandbox(&sample.folder, &[], state)?;
-    if ["pubsub", "shared_subscription"].contains(&sample.folder.as_str()) {
-        connection.flag("--count", "2".to_owned());
-    }
-    print::line(format!("  {}", style.dim(&format!("$ {}", connection.in_short(&sample.package)))))?;
+    let launch = Launch::to_sandbox(sample, &[], state)?.with_demo(sample);
+    print::line(format!("  {}", style.dim(&format!("$ {}", launch.in_short(&sample.manifest.package)))))?;
 
     let started = Instant::now();
-    let mut command = Command::new(executables.path(&sample.package)?);
-    connection.apply(&mut command);
-    let outcome = watch(&mut command).with_context(|| format!("cannot run {}", sample.package))?;
+    let mut command = Command::new(executables.path(&sample.manifest.package)?);
+    launch.apply(&mut command);
+    let outcome = watch(&mut command).with_context(|| format!("cannot run {}", sample.manifest.package))?;
     let time = seconds(started.elapsed());
     match outcome {
         Outcome::Ended { status, .. } if status.success() => {

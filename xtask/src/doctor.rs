@@ -8,8 +8,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::cargo::{self, Progress};
-use crate::connection::{self, Connection};
 use crate::hint;
+use crate::launch::{self, Launch};
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
 use crate::token;
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 /// Becomes the doctor, so that signals and the exit code are its own.
 pub(crate) fn doctor(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Build)?;
-    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
+    if launch::names_endpoint(&args.flags) || launch::asks_for_help(&args.flags) {
         let executables = cargo::build(workspace, &["-p", PACKAGE], Progress::Shown)?;
         return cargo::become_command(Command::new(executables.path(PACKAGE)?).args(&args.flags));
     }
@@ -38,24 +38,24 @@ pub(crate) fn doctor(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 fn in_sandbox(workspace: &Workspace, flags: &[String]) -> Result<ExitCode> {
-    let folder = sample_like(flags)?;
-    if token::is_wanted_by(folder) {
+    let sample = workspace.sample(sample_like(flags)?)?;
+    if token::is_wanted_by(&sample) {
         setup::ensure(workspace, Need::Token)?;
     }
     let executables = cargo::build(workspace, &["-p", "sandbox", "-p", PACKAGE], Progress::Shown)?;
-    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
-    if token::is_wanted_by(folder) {
-        token::make(sandbox.state())?;
+    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    if token::is_wanted_by(&sample) {
+        token::make(sandbox.state_mut())?;
     }
     // In the sandbox port 443 is another one.
     let own_https_port = ("--https-port", sandbox.state().value("/https_port")?);
     // AWS is not asked whose the sandbox's credentials are, whatever the user's profile says of endpoints.
     let own_sts = ("AWS_ENDPOINT_URL_STS", sandbox.state().value("/sts/endpoint")?);
     let heeded = ("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "false".to_owned());
-    let connection = Connection::to_sandbox(folder, flags, sandbox.state())?;
-    let connection = connection.with(own_https_port, flags).with_variable(own_sts).with_variable(heeded);
+    let launch = Launch::to_sandbox(&sample, flags, sandbox.state())?;
+    let launch = launch.with(own_https_port, flags).with_variable(own_sts).with_variable(heeded);
     let mut command = Command::new(executables.path(PACKAGE)?);
-    connection.apply(&mut command);
+    launch.apply(&mut command);
     sandbox.outlast_exec()?;
     cargo::become_command(command.args(flags))
 }

@@ -5,10 +5,10 @@
 
 mod bench;
 mod cargo;
-mod connection;
 mod demo;
 mod doctor;
 mod hint;
+mod launch;
 mod node;
 mod policy;
 mod print;

@@ -27,6 +27,16 @@ impl State {
     pub(crate) fn json(&self) -> &Value {
         &self.0
     }
+
+    /// Adds what the sandbox does not have.
+    pub(crate) fn insert(&mut self, name: &str, value: Value) {
+        self.0[name] = value;
+    }
+
+    /// The value at a JSON pointer of `sandbox.json`.
+    pub(crate) fn value(&self, pointer: &str) -> Result<String> {
+        sample_manifest::value(&self.0, &pointer.trim_start_matches('/').replace('/', "."))
+    }
 }
 
 impl From<Value> for State {
@@ -80,6 +90,10 @@ impl PrivateSandbox {
 
     pub(crate) fn state(&self) -> &State {
         &self.state
+    }
+
+    pub(crate) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
     }
 
     /// Lets the sandbox run as long as this process does, whatever it becomes: the pipe whose end the sandbox waits for

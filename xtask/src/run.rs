@@ -5,8 +5,8 @@ use std::process::{Command, ExitCode};
 use anyhow::Result;
 
 use crate::cargo::{self, Progress};
-use crate::connection::{self, Connection};
 use crate::hint;
+use crate::launch::{self, Launch};
 use crate::private_sandbox::PrivateSandbox;
 use crate::setup::{self, Need};
 use crate::token;
@@ -26,9 +26,9 @@ pub(crate) struct Args {
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let sample = workspace.sample(&args.sample)?;
     setup::ensure(workspace, Need::Build)?;
-    if connection::names_endpoint(&args.flags) || connection::asks_for_help(&args.flags) {
+    if launch::names_endpoint(&args.flags) || launch::asks_for_help(&args.flags) {
         plainly(workspace, &sample, &args.flags)
-    } else if let Some(reason) = &sample.by_hand {
+    } else if let Some(reason) = &sample.manifest.by_hand {
         Err(hint::error(
             format!("the sample `{}` does not run against a sandbox by itself: it {reason}", sample.folder),
             format!("give --endpoint and the rest yourself, as samples/{}/README.md shows", sample.folder),
@@ -39,22 +39,23 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
 }
 
 fn plainly(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
-    let executables = cargo::build(workspace, &["-p", &sample.package], Progress::Shown)?;
-    cargo::become_command(Command::new(executables.path(&sample.package)?).args(flags))
+    let executables = cargo::build(workspace, &["-p", &sample.manifest.package], Progress::Shown)?;
+    cargo::become_command(Command::new(executables.path(&sample.manifest.package)?).args(flags))
 }
 
 fn in_sandbox(workspace: &Workspace, sample: &Sample, flags: &[String]) -> Result<ExitCode> {
-    if token::is_wanted_by(&sample.folder) {
+    if token::is_wanted_by(sample) {
         setup::ensure(workspace, Need::Token)?;
     }
-    let executables = cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
-    let sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
-    if token::is_wanted_by(&sample.folder) {
-        token::make(sandbox.state())?;
+    let executables =
+        cargo::build(workspace, &["-p", "sandbox", "-p", &sample.manifest.package], Progress::Shown)?;
+    let mut sandbox = PrivateSandbox::start(workspace, executables.path("sandbox")?)?;
+    if token::is_wanted_by(sample) {
+        token::make(sandbox.state_mut())?;
     }
-    let connection = Connection::to_sandbox(&sample.folder, flags, sandbox.state())?;
-    let mut command = Command::new(executables.path(&sample.package)?);
-    connection.apply(&mut command);
+    let launch = Launch::to_sandbox(sample, flags, sandbox.state())?;
+    let mut command = Command::new(executables.path(&sample.manifest.package)?);
+    launch.apply(&mut command);
     sandbox.outlast_exec()?;
     cargo::become_command(command.args(flags))
 }

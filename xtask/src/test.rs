@@ -54,9 +54,9 @@ fn cargo_test(workspace: &Workspace, folder: &Path, args: &Args) -> Result<ExitS
 /// more features, so that the first of these tests would build them anew.
 fn build_for_commands(workspace: &Workspace) -> Result<()> {
     let samples = workspace.samples()?;
-    let samples = samples.iter().filter(|sample| sample.by_hand.is_none());
+    let samples = samples.iter().filter(|sample| sample.manifest.by_hand.is_none());
     for sample in samples {
-        cargo::build(workspace, &["-p", "sandbox", "-p", &sample.package], Progress::Shown)?;
+        cargo::build(workspace, &["-p", "sandbox", "-p", &sample.manifest.package], Progress::Shown)?;
     }
     cargo::build(workspace, &["-p", "sandbox", "-p", doctor::PACKAGE], Progress::Shown)?;
     Ok(())

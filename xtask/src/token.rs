@@ -1,13 +1,15 @@
 //! A PKCS#11 token for the sandbox's device: SoftHSM2, which keeps tokens in files.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
+use serde_json::json;
 
 use crate::hint;
 use crate::private_sandbox::State;
+use crate::workspace::Sample;
 
 /// Where packages put the library: Debian, Fedora, Homebrew, and from source.
 const LIBRARIES: [&str; 5] = [
@@ -19,16 +21,19 @@ const LIBRARIES: [&str; 5] = [
 ];
 
 /// Of the token and of the key on it.
-pub(crate) const LABEL: &str = "sandbox-device";
+const LABEL: &str = "sandbox-device";
 /// It guards nothing: the key is in a file of the sandbox's, too.
-pub(crate) const PIN: &str = "sandbox-pin";
+const PIN: &str = "sandbox-pin";
 
 /// The folder, among the sandbox's files and removed with them.
 const FOLDER: &str = "softhsm";
 
-/// Whether the sample in this folder signs with a token.
-pub(crate) fn is_wanted_by(folder: &str) -> bool {
-    folder == "pkcs11_connect"
+/// The object of these values, beside those of `sandbox.json`.
+const OBJECT: &str = "token";
+
+/// Whether the sample signs with a token.
+pub(crate) fn is_wanted_by(sample: &Sample) -> bool {
+    sample.manifest.refers_to(OBJECT)
 }
 
 /// SoftHSM2's library.
@@ -38,24 +43,19 @@ pub(crate) fn library() -> Result<&'static str> {
     })
 }
 
-/// SoftHSM2's configuration file for the token of this sandbox.
-pub(crate) fn config(state: &State) -> Result<PathBuf> {
-    let key = PathBuf::from(state.value("/device/key_file")?);
-    let folder = key.parent().context("the device's key has no folder")?;
-    Ok(folder.join(FOLDER).join("softhsm2.conf"))
-}
-
-/// Makes the token, with the key of the sandbox's device.
-pub(crate) fn make(state: &State) -> Result<()> {
-    let config = config(state)?;
-    let folder = config.parent().context("the configuration has no folder")?;
+/// Makes the token, with the key of the sandbox's device, and adds to the values what a sample needs to know of it.
+pub(crate) fn make(state: &mut State) -> Result<()> {
+    let key = state.value("/device/key_file")?;
+    let folder = Path::new(&key).parent().context("the device's key has no folder")?.join(FOLDER);
+    let config = folder.join("softhsm2.conf");
     let tokens = folder.join("tokens");
     fs::create_dir_all(&tokens).with_context(|| format!("cannot make {}", tokens.display()))?;
     let text = format!("directories.tokendir = {}\nlog.level = ERROR\n", tokens.display());
     fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
-    let key = state.value("/device/key_file")?;
     util(&config, &["--init-token", "--free", "--label", LABEL, "--so-pin", PIN, "--pin", PIN])?;
-    util(&config, &["--import", &key, "--token", LABEL, "--label", LABEL, "--id", "01", "--pin", PIN])
+    util(&config, &["--import", &key, "--token", LABEL, "--label", LABEL, "--id", "01", "--pin", PIN])?;
+    state.insert(OBJECT, json!({ "library": library()?, "label": LABEL, "pin": PIN, "config": config }));
+    Ok(())
 }
 
 fn util(config: &Path, flags: &[&str]) -> Result<()> {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use anyhow::{Context, Result};
+use sample_manifest::Manifest;
 
 use crate::hint;
 
@@ -17,12 +18,9 @@ pub(crate) struct Workspace {
 pub(crate) struct Sample {
     /// The folder's name, which is also the policy's.
     pub(crate) folder: String,
-    /// The Cargo package, which is also the binary.
-    pub(crate) package: String,
     /// What it shows, in one line.
     pub(crate) title: String,
-    /// Why it takes a person to run it: what it needs beside the sandbox. `by-hand` of `[package.metadata.xtask]`.
-    pub(crate) by_hand: Option<String>,
+    pub(crate) manifest: Manifest,
 }
 
 impl Workspace {
@@ -54,27 +52,14 @@ impl Workspace {
 
     /// All samples, by folder name.
     pub(crate) fn samples(&self) -> Result<Vec<Sample>> {
-        let folder = self.root.join("samples");
-        let mut samples = Vec::new();
-        for entry in fs::read_dir(&folder).with_context(|| format!("cannot list {}", folder.display()))? {
-            let entry = entry?;
-            let manifest = entry.path().join("Cargo.toml");
-            if !manifest.is_file() {
-                continue;
-            }
-            let text = fs::read_to_string(&manifest)
-                .with_context(|| format!("cannot read {}", manifest.display()))?;
-            let readme = fs::read_to_string(entry.path().join("README.md")).unwrap_or_default();
-            samples.push(Sample::read(&entry.file_name().to_string_lossy(), &text, &readme));
-        }
-        samples.sort_by(|a, b| a.folder.cmp(&b.folder));
-        Ok(samples)
+        let manifests = Manifest::read_all(&self.root.join("samples"))?;
+        Ok(manifests.into_iter().map(Sample::new).collect())
     }
 
     /// The sample with this folder or package name.
     pub(crate) fn sample(&self, name: &str) -> Result<Sample> {
         let samples = self.samples()?;
-        let found = samples.iter().find(|sample| sample.folder == name || sample.package == name);
+        let found = samples.iter().find(|sample| sample.folder == name || sample.manifest.package == name);
         found.cloned().ok_or_else(|| {
             let names: Vec<_> = samples.iter().map(|sample| sample.folder.as_str()).collect();
             hint::usage(
@@ -86,25 +71,18 @@ impl Workspace {
 }
 
 impl Sample {
-    fn read(folder: &str, manifest: &str, readme: &str) -> Self {
-        let package = field(manifest, "package", "name").unwrap_or(folder).to_owned();
-        let title = first_line_of_prose(readme)
-            .or_else(|| field(manifest, "package", "description").map(str::to_owned))
-            .unwrap_or_else(|| package.clone());
-        let by_hand = field(manifest, "package.metadata.xtask", "by-hand").map(str::to_owned);
-        Self { folder: folder.to_owned(), package, title, by_hand }
+    fn new(manifest: Manifest) -> Self {
+        let readme = fs::read_to_string(manifest.folder().join("README.md")).unwrap_or_default();
+        Self::titled(manifest, &readme)
     }
-}
 
-/// A string field of one of a manifest's tables; enough of TOML for the one-line fields asked for here.
-fn field<'a>(manifest: &'a str, table: &str, name: &str) -> Option<&'a str> {
-    let header = format!("[{table}]");
-    let table = manifest.lines().skip_while(|line| line.trim() != header).skip(1);
-    table.take_while(|line| !line.trim_start().starts_with('[')).find_map(|line| {
-        let (key, value) = line.split_once('=')?;
-        let value = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-        (key.trim() == name).then_some(value)
-    })
+    fn titled(manifest: Manifest, readme: &str) -> Self {
+        let folder = manifest.folder().file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let title = first_line_of_prose(readme)
+            .or_else(|| manifest.description.clone())
+            .unwrap_or_else(|| manifest.package.clone());
+        Self { folder, title, manifest }
+    }
 }
 
 /// The first line of a README's first paragraph, without Markdown's marks.
@@ -122,30 +100,37 @@ mod tests {
     const MANIFEST: &str = "[package]\nname = \"sigv4_websocket_connect\"\nversion.workspace = true\n\
         description = \"By SigV4\"\n\n[dependencies]\nname = \"not this one\"\n";
 
+    fn sample(folder: &str, manifest: &str, readme: &str) -> Sample {
+        let path = Path::new("samples").join(folder).join("Cargo.toml");
+        Sample::titled(Manifest::parse(path, manifest).unwrap(), readme)
+    }
+
     #[test]
     fn package_name_may_differ_from_the_folder() {
-        let sample = Sample::read("sigv4_connect", MANIFEST, "");
-        assert_eq!(sample.package, "sigv4_websocket_connect");
+        let sample = sample("sigv4_connect", MANIFEST, "");
+        assert_eq!(sample.folder, "sigv4_connect");
+        assert_eq!(sample.manifest.package, "sigv4_websocket_connect");
         assert_eq!(sample.title, "By SigV4");
     }
 
     #[test]
     fn readme_gives_the_title() {
         let readme = "# pubsub\n\n[![ci](x)](y)\n\nShows **mutual TLS** with `rustls`,\nand more.\n";
-        assert_eq!(Sample::read("pubsub", MANIFEST, readme).title, "Shows mutual TLS with rustls,");
+        assert_eq!(sample("pubsub", MANIFEST, readme).title, "Shows mutual TLS with rustls,");
     }
 
     #[test]
     fn field_outside_the_package_table_is_not_taken() {
-        assert_eq!(field("[dependencies]\nname = \"x\"\n", "package", "name"), None);
-        assert_eq!(field("[package]\n[dependencies]\nname = \"x\"\n", "package", "name"), None);
+        for text in ["[dependencies]\nname = \"x\"\n", "[package]\n[dependencies]\nname = \"x\"\n"] {
+            assert!(Manifest::parse(PathBuf::from("Cargo.toml"), text).is_err(), "{text}");
+        }
     }
 
     #[test]
     fn what_takes_a_person_says_why() {
-        assert_eq!(Sample::read("sigv4_connect", MANIFEST, "").by_hand, None);
+        assert_eq!(sample("sigv4_connect", MANIFEST, "").manifest.by_hand, None);
         let manifest = format!("{MANIFEST}[package.metadata.xtask]\nby-hand = \"needs a token\"\n");
-        assert_eq!(Sample::read("x", &manifest, "").by_hand.as_deref(), Some("needs a token"));
+        assert_eq!(sample("x", &manifest, "").manifest.by_hand.as_deref(), Some("needs a token"));
     }
 
     #[test]
@@ -161,7 +146,7 @@ mod tests {
         let workspace = Workspace::locate().unwrap();
         for sample in workspace.samples().unwrap() {
             assert_eq!(workspace.sample(&sample.folder).unwrap(), sample);
-            assert_eq!(workspace.sample(&sample.package).unwrap(), sample);
+            assert_eq!(workspace.sample(&sample.manifest.package).unwrap(), sample);
         }
     }
 }

@@ -1,23 +1,31 @@
-//! What the binary prints when it is ready: the facts, and a command to paste for each sample.
+//! The binary's words when it is ready: the facts, and a command to paste for each sample.
 
+use std::fs;
 use std::path::Path;
 
+use anyhow::Context;
+use sample_manifest::Manifest;
 use sandbox::Sandbox;
+use serde_json::Value;
+
+/// The samples of the workspace that the binary was built in.
+const SAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../samples");
 
 /// The whole text. It holds the sandbox's credentials, which are worth nothing elsewhere and end with it.
-pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
-    let (endpoint, device, keys) = (sandbox.endpoint(), sandbox.device(), sandbox.credentials());
-    let (unsigned, signed) = (&sandbox.authorizers().unsigned, &sandbox.authorizers().signed);
+///
+/// # Errors
+///
+/// A sample's manifest that cannot be read or names what `contract`, the sandbox's file, does not have.
+pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> anyhow::Result<String> {
+    let endpoint = sandbox.endpoint();
     let (mqtt_port, https_port) = (sandbox.mqtt_port(), sandbox.https_port());
-    let quoted = |path: &Path| quote(&path.display().to_string());
-    let ca = quoted(sandbox.ca_file());
     let proxies = sandbox.proxies();
     let facts = [
         ("mutual TLS", format!("{endpoint}:{mqtt_port}")),
         ("everything else", format!("{endpoint}:{https_port}")),
         ("metadata, HTTP", sandbox.metadata().endpoint.clone()),
         ("region, account", format!("{}, {}", sandbox.region(), sandbox.account_id())),
-        ("device", device.thing_name.clone()),
+        ("device", sandbox.device().thing_name.clone()),
         ("CA", sandbox.ca_file().display().to_string()),
         ("HTTP proxy", proxies.http.clone()),
         ("  with password", proxies.http_auth.clone()),
@@ -26,132 +34,39 @@ pub(crate) fn table(sandbox: &Sandbox, contract: &Path) -> String {
         ("  with password", proxies.socks5_auth.clone()),
         ("for programs", contract.display().to_string()),
     ];
-    let commands = [
-        (
-            "pubsub: mutual TLS",
-            format!(
-                "cargo run -p pubsub -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} --key {}",
-                quoted(&device.cert_file),
-                quoted(&device.key_file),
-            ),
-        ),
-        (
-            "shared_subscription: mutual TLS, two subscribers share the messages of a topic",
-            format!(
-                "cargo run -p shared_subscription -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
-                 --key {}",
-                quoted(&device.cert_file),
-                quoted(&device.key_file),
-            ),
-        ),
-        (
-            "pkcs12_connect: mutual TLS, certificate and key from a PKCS#12 file",
-            format!(
-                "AWS_IOT_PKCS12_PASSWORD={} cargo run -p pkcs12_connect -- --endpoint {endpoint} --port {mqtt_port} \
-                 --ca-file {ca} --pkcs12-file {}",
-                quote(&device.pkcs12_password),
-                quoted(&device.pkcs12_file),
-            ),
-        ),
-        (
-            "cognito_connect: signed WebSocket, credentials of a Cognito identity",
-            format!(
-                "AWS_ENDPOINT_URL_COGNITO_IDENTITY={} cargo run -p cognito_connect -- --endpoint {endpoint} \
-                 --port {https_port} --ca-file {ca} --region {} --cognito-identity {}",
-                quote(&sandbox.cognito().endpoint),
-                sandbox.region(),
-                quote(&sandbox.cognito().identity_id),
-            ),
-        ),
-        (
-            "x509_credentials_connect: signed WebSocket, credentials for a certificate",
-            format!(
-                "cargo run -p x509_credentials_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} \
-                 --region {} --x509-endpoint {} --x509-role-alias {} --x509-thing-name {} --x509-cert {} --x509-key {}",
-                sandbox.region(),
-                quote(&sandbox.credentials_provider().endpoint),
-                quote(&sandbox.credentials_provider().role_alias),
-                quote(&device.thing_name),
-                quoted(&device.cert_file),
-                quoted(&device.key_file),
-            ),
-        ),
-        (
-            "sigv4_websocket_connect: signed WebSocket, static credentials",
-            format!(
-                "cargo run -p sigv4_websocket_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} \
-                 --region {} --access-key {} --secret {} --session-token {}",
-                sandbox.region(),
-                quote(&keys.access_key_id),
-                quote(&keys.secret_access_key),
-                quote(&keys.session_token),
-            ),
-        ),
-        (
-            "custom_auth_connect: custom authorizer, unsigned, MQTT directly",
-            format!(
-                "AWS_IOT_AUTH_PASSWORD={} cargo run -p custom_auth_connect -- --endpoint {endpoint} --port {https_port} \
-                 --ca-file {ca} --authorizer-name {} --auth-username {}",
-                quote(&unsigned.password),
-                quote(&unsigned.name),
-                quote(&unsigned.username),
-            ),
-        ),
-        (
-            "custom_auth_connect: custom authorizer, signed, over WebSocket",
-            format!(
-                "AWS_IOT_AUTH_PASSWORD={} AWS_IOT_AUTH_TOKEN_VALUE={} AWS_IOT_AUTH_SIGNATURE={} cargo run -p \
-                 custom_auth_connect -- --endpoint {endpoint} --port {https_port} --ca-file {ca} --websocket \
-                 --authorizer-name {} --auth-username {} --auth-token-key-name {}",
-                quote(&signed.password),
-                quote(&signed.token_value),
-                quote(&signed.token_signature),
-                quote(&signed.name),
-                quote(&signed.username),
-                quote(&signed.token_key_name),
-            ),
-        ),
-        (
-            "socks5_connect: mutual TLS through a SOCKS5 proxy",
-            format!(
-                "cargo run -p socks5_connect -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
-                 --key {} --proxy {}",
-                quoted(&device.cert_file),
-                quoted(&device.key_file),
-                proxies.socks5,
-            ),
-        ),
-        (
-            "http_proxy_connect: mutual TLS through an HTTP proxy",
-            format!(
-                "cargo run -p http_proxy_connect -- --endpoint {endpoint} --port {mqtt_port} --ca-file {ca} --cert {} \
-                 --key {} --proxy {}",
-                quoted(&device.cert_file),
-                quoted(&device.key_file),
-                proxies.http,
-            ),
-        ),
-        (
-            "websocket_connect: signed WebSocket, credentials from the environment",
-            format!(
-                "AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY={} AWS_SESSION_TOKEN={} cargo run -p websocket_connect -- \
-                 --endpoint {endpoint} --port {https_port} --ca-file {ca} --signing-region {}",
-                quote(&keys.access_key_id),
-                quote(&keys.secret_access_key),
-                quote(&keys.session_token),
-                sandbox.region(),
-            ),
-        ),
-    ];
-
     let mut text = String::from("A local AWS IoT Core is ready. Ctrl-C ends it.\n\n");
     for (name, value) in facts {
         text.push_str(&format!("  {name:<18}{value}\n"));
     }
-    for (sample, command) in commands {
-        text.push_str(&format!("\n# {sample}\n{command}\n"));
+    // A binary that was moved elsewhere has no samples to run.
+    if Path::new(SAMPLES).is_dir() {
+        let json = fs::read(contract).with_context(|| format!("cannot read {}", contract.display()))?;
+        text.push_str(&commands(Path::new(SAMPLES), &serde_json::from_slice(&json)?)?);
     }
-    text
+    Ok(text)
+}
+
+/// A heading and a command for each way to start a sample that has a title.
+fn commands(samples: &Path, json: &Value) -> anyhow::Result<String> {
+    let mut text = String::new();
+    for manifest in Manifest::read_all(samples)? {
+        let package = &manifest.package;
+        for invocation in &manifest.invocations {
+            let Some(title) = &invocation.title else { continue };
+            let filled = manifest.fill(invocation, json)?;
+            text.push_str(&format!("\n# {package}: {title}\n"));
+            for variable in &filled.env {
+                text.push_str(&format!("{}={} ", variable.name, quote(&variable.value)));
+            }
+            text.push_str(&format!("cargo run -p {package} --"));
+            for flag in &filled.flags {
+                text.push_str(&format!(" {}", flag.name));
+                text.extend(flag.value.iter().map(|value| format!(" {}", quote(value))));
+            }
+            text.push('\n');
+        }
+    }
+    Ok(text)
 }
 
 /// A word for the shell: quoted unless it needs no quotes.
@@ -166,7 +81,30 @@ fn quote(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::quote;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_way_with_a_title_is_listed_as_a_command_to_paste() {
+        let samples = tempfile::tempdir().unwrap();
+        let write = |folder: &str, tables: &str| {
+            fs::create_dir_all(samples.path().join(folder)).unwrap();
+            let text = format!("[package]\nname = \"{folder}-package\"\n{tables}");
+            fs::write(samples.path().join(folder).join("Cargo.toml"), text).unwrap();
+        };
+        let listed = "[[package.metadata.sandbox]]\ntitle = \"t\"\nenv = [\"A={pin}\"]\nflags = [\"--on\", \"--ca {ca}\"]\n";
+        let unlisted = "[[package.metadata.sandbox]]\nflags = [\"--lib {token.library}\"]\n";
+        write("a", &format!("{unlisted}{listed}"));
+        write("b", unlisted);
+        let json = json!({ "ca": "/a b/ca.pem", "pin": 1 });
+        let text = commands(samples.path(), &json).unwrap();
+        assert_eq!(text, "\n# a-package: t\nA=1 cargo run -p a-package -- --on --ca '/a b/ca.pem'\n");
+
+        write("b", &listed.replace("{pin}", "{pine}"));
+        let error = format!("{:#}", commands(samples.path(), &json).unwrap_err());
+        assert!(error.ends_with("Cargo.toml: A: sandbox.json has no pine"), "{error}");
+    }
 
     #[test]
     fn words_are_quoted_where_the_shell_needs_it() {

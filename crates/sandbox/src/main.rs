@@ -59,7 +59,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
 
     let sandbox = start(arguments)?;
     let served = sandbox.write_contract().and_then(|contract| {
-        let table = commands::table(&sandbox, &contract);
+        let table = commands::table(&sandbox, &contract)?;
         // Unlike print!, a closed pipe is an error and no panic.
         io::stdout().write_all(table.as_bytes()).context("cannot write to standard output")?;
         runtime.block_on(stop.requested());

@@ -1,12 +1,15 @@
 //! Runs the commands of a README, so that they cannot rot.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use sandbox::{Proxies, Sandbox};
+use sample_manifest::{Invocation, Manifest, Variable};
+use sandbox::Sandbox;
+use serde_json::json;
 
 use crate::{Outcome, ProtectedKey, Sample, SoftHsm, workspace};
 
@@ -14,7 +17,7 @@ use crate::{Outcome, ProtectedKey, Sample, SoftHsm, workspace};
 ///
 /// `cargo xtask …` runs as it stands. `cargo run -p <package> -- <flags>` is meant for an AWS account: it runs
 /// `binary` with the same flags, with the account's values (endpoint, files, region, keys) replaced by the
-/// sandbox's. Anything else is a mistake in the README, unless it is an `aws` command or an `export`, or makes keys and
+/// sandbox's, as the sample's manifest has them. Anything else is a mistake in the README, unless it is an `aws` command or an `export`, or makes keys and
 /// files (`openssl`, `printf`).
 ///
 /// # Panics
@@ -34,11 +37,10 @@ pub fn commands_work(sample: &Path, package: &str, binary: &str, sandbox: &Sandb
 ///
 /// As [`commands_work`], and when `check` does.
 pub fn commands_end(sample: &Path, package: &str, binary: &str, sandbox: &Sandbox, check: impl Fn(Outcome)) {
-    let protected = ProtectedKey::of(sandbox.device());
     let path = sample.join("README.md");
     let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     assert_eq!(flags_of_table(&text), flags_of_help(binary), "{}: its table, and --help", path.display());
-    let hsm = text.contains("--pkcs11-lib").then(|| token(sandbox));
+    let stand_ins = StandIns::of(sample, sandbox);
     let (mut local, mut account) = (0, 0);
     for command in commands(&text) {
         let words: Vec<&str> = command.split_whitespace().collect();
@@ -48,7 +50,6 @@ pub fn commands_end(sample: &Path, package: &str, binary: &str, sandbox: &Sandbo
                 local += 1;
             }
             ["cargo", "run", "-p", name, "--", ..] if name == package => {
-                let stand_ins = StandIns { sandbox, protected: &protected, hsm: hsm.as_ref() };
                 check(replace_account(Sample::new(binary), &words[5..], &stand_ins).run());
                 account += 1;
             }
@@ -67,15 +68,16 @@ pub fn commands_end(sample: &Path, package: &str, binary: &str, sandbox: &Sandbo
 ///
 /// When a command fails, and when one of the two kinds is missing.
 pub fn doctor_works(document: &Path, binary: &Path, sandbox: &Sandbox) {
-    let protected = ProtectedKey::of(sandbox.device());
+    let samples = workspace().join("samples");
+    let [device, keys] = ["pubsub", "sigv4_connect"].map(|name| StandIns::of(&samples.join(name), sandbox));
     let text = fs::read_to_string(document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));
     let (mut local, mut account) = (0, 0);
     for command in commands(&text) {
         let words: Vec<&str> = command.split_whitespace().collect();
         match words[..] {
             ["cargo", "xtask", "doctor", ..] if words.contains(&"--endpoint") => {
-                let stand_ins = StandIns { sandbox, protected: &protected, hsm: None };
-                replace_account(Sample::new(binary), &words[3..], &stand_ins).run().succeeded();
+                let stand_ins = if words.contains(&"--cert") { &device } else { &keys };
+                replace_account(Sample::new(binary), &words[3..], stand_ins).run().succeeded();
                 account += 1;
             }
             ["cargo", "xtask", "doctor", ..] => {
@@ -159,164 +161,123 @@ fn long_flags(text: &str) -> impl Iterator<Item = &str> {
 /// What the values of an AWS account are replaced by.
 struct StandIns<'a> {
     sandbox: &'a Sandbox,
-    protected: &'a ProtectedKey,
-    hsm: Option<&'a SoftHsm>,
+    protected: ProtectedKey,
+    hsm: Option<SoftHsm>,
+    /// Those of the sample's manifest, filled in.
+    invocations: Vec<Invocation>,
 }
 
-fn replace_account(sample: Sample, flags: &[&str], stand_ins: &StandIns<'_>) -> Sample {
-    let StandIns { sandbox, protected, hsm } = *stand_ins;
-    let sample = match hsm {
-        Some(hsm) => sample.env("SOFTHSM2_CONF", hsm.config()),
-        None => sample,
-    };
-    let connects = !flags.contains(&"--list");
-    let device = sandbox.device();
-    let credentials = sandbox.credentials();
-    let cognito = sandbox.cognito();
-    let provider = sandbox.credentials_provider();
-    let file = |path: &Path| path.display().to_string();
-    let holding = |name: &str, secret: &str| {
-        let path = sample.home().join(name);
-        fs::write(&path, secret).expect("the home folder is writable");
-        file(&path)
-    };
-    let login_is_given = flags.contains(&"--proxy-user-file");
-    let key_is_protected = flags.contains(&"--key-password-file");
-    let x509_key_is_protected = flags.contains(&"--x509-key-password-file");
-    let authorizer = replaced_authorizer(&sample, flags, sandbox);
-    let mut https = true;
-    let mut replaced = Vec::new();
-    let mut flags = flags.iter();
-    while let Some(&flag) = flags.next() {
-        replaced.push(flag.to_owned());
-        let value = match flag {
-            "--endpoint" => sandbox.endpoint().to_owned(),
-            "--cert" => {
-                https = false;
-                file(&device.cert_file)
-            }
-            "--key" if key_is_protected => file(&protected.key_file()),
-            "--key" => file(&device.key_file),
-            "--key-password-file" | "--x509-key-password-file" | "--pkcs12-password-file" => {
-                file(&protected.password_file())
-            }
-            "--pkcs12-file" => {
-                https = false;
-                file(&protected.pkcs12_file())
-            }
-            "--cert-store" => {
-                https = false;
-                r"CurrentUser\MY\0000000000000000000000000000000000000000".to_owned()
-            }
-            "--pkcs11-lib" => SoftHsm::library().to_owned(),
-            "--pkcs11-uri" => format!(
-                "pkcs11:token=my-token;object=my-key?module-path={}&pin-source={}",
-                SoftHsm::library(),
-                pin_file(hsm)
-            ),
-            "--pin-file" => pin_file(hsm),
-            "--ca-file" | "--proxy-ca-file" => file(sandbox.ca_file()),
-            "--proxy" => proxy_like(flags.clone().next().copied(), login_is_given, sandbox.proxies()),
-            "--proxy-user-file" => holding("proxy-user", user_of(&sandbox.proxies().http_auth).0),
-            "--proxy-host" => "127.0.0.1".to_owned(),
-            "--proxy-port" => port_of(&sandbox.proxies().http).to_owned(),
-            "--region" | "--signing-region" => sandbox.region().to_owned(),
-            "--access-key" => credentials.access_key_id.clone(),
-            "--secret" => credentials.secret_access_key.clone(),
-            "--secret-file" => holding("secret", &credentials.secret_access_key),
-            "--session-token" => credentials.session_token.clone(),
-            "--session-token-file" => holding("session-token", &credentials.session_token),
-            "--cognito-identity" => cognito.identity_id.clone(),
-            "--cognito-identity-pool" => cognito.identity_pool_id.clone(),
-            "--login-file" => {
-                format!("{}={}", cognito.login_provider, holding("login", &cognito.login_token))
-            }
-            "--x509-endpoint" => provider.endpoint.clone(),
-            "--x509-role-alias" => provider.role_alias.clone(),
-            "--x509-thing-name" => device.thing_name.clone(),
-            "--x509-cert" => file(&device.cert_file),
-            "--x509-key" if x509_key_is_protected => file(&protected.key_file()),
-            "--x509-key" => file(&device.key_file),
-            _ => match authorizer.iter().find(|(name, _)| *name == flag) {
-                Some((_, value)) => value.clone(),
-                None => continue,
-            },
+impl<'a> StandIns<'a> {
+    fn of(sample: &Path, sandbox: &'a Sandbox) -> Self {
+        let manifest = Manifest::read(sample).unwrap_or_else(|error| panic!("{error:#}"));
+        let contract = sandbox.write_contract().expect("the sandbox's folder is writable");
+        let text = fs::read(contract).expect("the sandbox's file is there");
+        let mut json: serde_json::Value = serde_json::from_slice(&text).expect("the sandbox's file is JSON");
+        let hsm = manifest.refers_to("token").then(|| token(sandbox));
+        if let Some(hsm) = &hsm {
+            let (library, pin) = (SoftHsm::library(), SoftHsm::PIN);
+            json["token"] = json!({ "library": library, "label": TOKEN, "pin": pin, "config": hsm.config() });
+        }
+        let filled = manifest.invocations.iter().map(|invocation| manifest.fill(invocation, &json));
+        let invocations = filled.collect::<Result<_, _>>().unwrap_or_else(|error| panic!("{error:#}"));
+        Self { sandbox, protected: ProtectedKey::of(sandbox.device()), hsm, invocations }
+    }
+
+    /// The invocation that is most like a command: it has more of its flags than any other, and fewest beside them.
+    fn like(&self, flags: &[&str]) -> &Invocation {
+        let likeness = |invocation: &&Invocation| {
+            let has = |name: &&&str| {
+                invocation.flags.iter().any(|flag| flag.name == **name)
+                    || secret_of(invocation, name).is_some()
+            };
+            let (common, all) =
+                (flags.iter().filter(has).count(), invocation.flags.len() + invocation.env.len());
+            (common, Reverse(all))
         };
-        flags.next();
-        replaced.push(value);
+        // The first of several.
+        self.invocations.iter().rev().max_by_key(likeness).expect("the manifest says how to start the sample")
     }
-    if !connects {
-        return sample.args(replaced);
-    }
-    if !replaced.iter().any(|flag| flag == "--ca-file") {
-        replaced.extend(["--ca-file".to_owned(), file(sandbox.ca_file())]);
-    }
-    // Where the region follows from the account's endpoint it cannot from the sandbox's.
-    let sample = sample.credentials(credentials).env("AWS_REGION", sandbox.region());
-    // A service's endpoint has no flag.
-    let sample = sample.env("AWS_ENDPOINT_URL_COGNITO_IDENTITY", &cognito.endpoint);
-    let sample = sample.env("AWS_IOT_PKCS12_PASSWORD", ProtectedKey::PASSWORD);
-    let port = if https { sandbox.https_port() } else { sandbox.mqtt_port() };
-    sample.args(replaced).args(["--port", &port.to_string()])
 }
 
-/// The flags of a custom authorizer with the sandbox's values: those of the one with signing where a token is sent. The
-/// files are made in the sample's home.
-fn replaced_authorizer(sample: &Sample, flags: &[&str], sandbox: &Sandbox) -> Vec<(&'static str, String)> {
-    let authorizers = sandbox.authorizers();
-    let (signed, unsigned) = (&authorizers.signed, &authorizers.unsigned);
-    let file = |name: &str, content: &str| {
-        let path = sample.home().join(name);
-        fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+/// A command's start with the sandbox's values in place of the account's.
+fn replace_account(sample: Sample, flags: &[&str], stand_ins: &StandIns<'_>) -> Sample {
+    let StandIns { sandbox, protected, hsm, .. } = stand_ins;
+    let invocation = stand_ins.like(flags);
+    let is_given = |flag: &str| flags.contains(&flag);
+    let file = |flag: &str, secret: &str| {
+        let path = sample.home().join(flag.trim_start_matches('-'));
+        fs::write(&path, secret).expect("the home folder is writable");
         path.display().to_string()
     };
-    let (name, username, password) = match flags.contains(&"--auth-token-key-name") {
-        true => (&signed.name, &signed.username, &signed.password),
-        false => (&unsigned.name, &unsigned.username, &unsigned.password),
+    let mut replaced = Vec::new();
+    let mut words = flags.iter();
+    while let Some(&flag) = words.next() {
+        replaced.push(flag.to_owned());
+        let value = match flag {
+            "--key" | "--x509-key" if is_given(&format!("{flag}-password-file")) => {
+                protected.key_file().display().to_string()
+            }
+            "--key-password-file" | "--x509-key-password-file" => {
+                protected.password_file().display().to_string()
+            }
+            "--pkcs11-uri" => format!(
+                "pkcs11:token={TOKEN};object=my-key?module-path={}&pin-source={}",
+                SoftHsm::library(),
+                pin_file(hsm.as_ref())
+            ),
+            // PROVIDER=FILE; the variable has the token in place of the file.
+            "--login-file" => {
+                let login = secret_of(invocation, flag).and_then(|login| login.split_once('='));
+                let (provider, token) = login.expect("an invocation has a login");
+                format!("{provider}={}", file(flag, token))
+            }
+            _ => match (value_of(invocation, flag), secret_of(invocation, flag)) {
+                (Some(value), _) => value.to_owned(),
+                (None, Some(secret)) => file(flag, secret),
+                (None, None) => continue,
+            },
+        };
+        words.next();
+        replaced.push(value);
+    }
+    if !is_given("--list") {
+        let more = ["--ca-file", "--port"].into_iter().filter(|flag| !is_given(flag));
+        let more = more.filter_map(|flag| Some([flag, value_of(invocation, flag)?]));
+        replaced.extend(more.flatten().map(str::to_owned));
+    }
+    // Where the region follows from the account's endpoint it cannot from the sandbox's.
+    let sample = sample.env("AWS_REGION", sandbox.region());
+    let is_in_file = |variable: &Variable| {
+        let flag = variable.flag();
+        flag.is_some_and(|flag| {
+            is_given(&format!("{flag}-file")) || (flag == "--pin" && is_given("--pkcs11-uri"))
+        })
     };
-    vec![
-        ("--authorizer-name", name.clone()),
-        ("--auth-username", username.clone()),
-        ("--auth-password", password.clone()),
-        ("--auth-password-file", file("password", password)),
-        ("--auth-token-key-name", signed.token_key_name.clone()),
-        ("--auth-token-value", signed.token_value.clone()),
-        ("--auth-token-value-file", file("token", &signed.token_value)),
-        ("--auth-signature", signed.token_signature.clone()),
-        ("--auth-signature-file", file("signature", &signed.token_signature)),
-    ]
+    let env = invocation.env.iter().filter(|variable| !is_in_file(variable));
+    env.fold(sample, |sample, variable| sample.env(&variable.name, &variable.value)).args(replaced)
 }
 
-/// The sandbox's proxy of the same scheme; without its login, which the sample then gets in a file.
-fn proxy_like(example: Option<&str>, has_login: bool, proxies: &Proxies) -> String {
-    let example = example.unwrap_or_default();
-    let url = match example.split_once("://").map(|(scheme, _)| (scheme, has_login)) {
-        Some(("http", false)) => &proxies.http,
-        Some(("http", true)) => &proxies.http_auth,
-        Some(("https", false)) => &proxies.https,
-        Some(("socks5h", false)) => &proxies.socks5,
-        Some(("socks5h", true)) => &proxies.socks5_auth,
-        _ => panic!("the sandbox has no proxy like {example}, login: {has_login}"),
-    };
-    user_of(url).1
+/// The value of a flag.
+fn value_of<'a>(invocation: &'a Invocation, name: &str) -> Option<&'a str> {
+    invocation.flags.iter().find(|flag| flag.name == name).and_then(|flag| flag.value.as_deref())
 }
 
-/// `user:password` of a URL, and the URL without.
-fn user_of(url: &str) -> (&str, String) {
-    let (scheme, rest) = url.split_once("://").expect("it has a scheme");
-    let (user, address) = rest.rsplit_once('@').unwrap_or(("", rest));
-    (user, format!("{scheme}://{address}"))
+/// The secret that the file of a flag `--…-file` holds: an invocation has it in a variable, or in the flag without
+/// `-file`.
+fn secret_of<'a>(invocation: &'a Invocation, name: &str) -> Option<&'a str> {
+    let flag = name.strip_suffix("-file")?;
+    let variable = invocation.env.iter().find(|variable| variable.flag().as_deref() == Some(flag));
+    variable.map(|variable| variable.value.as_str()).or_else(|| value_of(invocation, flag))
 }
 
-fn port_of(url: &str) -> &str {
-    url.rsplit(':').next().expect("there is one part at least")
-}
+/// The label of the token that READMEs speak of.
+const TOKEN: &str = "my-token";
 
 /// The token that READMEs speak of, with the key of the sandbox's device.
 fn token(sandbox: &Sandbox) -> SoftHsm {
     let hsm = SoftHsm::new();
-    hsm.init_token("my-token");
-    hsm.import("my-token", &sandbox.device().key_file, "my-key", "01");
+    hsm.init_token(TOKEN);
+    hsm.import(TOKEN, &sandbox.device().key_file, "my-key", "01");
     hsm
 }
 

@@ -26,7 +26,7 @@ fn command(state_dir: &Path) -> Command {
 fn ready(child: &mut Child) -> String {
     let mut table = String::new();
     let mut stdout = BufReader::new(child.stdout.take().unwrap());
-    while !table.contains("--signing-region us-east-1\n") {
+    while !table.contains(" --x509-key ") {
         assert_ne!(stdout.read_line(&mut table).unwrap(), 0, "{table}");
     }
     table

@@ -14,8 +14,8 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::refusal::Refusal;
-use super::sdk_http::CallFailed;
 use crate::error::Cause;
+use crate::https::CallFailed;
 use crate::printable::one_line;
 use crate::transport::Error;
 

@@ -139,7 +139,17 @@ fn a_key_that_hangs_keeps_neither_the_caller_nor_the_runtime() {
                 }),
             };
             let timeline = Timeline::start();
-            let dial = tokio::time::timeout(Duration::from_millis(50), again.dial(&timeline));
+            let mut dial = Box::pin(again.dial(&timeline));
+            let reaches_tls = async {
+                while timeline.waiting_for() != Some(Layer::Tls) {
+                    tokio::task::yield_now().await;
+                }
+            };
+            tokio::select! {
+                _ = &mut dial => panic!("the key hangs"),
+                () = reaches_tls => {}
+            }
+            let dial = tokio::time::timeout(Duration::from_millis(50), dial);
             assert!(dial.await.is_err(), "the deadline holds");
             assert_eq!(timeline.waiting_for(), Some(Layer::Tls));
             let turn = dialer.shared.blocking_key.clone().expect("its key blocks");

@@ -1,7 +1,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::action::message_problem;
+use super::check::message_problem;
 use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::auth::Auth;
 use crate::custom_auth::CustomAuthorizer;
@@ -120,7 +120,7 @@ impl ClientOptions {
         let problem = self.will.as_ref().and_then(|will| {
             let delayed = will.delay > Duration::ZERO && self.mqtt_version == MqttVersion::V311;
             let delay = delayed.then(|| "MQTT 3.1.1 knows no delay of a will".to_owned());
-            message_problem(&will.message, self).or(delay)
+            message_problem(&will.message, &self.quotas, self.mqtt_version).or(delay)
         });
         problem.map_or(Ok(()), |problem| Err(Error::Settings(format!("the will cannot be used: {problem}"))))
     }

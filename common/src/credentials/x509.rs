@@ -13,9 +13,8 @@ use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::refusal::Refusal;
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, HttpRefusal};
+use crate::error::Cause;
 use crate::https::{HttpClient, HttpLimits};
 use crate::sigv4;
 use crate::transport::{Error, Identity, Roots, Route, refusal};
@@ -78,9 +77,7 @@ impl X509Credentials {
         let answer = client.send(self.request()?, HttpLimits::default()).await?;
         let body = answer.body();
         if answer.status() != StatusCode::OK {
-            let HttpRefusal { status, error_type, message, .. } =
-                refusal::read(answer.status(), answer.headers(), body);
-            return Err(Refusal { status, code: error_type, message }.into());
+            return Err(refusal::read(answer.status(), answer.headers(), body).into());
         }
         Ok(parse(body)?)
     }

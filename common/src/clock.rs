@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use http::Request;
 use tokio::time::timeout;
 
-use crate::credentials;
 use crate::endpoint::bracketed;
+use crate::https::{HttpClient, HttpLimits};
 use crate::transport::cause::Cause;
 use crate::transport::{Route, refusal};
 
@@ -43,12 +44,11 @@ impl Route {
     ) -> Result<ServerClock, NoServerClock> {
         let target = format!("{}:{port}", bracketed(host));
         let failed = |source: Cause| NoServerClock { target: target.clone(), source };
-        let uri = format!("https://{target}/");
-        // The SDK's types are deep, and the compiler follows them only so far into the future that holds this.
-        let answer = timeout(limit, Box::pin(credentials::get(&uri, self))).await;
+        let request = Request::get(format!("https://{target}/")).body(String::new());
+        let request = request.map_err(|error| failed(error.into()))?;
+        let answer = timeout(limit, HttpClient::new(self).send(request, HttpLimits::default())).await;
         let answer = answer.map_err(|_| failed(format!("none within {} s", limit.as_secs_f32()).into()))?;
         let answer = answer.map_err(|error| failed(error.into()))?;
-        let answer = answer.try_into_http1x().map_err(|error| failed(error.into()))?;
         let answer = refusal::read(answer.status(), answer.headers(), &[]);
         Ok(ServerClock { status: answer.status, skew: answer.clock_skew })
     }

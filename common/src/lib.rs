@@ -35,6 +35,7 @@ mod error;
 mod failure;
 mod file;
 mod hint;
+mod https;
 mod interrupt;
 mod layer;
 mod not_mqtt;

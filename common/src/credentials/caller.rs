@@ -8,10 +8,9 @@ use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::timeout;
 
-use super::refusal::Refusal;
 use super::settings::{Service, Settings};
-use super::{ExaminedCredentials, sdk_failure};
-use crate::error::Cause;
+use super::{ExaminedCredentials, refusal, sdk_failure};
+use crate::error::{Cause, HttpRefusal};
 use crate::transport::Route;
 
 /// Whom AWS takes the holder of credentials for
@@ -116,7 +115,7 @@ fn unknown<E>(error: SdkError<E>, session_token: &str) -> CallerUnknown
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let Some(refusal) = Refusal::of(&error, &[session_token]) else {
+    let Some(refusal) = refusal::of(&error, &[session_token]) else {
         return CallerUnknown::Unanswered { source: sdk_failure::of_call(error, &[session_token]) };
     };
     match fault(&refusal) {
@@ -125,9 +124,9 @@ where
     }
 }
 
-fn fault(refusal: &Refusal) -> Option<CredentialFault> {
+fn fault(refusal: &HttpRefusal) -> Option<CredentialFault> {
     let says = |words| refusal.message.as_deref().is_some_and(|message| message.contains(words));
-    Some(match refusal.code.as_deref()? {
+    Some(match refusal.error_type.as_deref()? {
         "InvalidClientTokenId" => CredentialFault::UnknownKey,
         "SignatureDoesNotMatch" if says("Signature expired") || says("Signature not yet current") => {
             CredentialFault::Clock
@@ -161,7 +160,7 @@ mod tests {
             (None, "", None),
         ] {
             let code = code.map(str::to_owned);
-            let refusal = Refusal { status: 403, code, message: Some(message.to_owned()) };
+            let refusal = HttpRefusal::new(403, code, Some(message.to_owned()));
             assert_eq!(fault(&refusal), expected, "{refusal:?}");
         }
     }

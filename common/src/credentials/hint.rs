@@ -1,7 +1,6 @@
 //! What to do when a source gives no credentials.
 
 use std::error::Error as StdError;
-use std::iter::successors;
 
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
@@ -9,10 +8,11 @@ use super::login::LoginInvalid;
 use super::part::InvalidPart;
 use super::process::ProcessFailed;
 use super::provider::Expired;
-use super::refusal::Refusal;
 use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
 use super::{CredentialSource, X509Credentials};
+use crate::error::HttpRefusal;
+use crate::printable::links;
 
 const ENVIRONMENT: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";
@@ -65,10 +65,9 @@ impl CredentialSource {
     }
 }
 
-/// What of type `T` is among an error and its causes.
+/// The first of type `T` among an error and its causes.
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    successors(Some(error), |&error: &&'a (dyn StdError + 'static)| error.source())
-        .find_map(<dyn StdError>::downcast_ref)
+    links(error).find_map(<dyn StdError>::downcast_ref)
 }
 
 fn default_chain(failed: Option<Link>) -> &'static str {
@@ -98,9 +97,9 @@ fn default_chain(failed: Option<Link>) -> &'static str {
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_roles.html>
-fn role(refused: &RoleRefused, refusal: Option<&Refusal>) -> Option<String> {
+fn role(refused: &RoleRefused, refusal: Option<&HttpRefusal>) -> Option<String> {
     let arn = &refused.role;
-    match refusal?.code.as_deref()? {
+    match refusal?.error_type.as_deref()? {
         "AccessDenied" => Some(format!(
             "the trust policy of {arn} must name whose credentials these are, and external_id be the one that it asks \
              for; a policy of theirs must allow sts:AssumeRole on the role"
@@ -116,8 +115,8 @@ fn role(refused: &RoleRefused, refusal: Option<&Refusal>) -> Option<String> {
 
 /// The errors are those of
 /// <https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>.
-fn cognito(identity: &CognitoIdentity, refusal: Option<&Refusal>) -> String {
-    let is = |code| refusal.is_some_and(|refusal: &Refusal| refusal.is(code));
+fn cognito(identity: &CognitoIdentity, refusal: Option<&HttpRefusal>) -> String {
+    let is = |code| refusal.is_some_and(|refusal: &HttpRefusal| refusal.is(code));
     let hint = if is("ResourceNotFoundException") {
         match (identity.origin(), identity.id()) {
             (OriginKind::Identity, _) => {
@@ -149,7 +148,7 @@ fn cognito(identity: &CognitoIdentity, refusal: Option<&Refusal>) -> String {
     hint.to_owned()
 }
 
-fn x509(provider: &X509Credentials, refusal: Option<&Refusal>) -> String {
+fn x509(provider: &X509Credentials, refusal: Option<&HttpRefusal>) -> String {
     let alias = provider.role_alias().as_str();
     match refusal.map(|refusal| refusal.status) {
         Some(401 | 403) => {

@@ -17,9 +17,10 @@ use aws_types::os_shim_internal::Env;
 use serde_json::Value;
 
 use super::refusal::without;
-use super::sdk_failure::{self, links};
+use super::sdk_failure;
 use super::settings::Settings;
 use crate::error::Cause;
+use crate::printable::links;
 use crate::region;
 
 /// The beginnings of the SDK's sentences about a file that it cannot use. They show nothing of the file.

@@ -32,6 +32,5 @@ pub use self::examined::ExaminedCredentials;
 pub(crate) use self::part::check as check_part;
 pub(crate) use self::permanent::is_permanent;
 pub(crate) use self::provider::{Provider, Resolved};
-pub(crate) use self::sdk_http::get;
 pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};

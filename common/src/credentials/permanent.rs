@@ -2,19 +2,27 @@
 
 use std::error::Error as StdError;
 
-use super::refusal::Refusal;
-use super::sdk_failure::links;
 use super::services::RoleRefused;
+use crate::error::HttpRefusal;
+use crate::printable::links;
 use crate::transport::Error;
+
+/// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
+/// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
+const PASSING: [&str; 3] = ["TooManyRequestsException", "LimitExceededException", "ExternalServiceException"];
 
 /// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
 /// files and in the environment can be mended while the program runs.
 pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
     let in_files = links(cause).any(|error| error.is::<RoleRefused>());
     links(cause).any(|error| {
-        !in_files && error.downcast_ref().is_some_and(Refusal::is_permanent)
+        !in_files && error.downcast_ref().is_some_and(is_final)
             || error.downcast_ref().is_some_and(Error::is_permanent)
     })
+}
+
+fn is_final(refusal: &HttpRefusal) -> bool {
+    refusal.is_permanent() && !PASSING.into_iter().any(|code| refusal.is(code))
 }
 
 #[cfg(test)]
@@ -39,15 +47,14 @@ mod tests {
             (429, None, false),
             (500, Some("InternalErrorException"), false),
         ] {
-            let refusal = Refusal { status, code: code.map(str::to_owned), message: None };
+            let refusal = HttpRefusal::new(status, code.map(str::to_owned), None);
             assert_eq!(ends_reconnecting(refusal), expected, "{status} {code:?}");
         }
     }
 
     #[test]
     fn a_role_that_is_refused_for_a_proof_in_a_file_is_not_final() {
-        let refusal =
-            || Refusal { status: 400, code: Some("ExpiredTokenException".to_owned()), message: None };
+        let refusal = || HttpRefusal::new(400, Some("ExpiredTokenException".to_owned()), None);
         assert!(ends_reconnecting(refusal()));
         assert!(!ends_reconnecting(RoleRefused::for_test(refusal().into())));
     }

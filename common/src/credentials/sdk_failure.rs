@@ -6,17 +6,16 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::io;
-use std::iter::successors;
 
 use aws_config::imds::client::error::{ImdsError, TokenError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::refusal::Refusal;
-use super::sdk_http::CallFailed;
+use super::refusal;
 use crate::error::Cause;
-use crate::printable::one_line;
+use crate::https::CallFailed;
+use crate::printable::{links, one_line};
 use crate::transport::Error;
 
 /// Sentences of the SDK that hold nothing but a service's word for the failure, by their beginning.
@@ -49,7 +48,7 @@ pub(super) fn of_call<E>(error: SdkError<E, HttpResponse>, secrets: &[&str]) -> 
 where
     E: ProvideErrorMetadata + StdError + Send + Sync + 'static,
 {
-    if let Some(refusal) = Refusal::of(&error, secrets) {
+    if let Some(refusal) = refusal::of(&error, secrets) {
         return refusal.into();
     }
     match &error {
@@ -82,12 +81,6 @@ pub(super) fn of(error: impl Into<Cause>) -> Cause {
 /// The last of the causes, as one that ends a list.
 pub(super) fn innermost(error: &(dyn StdError + 'static)) -> String {
     links(error).last().map(ToString::to_string).unwrap_or_default()
-}
-
-pub(super) fn links<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    successors(Some(error), |&error| error.source())
 }
 
 /// Returns whether an error, with all of its causes, is of this crate's transport or of the operating system.

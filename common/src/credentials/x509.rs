@@ -7,17 +7,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use http::StatusCode;
+use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::refusal::Refusal;
-use super::sdk_http;
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, HttpRefusal};
+use crate::error::Cause;
+use crate::https::{HttpClient, HttpLimits};
 use crate::sigv4;
 use crate::transport::{Error, Identity, Roots, Route, refusal};
 
@@ -75,25 +73,24 @@ impl X509Credentials {
             Some(roots) => &route.with_roots(roots.clone()),
             None => route,
         };
-        let answer =
-            sdk_http::send(self.request()?, route, &self.identity, &self.turn).await?.try_into_http1x()?;
-        let body = answer.body().bytes().unwrap_or_default();
+        let client = HttpClient::new(route).with_identity(&self.identity, &self.turn);
+        let answer = client.send(self.request()?, HttpLimits::default()).await?;
+        let body = answer.body();
         if answer.status() != StatusCode::OK {
-            let HttpRefusal { status, error_type, message, .. } =
-                refusal::read(answer.status(), answer.headers(), body);
-            return Err(Refusal { status, code: error_type, message }.into());
+            return Err(refusal::read(answer.status(), answer.headers(), body).into());
         }
         Ok(parse(body)?)
     }
 
-    fn request(&self) -> Result<HttpRequest, Cause> {
+    fn request(&self) -> Result<Request<String>, Cause> {
         let authority = sigv4::host_header(self.endpoint.host(), self.endpoint.port().unwrap_or(443));
         let path = format!("role-aliases/{}/credentials", self.role_alias.as_str());
-        let mut request = HttpRequest::get(format!("https://{authority}/{path}"))?;
-        if let Some(thing_name) = &self.thing_name {
-            request.headers_mut().try_insert("x-amzn-iot-thingname", thing_name.as_str().to_owned())?;
-        }
-        Ok(request)
+        let request = Request::get(format!("https://{authority}/{path}"));
+        let request = match &self.thing_name {
+            Some(thing_name) => request.header("x-amzn-iot-thingname", thing_name.as_str()),
+            None => request,
+        };
+        Ok(request.body(String::new())?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an HTTP answer says about why a WebSocket upgrade, or a proxy's CONNECT, was refused.
 
 use std::borrow::Cow;
+use std::error::Error as StdError;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -20,13 +21,14 @@ const MAX_TEXT: usize = 300;
 const MAX_BODY: usize = 16 * 1024;
 const BODY_WAIT: Duration = Duration::from_secs(2);
 
-/// The HTTP answer to a refused WebSocket upgrade.
+/// The HTTP answer of a server that refuses what it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpRefusal {
     /// The HTTP status code.
     pub status: u16,
-    /// The `x-amzn-ErrorType` header without its trailing colon.
+    /// The service's name for the error, such as `ResourceNotFoundException`: of the `x-amzn-ErrorType` header, without
+    /// its trailing colon.
     pub error_type: Option<String>,
     /// `message` of the JSON body, or the start of any other text body.
     pub message: Option<String>,
@@ -37,6 +39,16 @@ pub struct HttpRefusal {
 impl HttpRefusal {
     /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
     pub(crate) const MAXIMUM_SKEW: u64 = 300;
+
+    /// An answer without a `Date`.
+    pub(crate) fn new(status: u16, error_type: Option<String>, message: Option<String>) -> Self {
+        Self { status, error_type, message, clock_skew: None }
+    }
+
+    /// Returns whether this is the service's error of that name.
+    pub(crate) fn is(&self, error_type: &str) -> bool {
+        self.error_type.as_deref() == Some(error_type)
+    }
 
     /// Whether another request of the same kind would be refused as well.
     pub(crate) fn is_permanent(&self) -> bool {
@@ -61,6 +73,8 @@ impl fmt::Display for HttpRefusal {
         Ok(())
     }
 }
+
+impl StdError for HttpRefusal {}
 
 /// Reads status, headers and body of a refusal that has just arrived.
 pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> HttpRefusal {

@@ -11,6 +11,7 @@
 //! The connection is the one that [`common`] makes for the samples: nothing of TLS or MQTT is done anew here.
 
 mod args;
+mod case;
 mod check;
 mod checks;
 mod examination;

@@ -1,0 +1,162 @@
+//! The graph of a crate's files: one uses another if it names an item that the other defines.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::Path;
+
+use crate::source::{self, Module};
+
+#[derive(Default)]
+pub(crate) struct Graph {
+    /// The items by the file that uses them and the one that defines them.
+    pub(crate) uses: BTreeMap<(String, String), BTreeSet<String>>,
+    /// Paths into the crate that lead nowhere: the resolver does not understand them.
+    pub(crate) unresolved: Vec<String>,
+}
+
+impl Graph {
+    /// Reads the crates whose roots lie in `sources`, the library and the binaries. Files are named as seen from
+    /// `base`.
+    pub(crate) fn of(base: &Path, sources: &Path) -> Self {
+        let mut graph = Self::default();
+        let binaries =
+            sources.join("bin").read_dir().into_iter().flatten().map(|entry| entry.unwrap().path());
+        for root in ["lib.rs", "main.rs"].map(|name| sources.join(name)).into_iter().chain(binaries) {
+            if root.is_file() {
+                graph.add(base, &source::read(&root));
+            }
+        }
+        graph
+    }
+
+    fn add(&mut self, base: &Path, modules: &[Module]) {
+        let name = |file: &Path| file.strip_prefix(base).unwrap_or(file).display().to_string();
+        for (index, module) in modules.iter().enumerate() {
+            let imports =
+                module.imports.iter().filter(|import| !import.is_re_export).map(|import| &import.path);
+            for path in imports.chain(&module.mentions) {
+                let targets = resolve(modules, index, path, &mut Vec::new());
+                if targets.is_empty() {
+                    self.unresolved.push(format!("{}: {}", name(&module.file), path.join("::")));
+                }
+                for target in targets {
+                    if let Target::Item(file, item) = target
+                        && *file != module.file
+                    {
+                        self.uses.entry((name(&module.file), name(file))).or_default().insert(item);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Forgets that `user` uses `used`; true if it was part of a circle.
+    pub(crate) fn allow(&mut self, user: &str, used: &str) -> bool {
+        let returns = self.reached_from(used).contains(user);
+        self.uses.remove(&(user.to_owned(), used.to_owned())).is_some() && returns
+    }
+
+    /// Names each strongly connected component of more than one file, its uses and the items that make them.
+    pub(crate) fn describe_circles(&self) -> String {
+        let mut text = String::new();
+        for circle in self.circles() {
+            writeln!(text, "{} files form a circle:", circle.len()).unwrap();
+            for ((user, used), items) in &self.uses {
+                if circle.contains(user.as_str()) && circle.contains(used.as_str()) {
+                    let items = Vec::from_iter(items.iter().map(String::as_str)).join(", ");
+                    writeln!(text, "  {user} uses {used}: {items}").unwrap();
+                }
+            }
+        }
+        text
+    }
+
+    fn circles(&self) -> Vec<BTreeSet<&str>> {
+        let users: BTreeSet<_> = self.uses.keys().map(|(user, _)| user.as_str()).collect();
+        let mut circles: Vec<BTreeSet<&str>> = Vec::new();
+        for user in users {
+            if circles.iter().all(|circle| !circle.contains(user)) {
+                let mut circle = self.reached_from(user);
+                circle.retain(|file| self.reached_from(file).contains(user));
+                circles.extend((!circle.is_empty()).then_some(circle));
+            }
+        }
+        circles
+    }
+
+    fn reached_from(&self, file: &str) -> BTreeSet<&str> {
+        let mut reached = BTreeSet::new();
+        let mut open = vec![file];
+        while let Some(file) = open.pop() {
+            let used = self.uses.keys().filter(|(user, _)| user == file).map(|(_, used)| used.as_str());
+            open.extend(used.filter(|used| reached.insert(*used)).collect::<Vec<_>>());
+        }
+        reached
+    }
+}
+
+enum Target<'a> {
+    /// The item of a file.
+    Item(&'a Path, String),
+    Module,
+    /// Something of another crate, or a local name.
+    Outside,
+}
+
+/// Finds what `path` names where `module` writes it; `taken` are the imports that are being followed.
+fn resolve<'a>(
+    modules: &'a [Module],
+    module: usize,
+    path: &[String],
+    taken: &mut Vec<(usize, usize)>,
+) -> Vec<Target<'a>> {
+    let (mut start, mut rest) = (module, path);
+    while let [head, tail @ ..] = rest {
+        start = match head.as_str() {
+            "crate" => 0,
+            "self" => start,
+            "super" => modules[start].parent.unwrap_or(0),
+            _ => break,
+        };
+        rest = tail;
+    }
+    let found = within(modules, start, rest, taken);
+    let is_inside = rest.len() < path.len() || modules[module].has(&path[0]);
+    if found.is_empty() && !is_inside { vec![Target::Outside] } else { found }
+}
+
+/// Finds what `path` names as seen from outside `module`: a child, an item, an import or what a glob brings.
+fn within<'a>(
+    modules: &'a [Module],
+    module: usize,
+    path: &[String],
+    taken: &mut Vec<(usize, usize)>,
+) -> Vec<Target<'a>> {
+    let [name, rest @ ..] = path else { return vec![Target::Module] };
+    let here = &modules[module];
+    let mut found = Vec::new();
+    for (_, child) in here.children.iter().filter(|(child, _)| child == name) {
+        found.extend(within(modules, *child, rest, taken));
+    }
+    if here.items.contains(name) {
+        found.push(Target::Item(&here.file, name.clone()));
+    }
+    for is_glob in [false, true] {
+        if is_glob && !found.is_empty() {
+            break;
+        }
+        for (index, import) in here.imports.iter().enumerate() {
+            let brings = import.name.as_ref().map_or(is_glob, |own| !is_glob && own == name);
+            if brings && taken.contains(&(module, index)) {
+                // An import of the crate's name from the crate of that name: `use anyhow::anyhow`.
+                found.push(Target::Outside);
+            } else if brings {
+                taken.push((module, index));
+                let behind = if is_glob { path } else { rest };
+                found.extend(resolve(modules, module, &[&import.path, behind].concat(), taken));
+                taken.pop();
+            }
+        }
+    }
+    found
+}

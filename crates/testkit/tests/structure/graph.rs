@@ -8,8 +8,8 @@ use crate::source::{self, Module};
 
 #[derive(Default)]
 pub(crate) struct Graph {
-    /// The items by the file that uses them and the one that defines them.
-    pub(crate) uses: BTreeMap<(String, String), BTreeSet<String>>,
+    /// The items, by the file that uses them and the one that defines them.
+    pub(crate) uses: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
     /// Paths into the crate that lead nowhere: the resolver does not understand them.
     pub(crate) unresolved: Vec<String>,
 }
@@ -43,7 +43,8 @@ impl Graph {
                     if let Target::Item(file, item) = target
                         && *file != module.file
                     {
-                        self.uses.entry((name(&module.file), name(file))).or_default().insert(item);
+                        let used = self.uses.entry(name(&module.file)).or_default();
+                        used.entry(name(file)).or_default().insert(item);
                     }
                 }
             }
@@ -53,7 +54,7 @@ impl Graph {
     /// Forgets that `user` uses `used`; true if it was part of a circle.
     pub(crate) fn allow(&mut self, user: &str, used: &str) -> bool {
         let returns = self.reached_from(used).contains(user);
-        self.uses.remove(&(user.to_owned(), used.to_owned())).is_some() && returns
+        self.uses.get_mut(user).is_some_and(|uses| uses.remove(used).is_some()) && returns
     }
 
     /// Names each strongly connected component of more than one file, its uses and the items that make them.
@@ -61,8 +62,10 @@ impl Graph {
         let mut text = String::new();
         for circle in self.circles() {
             writeln!(text, "{} files form a circle:", circle.len()).unwrap();
-            for ((user, used), items) in &self.uses {
-                if circle.contains(user.as_str()) && circle.contains(used.as_str()) {
+            for user in &circle {
+                for (used, items) in
+                    self.uses[*user].iter().filter(|(used, _)| circle.contains(used.as_str()))
+                {
                     let items = Vec::from_iter(items.iter().map(String::as_str)).join(", ");
                     writeln!(text, "  {user} uses {used}: {items}").unwrap();
                 }
@@ -72,9 +75,8 @@ impl Graph {
     }
 
     fn circles(&self) -> Vec<BTreeSet<&str>> {
-        let users: BTreeSet<_> = self.uses.keys().map(|(user, _)| user.as_str()).collect();
         let mut circles: Vec<BTreeSet<&str>> = Vec::new();
-        for user in users {
+        for user in self.uses.keys().map(String::as_str) {
             if circles.iter().all(|circle| !circle.contains(user)) {
                 let mut circle = self.reached_from(user);
                 circle.retain(|file| self.reached_from(file).contains(user));
@@ -84,12 +86,12 @@ impl Graph {
         circles
     }
 
-    fn reached_from(&self, file: &str) -> BTreeSet<&str> {
+    fn reached_from<'a>(&'a self, file: &'a str) -> BTreeSet<&'a str> {
         let mut reached = BTreeSet::new();
         let mut open = vec![file];
         while let Some(file) = open.pop() {
-            let used = self.uses.keys().filter(|(user, _)| user == file).map(|(_, used)| used.as_str());
-            open.extend(used.filter(|used| reached.insert(*used)).collect::<Vec<_>>());
+            let used = self.uses.get(file).into_iter().flat_map(|uses| uses.keys().map(String::as_str));
+            open.extend(used.filter(|used| reached.insert(*used)));
         }
         reached
     }

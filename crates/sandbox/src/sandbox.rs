@@ -7,13 +7,14 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use tokio::net::TcpSocket;
 
-use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::account::Account;
 use crate::authorizer::{Authorizer, AuthorizerCall, Authorizers};
-use crate::builder::{Builder, listen_again, reserve};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
 use crate::gate::limits;
+use crate::listen::{listen_again, reserve};
+use crate::names::{ACCOUNT_ID, ENDPOINT, REGION};
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::Principal;
 use crate::proxy::{Proxied, Proxies, ProxyServers};
@@ -22,9 +23,6 @@ use crate::running::{Listeners, Running};
 use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, SignIn, Sso, Sts};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
 use crate::tls::{Configurations, TlsVersions};
-
-/// The host name to connect to.
-pub(crate) const ENDPOINT: &str = "localhost";
 
 /// A local AWS IoT Core. It runs on a thread of its own, so it can be used from synchronous and asynchronous code
 /// alike, and stops on drop: listeners and connections are closed, the thread is joined.
@@ -50,20 +48,6 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts one on free ports, with its files in a private temporary directory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::start`].
-    pub fn start() -> anyhow::Result<Sandbox> {
-        Sandbox::builder().start()
-    }
-
-    /// The settings to start one with.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// The host name to connect to: `localhost`.
     pub fn endpoint(&self) -> &str {
         ENDPOINT

@@ -6,11 +6,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 use super::*;
-use crate::account::{ACCOUNT_ID, REGION};
 use crate::authorizer::AuthorizerTable;
 use crate::clock::Clock;
 use crate::connections::{Connection, ConnectionLog, Transport};
 use crate::credentials::Holder;
+use crate::names::{ACCOUNT_ID, REGION};
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::{PolicyStore, Principal};
 use crate::received::Recorders;

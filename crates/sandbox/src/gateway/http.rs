@@ -33,7 +33,7 @@ use crate::gate::{Authentication, Client};
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::websocket::WebSocketBytes;
 use crate::gateway::{Gateway, server_name, services};
-use crate::sandbox::ENDPOINT;
+use crate::names::ENDPOINT;
 use crate::services::Services;
 use crate::sigv4::{self, Refusal, SignedRequest, Verified};
 

@@ -22,7 +22,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::builder::{listen, listen_again};
+use crate::listen::{listen, listen_again};
 use crate::shortage::Explained;
 
 pub use requests::{Proxied, ProxyKind};

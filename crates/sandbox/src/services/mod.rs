@@ -26,9 +26,9 @@ use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;
 
-use crate::account::{ACCOUNT_ID, Account, REGION, ROLE_NAME};
+use crate::account::Account;
 use crate::credentials::CredentialStore;
-use crate::sandbox::ENDPOINT;
+use crate::names::{ACCOUNT_ID, ENDPOINT, REGION, ROLE_NAME};
 use crate::secret;
 use crate::state::StateDirectory;
 

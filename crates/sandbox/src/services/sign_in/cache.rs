@@ -3,7 +3,7 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::account::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 use crate::services::issuer::Issued;
 use crate::services::sign_in::{CLIENT_ID, Keys, TOKEN_TYPE};
 

@@ -5,8 +5,8 @@
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::account::ACCOUNT_ID;
 use crate::credentials::Names;
+use crate::names::ACCOUNT_ID;
 use crate::services::CredentialOutcome;
 use crate::services::answer::{Fault, ServiceRequest};
 use crate::services::sts::Done;

@@ -33,6 +33,7 @@ mod device;
 mod excerpt;
 mod gate;
 mod gateway;
+mod limits;
 mod listen;
 mod mqtt;
 mod names;

@@ -12,7 +12,7 @@ use crate::authorizer::{Authorizer, AuthorizerCall, Authorizers};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
-use crate::gate::limits;
+use crate::limits;
 use crate::listen::{listen_again, reserve};
 use crate::names::{ACCOUNT_ID, ENDPOINT, REGION};
 use crate::pki::{Authority, ServerCertificate};

@@ -25,7 +25,7 @@ use tokio::io::DuplexStream;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::gate::ToClient;
-use crate::gate::limits;
+use crate::limits;
 use crate::mqtt::{Version, reply};
 use crate::policy::Permissions;
 

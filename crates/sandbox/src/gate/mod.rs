@@ -8,7 +8,6 @@ mod filter;
 mod identity;
 mod inbound;
 mod lease;
-pub(crate) mod limits;
 mod outbound;
 mod pump;
 mod session;
@@ -26,6 +25,7 @@ use tokio::time::timeout;
 
 use crate::account::Account;
 use crate::broker::Broker;
+use crate::limits;
 use crate::mqtt::frame::{Frame, FrameBuffer, kind};
 
 pub(crate) use self::identity::{Authentication, Client};

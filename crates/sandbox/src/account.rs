@@ -8,7 +8,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::authorizer::AuthorizerTable;
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
-use crate::gate::Patience;
+use crate::limits::Patience;
 use crate::policy::PolicyStore;
 use crate::received::Recorders;
 use crate::services::Services;

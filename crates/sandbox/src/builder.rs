@@ -14,7 +14,7 @@ use crate::authorizer::{self, AuthorizerTable, Examples};
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
 use crate::credentials::{CredentialStore, Credentials, Holder, Known};
-use crate::gate::Patience;
+use crate::limits::Patience;
 use crate::listen::listen;
 use crate::names::{ACCOUNT_ID, REGION};
 use crate::pki::{Authority, ServerCertificate};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::gate::ToClient;
+use crate::broker::ToClient;
 use crate::gate::session::{Closing, Session};
 use crate::limits;
 use crate::mqtt::frame::{Frame, kind};

@@ -1,4 +1,4 @@
-//! Everything of the sandbox that outlives a restart.
+//! Everything of the sandbox that outlives a restart, but for its services.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use crate::connections::ConnectionLog;
 use crate::limits::Patience;
 use crate::policy::PolicyStore;
 use crate::received::Recorders;
-use crate::services::Services;
 use crate::sigv4::Verifier;
 use crate::things::Things;
 use crate::tls::Configurations;
@@ -26,7 +25,6 @@ pub(crate) struct Account {
     pub(crate) things: Things,
     pub(crate) authorizers: AuthorizerTable,
     pub(crate) verifier: Verifier,
-    pub(crate) services: Services,
     pub(crate) connections: ConnectionLog,
     pub(crate) recorders: Recorders,
     pub(crate) patience: Patience,

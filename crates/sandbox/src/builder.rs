@@ -190,6 +190,7 @@ impl Builder {
         let places = Places { https_port, metadata_port, web_identity_token_file, login_cache_directory };
         let services = Services::new(self.services, places, web_identity_token, Arc::clone(&store))?;
         services.log_in(&state, clock.now())?;
+        let services = Arc::new(services);
 
         let examples = Examples::generate(&authorizer::merge(&documents)?)?;
         let authorizers = AuthorizerTable::default();
@@ -206,19 +207,19 @@ impl Builder {
             things,
             authorizers,
             verifier: Verifier { region: REGION.to_owned(), credentials: store },
-            services,
             connections: ConnectionLog::default(),
             recorders: Recorders::default(),
             patience: Patience { authorizer_second: self.authorizer_second, ..Patience::default() },
             refusals: Mutex::new(VecDeque::new()),
         });
-        let running = Running::start(Arc::clone(&account), listeners)?;
+        let running = Running::start(Arc::clone(&account), Arc::clone(&services), listeners)?;
         let proxies = ProxyServers::start(running.handle(), proxy_tls)?;
         Ok(Sandbox {
             running: Some(running),
             reserved: Vec::new(),
             proxies,
             account,
+            services,
             authority,
             tls_versions: self.tls_versions,
             state,

@@ -20,7 +20,9 @@ use crate::policy::Principal;
 use crate::proxy::{Proxied, Proxies, ProxyServers};
 use crate::received::Recording;
 use crate::running::{Listeners, Running};
-use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, SignIn, Sso, Sts};
+use crate::services::{
+    Cognito, CredentialRequest, CredentialsProvider, Metadata, Services, SignIn, Sso, Sts,
+};
 use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
 use crate::tls::{Configurations, TlsVersions};
 
@@ -33,6 +35,7 @@ pub struct Sandbox {
     pub(crate) reserved: Vec<TcpSocket>,
     pub(crate) proxies: ProxyServers,
     pub(crate) account: Arc<Account>,
+    pub(crate) services: Arc<Services>,
     pub(crate) authority: Authority,
     pub(crate) tls_versions: TlsVersions,
     pub(crate) state: StateDirectory,
@@ -106,43 +109,43 @@ impl Sandbox {
 
     /// The Amazon Cognito identity pool.
     pub fn cognito(&self) -> &Cognito {
-        self.account.services.cognito()
+        self.services.cognito()
     }
 
     /// AWS STS, for web identities.
     pub fn sts(&self) -> &Sts {
-        &self.account.services.sts
+        &self.services.sts
     }
 
     /// The portal of IAM Identity Center.
     pub fn sso(&self) -> &Sso {
-        &self.account.services.sso
+        &self.services.sso
     }
 
     /// AWS Sign-In.
     pub fn sign_in(&self) -> &SignIn {
-        &self.account.services.sign_in
+        &self.services.sign_in
     }
 
     /// The metadata services of EC2 and of containers.
     pub fn metadata(&self) -> &Metadata {
-        &self.account.services.metadata
+        &self.services.metadata
     }
 
     /// AWS IoT's credentials provider.
     pub fn credentials_provider(&self) -> &CredentialsProvider {
-        &self.account.services.credentials_provider
+        &self.services.credentials_provider
     }
 
     /// Refuses from now on, as expired, all credentials that the services have given out so far. Connections that were
     /// opened with them stay, and so do [`Sandbox::credentials`].
     pub fn expire_credentials(&self) {
-        self.account.services.expire_issued();
+        self.services.expire_issued();
     }
 
     /// Every request for credentials since the start, oldest first; of more than 10,000, the latest.
     pub fn credential_requests(&self) -> Vec<CredentialRequest> {
-        self.account.services.log.snapshot()
+        self.services.log.snapshot()
     }
 
     /// The custom authorizers that were made at the start, and what a client needs to be let in by them.
@@ -310,7 +313,7 @@ impl Sandbox {
             https: listen_again(self.https_port)?,
             metadata: listen_again(self.metadata_port)?,
         };
-        let running = Running::start(Arc::clone(&self.account), listeners)?;
+        let running = Running::start(Arc::clone(&self.account), Arc::clone(&self.services), listeners)?;
         self.proxies.restart(running.handle())?;
         self.running = Some(running);
         Ok(())

@@ -23,7 +23,7 @@ use crate::running::{Listeners, Running};
 use crate::services::{
     Cognito, CredentialRequest, CredentialsProvider, Metadata, Services, SignIn, Sso, Sts,
 };
-use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
+use crate::state::{CONTRACT_FILE, Contract, StateDirectory};
 use crate::tls::{Configurations, TlsVersions};
 
 /// A local AWS IoT Core. It runs on a thread of its own, so it can be used from synchronous and asynchronous code
@@ -345,18 +345,8 @@ impl Sandbox {
             region: REGION,
             account_id: ACCOUNT_ID,
             ca_file: &self.ca_file,
-            device: DeviceFiles {
-                thing_name: &self.device.thing_name,
-                cert_file: &self.device.cert_file,
-                key_file: &self.device.key_file,
-                pkcs12_file: &self.device.pkcs12_file,
-                pkcs12_password: &self.device.pkcs12_password,
-            },
-            credentials: Keys {
-                access_key_id: &self.credentials.access_key_id,
-                secret_access_key: &self.credentials.secret_access_key,
-                session_token: &self.credentials.session_token,
-            },
+            device: &self.device,
+            credentials: &self.credentials,
             cognito: self.cognito(),
             sts: self.sts(),
             sso: self.sso(),

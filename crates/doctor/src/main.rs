@@ -5,6 +5,7 @@
 //!
 //! - `args`: the flags, for every way to authenticate, as the samples have them
 //! - `examination`: which checks there are, in which order, and which needs which
+//! - `case`: the connection that is examined
 //! - `checks`: one file for each
 //! - `report`: how a result is written
 //!

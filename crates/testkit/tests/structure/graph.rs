@@ -39,10 +39,8 @@ impl Graph {
                 if targets.is_empty() {
                     self.unresolved.push(format!("{}: {}", name(&module.file), path.join("::")));
                 }
-                for target in targets {
-                    if let Target::Item(file, item) = target
-                        && *file != module.file
-                    {
+                for Item { file, name: item } in targets.into_iter().flatten() {
+                    if *file != module.file {
                         let used = self.uses.entry(name(&module.file)).or_default();
                         used.entry(name(file)).or_default().insert(item);
                     }
@@ -97,13 +95,13 @@ impl Graph {
     }
 }
 
-enum Target<'a> {
-    /// The item of a file.
-    Item(&'a Path, String),
-    Module,
-    /// Something of another crate, or a local name.
-    Outside,
+struct Item<'a> {
+    file: &'a Path,
+    name: String,
 }
+
+/// Nothing where it cannot be found; `None` for a module, and for what is another crate's or a local name.
+type Found<'a> = Vec<Option<Item<'a>>>;
 
 /// Finds what `path` names where `module` writes it; `taken` are the imports that are being followed.
 fn resolve<'a>(
@@ -111,7 +109,7 @@ fn resolve<'a>(
     module: usize,
     path: &[String],
     taken: &mut Vec<(usize, usize)>,
-) -> Vec<Target<'a>> {
+) -> Found<'a> {
     let (mut start, mut rest) = (module, path);
     while let [head, tail @ ..] = rest {
         start = match head.as_str() {
@@ -124,7 +122,7 @@ fn resolve<'a>(
     }
     let found = within(modules, start, rest, taken);
     let is_inside = rest.len() < path.len() || modules[module].has(&path[0]);
-    if found.is_empty() && !is_inside { vec![Target::Outside] } else { found }
+    if found.is_empty() && !is_inside { vec![None] } else { found }
 }
 
 /// Finds what `path` names as seen from outside `module`: a child, an item, an import or what a glob brings.
@@ -133,15 +131,15 @@ fn within<'a>(
     module: usize,
     path: &[String],
     taken: &mut Vec<(usize, usize)>,
-) -> Vec<Target<'a>> {
-    let [name, rest @ ..] = path else { return vec![Target::Module] };
+) -> Found<'a> {
+    let [name, rest @ ..] = path else { return vec![None] };
     let here = &modules[module];
     let mut found = Vec::new();
     for (_, child) in here.children.iter().filter(|(child, _)| child == name) {
         found.extend(within(modules, *child, rest, taken));
     }
     if here.items.contains(name) {
-        found.push(Target::Item(&here.file, name.clone()));
+        found.push(Some(Item { file: &here.file, name: name.clone() }));
     }
     for is_glob in [false, true] {
         if is_glob && !found.is_empty() {
@@ -151,7 +149,7 @@ fn within<'a>(
             let brings = import.name.as_ref().map_or(is_glob, |own| !is_glob && own == name);
             if brings && taken.contains(&(module, index)) {
                 // An import of the crate's name from the crate of that name: `use anyhow::anyhow`.
-                found.push(Target::Outside);
+                found.push(None);
             } else if brings {
                 taken.push((module, index));
                 let behind = if is_glob { path } else { rest };

@@ -6,7 +6,7 @@ use tokio::time::timeout;
 
 use crate::credentials;
 use crate::endpoint::bracketed;
-use crate::error::Cause;
+use crate::transport::error::Cause;
 use crate::transport::{Route, refusal};
 
 /// A server's answer to an HTTPS request, as far as clocks are concerned.

@@ -1,6 +1,6 @@
 //! What can go wrong, in which layer, and what to do about it.
 
-use std::error::Error as StdError;
+use std::any::Any;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,13 +10,12 @@ use crate::client::{BrokerLimit, ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
 pub use crate::layer::Layer;
 use crate::not_mqtt::NotMqtt;
-use crate::outgoing::LineError;
+use crate::panics;
 use crate::printable::one_line;
-use crate::transport::ProxyProblem;
-pub use crate::transport::refusal::UpgradeRefusal;
-
-/// A cause below one of our own errors.
-pub type Cause = Box<dyn StdError + Send + Sync>;
+use crate::publisher::LineError;
+use crate::transport;
+pub use crate::transport::error::Cause;
+pub use crate::transport::refusal::HttpRefusal;
 
 /// A failure of this crate.
 ///
@@ -30,27 +29,9 @@ pub enum Error {
     #[error("{0}")]
     Settings(String),
 
-    /// A file that the user named could not be read.
-    #[error("cannot read the {what} {}", path.display())]
-    File {
-        /// What the file is for, in the user's terms ("client certificate").
-        what: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why it could not be read.
-        source: io::Error,
-    },
-
-    /// A file was read but does not hold what it should, or files do not belong together.
-    #[error("{problem}")]
-    Identity {
-        /// What is wrong, naming the file.
-        problem: String,
-        /// What to do.
-        hint: Option<String>,
-        /// The parser's or the TLS library's word for it.
-        source: Option<Cause>,
-    },
+    /// A failure on the way to the broker.
+    #[error(transparent)]
+    Transport(transport::Error),
 
     /// A secret that is needed was given nowhere.
     #[error("the {what} was not given")]
@@ -81,82 +62,15 @@ pub enum Error {
         source: Cause,
     },
 
-    /// The name of the endpoint has no address.
-    #[error("cannot resolve {host}")]
-    Resolve {
-        /// The name that was looked up.
-        host: String,
-        /// The resolver's answer.
-        source: io::Error,
-    },
-
-    /// No TCP connection.
-    #[error("cannot open a TCP connection to {target}")]
-    Tcp {
-        /// `host:port`, with the address that was tried last.
-        target: String,
-        /// The operating system's answer.
-        source: io::Error,
-    },
-
-    /// There was no way to the target through the proxy.
-    #[error("no way to {target} through the proxy {proxy}: {problem}")]
-    Proxy {
-        /// The proxy's URL without its user name and password.
-        proxy: String,
-        /// `host:port` that the proxy was to connect to.
-        target: String,
-        /// What came in the way, with the proxy's own answer.
-        problem: Box<ProxyProblem>,
-        /// The cause below, where the proxy did not get to answer.
-        source: Option<Cause>,
-    },
-
-    /// The TLS handshake failed.
-    #[error("TLS handshake with {target} failed")]
-    Tls {
-        /// `host:port` of the broker.
-        target: String,
-        /// A [`rustls::Error`] where there is one.
-        source: Cause,
-    },
-
-    /// The device that holds the private key made no signature.
-    #[error("the {key} does not sign")]
-    Signature {
-        /// Which key, on which device.
-        key: String,
-        /// Why.
-        source: Cause,
-    },
-
-    /// The server ended the handshake because of our certificate, or because we had none.
-    #[error("{target} rejected the client certificate")]
-    CertificateRejected {
-        /// `host:port` of the broker.
-        target: String,
-        /// The TLS alert.
-        source: Cause,
-    },
-
     /// The server answered the WebSocket upgrade with an HTTP error.
     #[error("{target} refused the WebSocket upgrade: {refusal}")]
     UpgradeRefused {
         /// `host:port` of the broker.
         target: String,
         /// The server's answer.
-        refusal: Box<UpgradeRefusal>,
+        refusal: Box<HttpRefusal>,
         /// Who asked for the upgrade.
         auth: AuthKind,
-    },
-
-    /// The WebSocket upgrade failed for another reason than an HTTP refusal.
-    #[error("the WebSocket upgrade at {target} failed")]
-    WebSocket {
-        /// `host:port` of the broker.
-        target: String,
-        /// Why.
-        source: Cause,
     },
 
     /// The broker answered CONNECT with a failing reason code.
@@ -205,21 +119,6 @@ pub enum Error {
         target: String,
         /// The packet or field that is malformed, or came at the wrong time.
         source: Cause,
-    },
-
-    /// The deadline of a connection attempt passed.
-    #[error("no connection to {target}{} within {} s: waiting for {waiting_for}{}", through(proxy), after.as_secs_f32(), reason(seen))]
-    ConnectTimeout {
-        /// `host:port` of the broker.
-        target: String,
-        /// The proxy's URL without its user name and password, where there is one.
-        proxy: Option<String>,
-        /// The step that was under way.
-        waiting_for: Layer,
-        /// What was seen of that step, such as the beginning of a proxy's answer.
-        seen: Option<String>,
-        /// The deadline.
-        after: Duration,
     },
 
     /// An established connection ended.
@@ -401,30 +300,50 @@ pub enum AuthKind {
     },
 }
 
+impl From<transport::Error> for Error {
+    /// An error of this type that came back from below is itself again.
+    fn from(error: transport::Error) -> Self {
+        match error {
+            transport::Error::Secret(cause) => cause
+                .downcast()
+                .map_or_else(|cause| Error::Transport(transport::Error::Secret(cause)), |own| *own),
+            other => Error::Transport(other),
+        }
+    }
+}
+
 impl Error {
+    /// The error of a panic, with the part that has panicked.
+    pub(crate) fn panicked(part: &'static str, panic: &(dyn Any + Send)) -> Self {
+        Error::Panicked { part, panic: panics::message(panic) }
+    }
+
+    /// The error of a connection whose transport has failed.
+    pub(crate) fn ended(target: String, source: io::Error) -> Self {
+        Error::Disconnected { target, code: None, reason_string: None, source: Some(source.into()) }
+    }
+
+    /// The layer whose step was under way when the deadline of an attempt passed.
+    pub(crate) fn late(&self) -> Option<Layer> {
+        match self {
+            Error::Transport(transport::Error::ConnectTimeout { waiting_for, .. }) => Some(*waiting_for),
+            _ => None,
+        }
+    }
+
     /// The part of the connection that refused or failed.
     #[must_use]
     pub fn layer(&self) -> Layer {
         match self {
+            Error::Transport(error) => error.layer(),
             Error::Settings(_)
-            | Error::File { .. }
-            | Error::Identity { .. }
             | Error::SecretMissing { .. }
             | Error::Store { .. }
             | Error::Input(_)
             | Error::Output(_)
             | Error::Interrupted => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
-            Error::Resolve { .. } => Layer::Dns,
-            Error::Tcp { .. } => Layer::Tcp,
-            Error::Proxy { problem, .. } => match **problem {
-                ProxyProblem::Tls => Layer::Tls,
-                ProxyProblem::Unresolved => Layer::Dns,
-                _ => Layer::Proxy,
-            },
-            Error::Tls { .. } | Error::Signature { .. } | Error::CertificateRejected { .. } => Layer::Tls,
-            Error::UpgradeRefused { .. } | Error::WebSocket { .. } => Layer::WebSocket,
-            Error::ConnectTimeout { waiting_for, .. } => *waiting_for,
+            Error::UpgradeRefused { .. } => Layer::WebSocket,
             Error::ConnectRefused { .. }
             | Error::ClosedBeforeConnack { .. }
             | Error::NotMqtt { .. }
@@ -448,20 +367,10 @@ impl Error {
 
     /// Whether another attempt would fail the same way: what was refused is who we are or what we ask, not the
     /// moment.
-    ///
-    /// A proxy's refusal is of the moment: rules and passwords are looked up elsewhere, by the hour or the building
-    /// that a device is in, and whoever mends them does not restart the device.
     pub(crate) fn is_permanent(&self) -> bool {
         match self {
-            Error::Settings(_)
-            | Error::Identity { .. }
-            | Error::SecretMissing { .. }
-            | Error::Signing { .. }
-            | Error::CertificateRejected { .. } => true,
-            // An error of our own below the handshake: the private key's.
-            Error::Tls { source, .. } => {
-                source.downcast_ref::<Arc<Error>>().is_some_and(|error| error.is_permanent())
-            }
+            Error::Transport(error) => error.is_permanent(),
+            Error::Settings(_) | Error::SecretMissing { .. } | Error::Signing { .. } => true,
             Error::Credentials { source, .. } => credentials::is_permanent(&**source),
             // A signature may be refused for the time on it, and clocks get set.
             Error::UpgradeRefused { refusal, auth, .. }
@@ -469,7 +378,7 @@ impl Error {
             {
                 false
             }
-            Error::UpgradeRefused { refusal, .. } => matches!(refusal.status, 400 | 401 | 403 | 404),
+            Error::UpgradeRefused { refusal, .. } => refusal.is_permanent(),
             Error::ConnectRefused { code, .. } | Error::OperationRefused { code, .. } => {
                 code.refuses_for_good()
             }
@@ -481,10 +390,6 @@ impl Error {
             _ => false,
         }
     }
-}
-
-fn through(proxy: &Option<String>) -> String {
-    proxy.as_ref().map(|proxy| format!(" through the proxy {proxy}")).unwrap_or_default()
 }
 
 fn reason(reason_string: &Option<String>) -> String {

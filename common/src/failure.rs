@@ -1,10 +1,10 @@
 use std::error::Error as StdError;
 use std::fmt;
-use std::iter::successors;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::printable::one_line;
+use crate::printable::{Chain, links, one_line};
+use crate::transport;
 
 /// What a sample's `main` returns: one readable chain of causes, and a hint where the cause is known.
 ///
@@ -28,7 +28,7 @@ impl Failure {
     /// What to do, where the cause is known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        Chain(self.0.as_ref()).hint()
+        advice(self.0.as_ref())
     }
 
     /// Whether the user ended the process, rather than a failure.
@@ -44,45 +44,13 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// An error and its causes on one line.
-pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
-
-impl Chain<'_> {
-    fn links(&self) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-        successors(Some(self.0), |&error| error.source())
-    }
-
-    /// The advice, on one line, where the cause is known.
-    fn hint(&self) -> Option<String> {
-        self.links().find_map(hint).map(|hint| one_line(&hint))
-    }
-}
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut shown = String::new();
-        for error in self.links() {
-            let text = error.to_string();
-            // Many libraries repeat their cause in their own message.
-            if !shown.contains(&text) {
-                if !shown.is_empty() {
-                    shown.push_str(": ");
-                }
-                shown.push_str(&text);
-            }
-        }
-        f.write_str(&one_line(&shown))
-    }
-}
-
 /// An error and its causes on one line, and a hint on the next where there is one.
 pub(crate) struct WithHint<'a>(pub(crate) &'a (dyn StdError + 'static));
 
 impl fmt::Display for WithHint<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let chain = Chain(self.0);
-        chain.fmt(f)?;
-        match chain.hint() {
+        Chain(self.0).fmt(f)?;
+        match advice(self.0) {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
@@ -95,14 +63,26 @@ const CLIENT: &str = "common::client";
 /// Logs an error of the client with its causes as a warning, and its hint as another: a record of the log is one line.
 pub(crate) fn warn(error: &(dyn StdError + 'static)) {
     log::warn!(target: CLIENT, "{}", Chain(error));
-    if let Some(hint) = Chain(error).hint() {
+    if let Some(hint) = advice(error) {
         log::warn!(target: CLIENT, "hint: {hint}");
     }
 }
 
+/// The advice of the first error in the chain that has one, on one line.
+fn advice(error: &(dyn StdError + 'static)) -> Option<String> {
+    links(error).find_map(hint).map(|hint| one_line(&hint))
+}
+
 fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
-    let own = error.downcast_ref::<Error>().or_else(|| error.downcast_ref::<Arc<Error>>().map(AsRef::as_ref));
-    own.and_then(Error::hint)
+    if let Some(error) = own::<Error>(error) {
+        return error.hint();
+    }
+    own::<transport::Error>(error).and_then(transport::Error::hint)
+}
+
+/// The error as one of ours; some are shared.
+fn own<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
+    error.downcast_ref().or_else(|| error.downcast_ref::<Arc<E>>().map(AsRef::as_ref))
 }
 
 #[cfg(test)]
@@ -113,16 +93,16 @@ mod tests {
     use super::*;
     use crate::client::{BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
     use crate::credentials::CredentialSource;
-    use crate::error::{AuthKind, Cause, Layer, UpgradeRefusal};
+    use crate::error::{AuthKind, Cause, HttpRefusal, Layer};
     use crate::not_mqtt::NotMqtt;
     use crate::transport::ProxyProblem;
 
     #[test]
     fn shows_each_cause_once_and_the_hint_of_the_innermost_that_has_one() {
-        let refused = Error::Tcp {
+        let refused = Error::Transport(transport::Error::Tcp {
             target: "localhost:1".to_owned(),
             source: io::Error::from(io::ErrorKind::ConnectionRefused),
-        };
+        });
         let hint = refused.hint();
         let stopped = Error::Stopped { source: Some(Arc::new(refused)) };
         let shown = format!("{:?}", Failure::from(stopped));
@@ -144,12 +124,8 @@ mod tests {
         let auth = || AuthKind::CustomAuthorizer { name: Some(text()) };
         let code = ReasonCode::new(0x87, MqttVersion::V5);
         let publish = || Operation::Publish { topic: text(), retain: true };
-        let refusal = || UpgradeRefusal {
-            status: 401,
-            error_type: Some(text()),
-            message: Some(text()),
-            clock_skew: None,
-        };
+        let refusal =
+            || HttpRefusal { status: 401, error_type: Some(text()), message: Some(text()), clock_skew: None };
         let profile = || CredentialSource::Profile {
             name: Some(text()),
             config_file: Some(text().into()),
@@ -157,23 +133,31 @@ mod tests {
         };
         let errors = [
             Error::Settings(text()),
-            Error::File { what: "CA file", path: text().into(), source: io::Error::other(FOREIGN) },
-            Error::Identity { problem: text(), hint: Some(text()), source: Some(cause()) },
+            Error::Transport(transport::Error::File {
+                what: "CA file",
+                path: text().into(),
+                source: io::Error::other(FOREIGN),
+            }),
+            Error::Transport(transport::Error::Identity {
+                problem: text(),
+                hint: Some(text()),
+                source: Some(cause()),
+            }),
             Error::Credentials { from: Box::new(profile()), source: cause() },
             Error::Signing { target: text(), source: cause() },
-            Error::Resolve { host: text(), source: io::Error::other(FOREIGN) },
-            Error::Tcp { target: text(), source: io::Error::other(FOREIGN) },
-            Error::Proxy {
+            Error::Transport(transport::Error::Resolve { host: text(), source: io::Error::other(FOREIGN) }),
+            Error::Transport(transport::Error::Tcp { target: text(), source: io::Error::other(FOREIGN) }),
+            Error::Transport(transport::Error::Proxy {
                 proxy: text(),
                 target: text(),
                 problem: Box::new(ProxyProblem::Unresolved),
                 source: Some(cause()),
-            },
-            Error::Tls { target: text(), source: cause() },
-            Error::Signature { key: text(), source: cause() },
-            Error::CertificateRejected { target: text(), source: cause() },
+            }),
+            Error::Transport(transport::Error::Tls { target: text(), source: cause() }),
+            Error::Transport(transport::Error::Signature { key: text(), source: cause() }),
+            Error::Transport(transport::Error::CertificateRejected { target: text(), source: cause() }),
             Error::UpgradeRefused { target: text(), refusal: Box::new(refusal()), auth: auth() },
-            Error::WebSocket { target: text(), source: cause() },
+            Error::Transport(transport::Error::WebSocket { target: text(), source: cause() }),
             Error::ConnectRefused {
                 target: text(),
                 client_id: text(),
@@ -188,13 +172,13 @@ mod tests {
                 auth: auth(),
                 asked: Box::default(),
             },
-            Error::ConnectTimeout {
+            Error::Transport(transport::Error::ConnectTimeout {
                 target: text(),
                 proxy: Some(text()),
                 waiting_for: Layer::Tcp,
                 seen: Some(text()),
                 after: Duration::from_secs(1),
-            },
+            }),
             Error::Disconnected {
                 target: text(),
                 code: None,

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::Error;
+use crate::transport::error::Error;
 
 /// A pipe that stays silent for so long is warned of.
 const SILENCE: Duration = Duration::from_secs(2);

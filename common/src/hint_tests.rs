@@ -4,7 +4,7 @@ use crate::credentials::{CredentialSource, StaticCredentials};
 use crate::error::AuthKind;
 
 fn refusal(status: u16, message: &str, clock_skew: Option<i64>) -> String {
-    let refusal = UpgradeRefusal { status, error_type: None, message: Some(message.to_owned()), clock_skew };
+    let refusal = HttpRefusal { status, error_type: None, message: Some(message.to_owned()), clock_skew };
     upgrade(&refusal, &AuthKind::Credentials { cognito_identity: None }).unwrap_or_default()
 }
 
@@ -128,7 +128,7 @@ fn refusals_of_a_custom_authorizer_name_what_to_check_in_order() {
         auth: auth(Some("mine")),
         asked: Box::default(),
     };
-    let forbidden = UpgradeRefusal {
+    let forbidden = HttpRefusal {
         status: 403,
         error_type: None,
         message: Some("Signature expired".to_owned()),
@@ -187,7 +187,7 @@ fn a_cognito_identity_is_named_with_what_it_needs() {
     let auth = || AuthKind::Credentials { cognito_identity: Some("us-east-1:1-2".to_owned()) };
     let (target, client_id) = (|| "a.example:443".to_owned(), || "me".to_owned());
     let code = ReasonCode::new(0x87, MqttVersion::V5);
-    let refusal = UpgradeRefusal { status: 403, error_type: None, message: None, clock_skew: None };
+    let refusal = HttpRefusal { status: 403, error_type: None, message: None, clock_skew: None };
     for (error, resource) in [
         (
             Error::ConnectRefused {
@@ -220,12 +220,12 @@ fn a_cognito_identity_is_named_with_what_it_needs() {
 
 #[test]
 fn a_proxy_in_the_way_of_credentials_is_what_matters() {
-    let refused = Error::Proxy {
+    let refused = Error::Transport(transport::Error::Proxy {
         proxy: "http://p:1080".to_owned(),
         target: "sts.example:443".to_owned(),
         problem: Box::new(crate::ProxyProblem::Unresolved),
         source: None,
-    };
+    });
     let call = aws_smithy_runtime_api::client::result::ConnectorError::io(refused.into());
     let error = Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: call.into() };
     assert!(error.hint().is_some_and(|hint| hint.contains("socks5h://")), "{:?}", error.hint());
@@ -250,7 +250,7 @@ fn each_source_of_credentials_has_its_own() {
 fn an_unknown_key_without_a_session_token_is_not_taken_for_an_expired_token() {
     let hint = |id: &str| {
         let message = Some("The security token included in the request is invalid.".to_owned());
-        let refusal = UpgradeRefusal { status: 403, error_type: None, message, clock_skew: None };
+        let refusal = HttpRefusal { status: 403, error_type: None, message, clock_skew: None };
         upgrade(&refusal, &AuthKind::AccessKey { id: id.to_owned() }).unwrap_or_default()
     };
     assert!(hint("AKIAEXAMPLE").starts_with("AWS does not know the access key ID AKIAEXAMPLE"));

@@ -2,7 +2,7 @@ use std::future::{Future, pending};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::{runtime, signal};
+use tokio::signal;
 
 use crate::error::Error;
 
@@ -45,33 +45,6 @@ async fn interruption() -> usize {
         pending::<()>().await;
     }
     COUNT.fetch_add(1, Ordering::Relaxed) + 1
-}
-
-/// Installs a Ctrl-C handler; the default action (terminate) no longer applies.
-///
-/// # Errors
-///
-/// The operating system's.
-pub(crate) fn outlive() -> io::Result<()> {
-    // The handler is the whole process's and stays; the runtime is there to install it, wherever this is called from.
-    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
-    let installed = {
-        let _context = runtime.enter();
-        handle_interrupts()
-    };
-    // Any other end of a runtime may block, and so panics inside another one.
-    runtime.shutdown_background();
-    installed
-}
-
-#[cfg(unix)]
-fn handle_interrupts() -> io::Result<()> {
-    signal::unix::signal(signal::unix::SignalKind::interrupt()).map(drop)
-}
-
-#[cfg(windows)]
-fn handle_interrupts() -> io::Result<()> {
-    signal::windows::ctrl_c().map(drop)
 }
 
 #[cfg(unix)]

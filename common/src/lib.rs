@@ -21,12 +21,15 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+#[cfg(feature = "args")]
 pub mod args;
+mod auth;
 mod certificate;
 pub mod client;
 mod clock;
 mod credentials;
 pub mod custom_auth;
+mod dialer;
 mod endpoint;
 mod error;
 mod failure;
@@ -34,20 +37,23 @@ mod file;
 mod hint;
 mod interrupt;
 mod layer;
-mod logging;
 mod not_mqtt;
-mod outgoing;
+#[cfg(feature = "args")]
+mod output;
 mod panics;
 mod printable;
-mod progress;
 #[cfg(test)]
 mod property;
+mod publisher;
 mod region;
 mod shortage;
 pub mod sigv4;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, reason = "public in a crate of its own"))]
 pub mod timeline;
+#[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
 mod transport;
 
+pub use auth::{Auth, CustomAuthTransport};
 pub use certificate::Certificate;
 pub use client::{
     BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
@@ -60,17 +66,18 @@ pub use credentials::{
     X509Credentials,
 };
 pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, Layer, UpgradeRefusal};
+pub use error::{AuthKind, Cause, Error, HttpRefusal, Layer};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
 pub use not_mqtt::NotMqtt;
-pub use outgoing::{LineError, Messages, Publisher, Traffic};
+#[cfg(feature = "args")]
+pub use output::Progress;
 pub use printable::{json_line, one_line};
-pub use progress::Progress;
+pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
 pub use timeline::{Step, Timeline, Timelines};
 pub use transport::{
-    Agreed, Auth, Choice as ProxyChoice, CustomAuthTransport, HttpAnswer, Identity, InvalidProxy,
-    KeySelector, Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,
-    Roots, Route, TlsInspection, TokenSelector, TrustStore,
+    Agreed, Choice as ProxyChoice, Error as TransportError, HttpAnswer, Identity, InvalidProxy, KeySelector,
+    Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route,
+    TlsInspection, TokenSelector, TrustStore,
 };

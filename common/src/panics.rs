@@ -8,8 +8,8 @@ use std::thread;
 
 use tokio::sync::oneshot;
 
-use crate::error::Error;
 use crate::printable::one_line;
+use crate::transport::error::Error;
 
 /// The message of a panic.
 pub(crate) fn message(panic: &(dyn Any + Send)) -> String {
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     fn refused(error: io::Error) -> Error {
-        Error::Link(error)
+        Error::Tcp { target: String::new(), source: error }
     }
 
     #[tokio::test]

@@ -4,7 +4,9 @@
 //! [`Output`](crate::args::Output), the doctor's report) escape here whatever they are given, so a message need not
 //! know which of its words come from a broker, a proxy, a file or the command line.
 
-use std::fmt::Write;
+use std::error::Error as StdError;
+use std::fmt::{self, Write};
+use std::iter::successors;
 
 use serde_json::Value;
 
@@ -76,6 +78,33 @@ pub(crate) fn shortened(mut line: String, characters: usize) -> Option<String> {
         line.push('…');
     }
     (!line.is_empty()).then_some(line)
+}
+
+/// An error and its causes on one line.
+pub(crate) struct Chain<'a>(pub(crate) &'a (dyn StdError + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = String::new();
+        for error in links(self.0) {
+            let text = error.to_string();
+            // Many libraries repeat their cause in their own message.
+            if !shown.contains(&text) {
+                if !shown.is_empty() {
+                    shown.push_str(": ");
+                }
+                shown.push_str(&text);
+            }
+        }
+        f.write_str(&one_line(&shown))
+    }
+}
+
+/// An error and its causes, from the outside in.
+pub(crate) fn links<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| error.source())
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ mod tests {
     use super::*;
     use crate::client::store;
     use crate::error::{Cause, Error};
+    use crate::transport;
 
     #[cfg(unix)]
     #[test]
@@ -79,12 +80,16 @@ mod tests {
         let cause = || -> Cause { io::Error::other(short()).into() };
         let stored = store::Problem::from(short());
         for error in [
-            Error::File { what: "CA file", path: "ca.pem".into(), source: short() },
-            Error::Resolve { host: target(), source: short() },
-            Error::Tcp { target: target(), source: short() },
-            Error::Tls { target: target(), source: cause() },
-            Error::WebSocket { target: target(), source: cause() },
-            Error::Signature { key: "key".to_owned(), source: cause() },
+            Error::Transport(transport::Error::File {
+                what: "CA file",
+                path: "ca.pem".into(),
+                source: short(),
+            }),
+            Error::Transport(transport::Error::Resolve { host: target(), source: short() }),
+            Error::Transport(transport::Error::Tcp { target: target(), source: short() }),
+            Error::Transport(transport::Error::Tls { target: target(), source: cause() }),
+            Error::Transport(transport::Error::WebSocket { target: target(), source: cause() }),
+            Error::Transport(transport::Error::Signature { key: "key".to_owned(), source: cause() }),
             Error::Disconnected { target: target(), code: None, reason_string: None, source: Some(cause()) },
             Error::Store { doing: "open", directory: "d".into(), source: Box::new(stored) },
             Error::Link(short()),

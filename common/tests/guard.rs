@@ -13,7 +13,7 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Client, Error, Event, Message, QoS};
+use common::{Client, Error, Event, Message, QoS, TransportError};
 use sandbox::{Sandbox, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -187,7 +187,7 @@ async fn a_connack_that_never_comes_meets_the_deadline() {
     let connecting = tokio::spawn(Client::connect(options));
     let _stream = broker.connect().await;
     let error = connecting.await.unwrap().unwrap_err();
-    assert!(matches!(error, Error::ConnectTimeout { .. }), "{error:?}");
+    assert!(matches!(error, Error::Transport(TransportError::ConnectTimeout { .. })), "{error:?}");
     assert!(error.to_string().contains("CONNACK"), "{error}");
 }
 

@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use common::{CredentialSource, Error, Failure, Identity, Layer, Roots, Route, StaticCredentials};
+use common::{CredentialSource, Failure, Identity, Layer, Roots, Route, StaticCredentials, TransportError};
 use sandbox::{Sandbox, ServerCertificate};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -33,7 +33,11 @@ async fn a_server_that_is_not_trusted_shows_its_certificate_and_is_refused() {
     {
         let sandbox = Sandbox::builder().server_certificate(certificate).start().unwrap();
         let seen = route(&sandbox).inspect_tls("localhost", sandbox.mqtt_port(), None, None, LIMIT).await;
-        assert!(matches!(seen.outcome, Err(Error::Tls { .. })), "{certificate:?}: {:?}", seen.outcome);
+        assert!(
+            matches!(seen.outcome, Err(TransportError::Tls { .. })),
+            "{certificate:?}: {:?}",
+            seen.outcome
+        );
         assert!(!seen.chain.is_empty() && seen.root.is_none(), "{certificate:?}");
     }
 }
@@ -61,14 +65,14 @@ async fn a_way_ends_where_it_is_closed_or_silent() {
     let soon = Duration::from_millis(200);
     let seen = route.inspect_tls("localhost", port, None, None, soon).await;
     assert!(
-        matches!(seen.outcome, Err(Error::ConnectTimeout { waiting_for: Layer::Tls, .. })),
+        matches!(seen.outcome, Err(TransportError::ConnectTimeout { waiting_for: Layer::Tls, .. })),
         "{:?}",
         seen.outcome
     );
     drop(silent);
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    assert!(matches!(route.probe_address(address, LIMIT).await, Err(Error::Tcp { .. })));
-    assert!(matches!(route.probe("localhost", port, LIMIT).await.outcome, Err(Error::Tcp { .. })));
+    assert!(matches!(route.probe_address(address, LIMIT).await, Err(TransportError::Tcp { .. })));
+    assert!(matches!(route.probe("localhost", port, LIMIT).await.outcome, Err(TransportError::Tcp { .. })));
     let known = route.resolve("localhost", port, LIMIT).await.unwrap();
     assert!(known.contains(&address), "{known:?}");
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use common::{Auth, Client, ClientOptions, Endpoint, Error, Identity, Pkcs11Options, Roots};
+use common::{Auth, Client, ClientOptions, Endpoint, Identity, Pkcs11Options, Roots, TransportError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use sandbox::Sandbox;
 use secrecy::SecretString;
@@ -35,7 +35,7 @@ fn on_a_token<F: Future>(name: &str, test: impl FnOnce(Sandbox, SoftHsm) -> F) {
     assert!(outcome.stdout.contains("1 passed"), "{outcome:?}");
 }
 
-fn identity(module: impl Into<PathBuf>, pin: &str) -> Result<Identity, Error> {
+fn identity(module: impl Into<PathBuf>, pin: &str) -> Result<Identity, TransportError> {
     Identity::from_pkcs11(&Pkcs11Options::new(module), || Ok(Some(SecretString::from(pin))))
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use common::{
     Auth, Client, ClientOptions, CredentialSource, Endpoint, Error, Failure, Identity, Layer, Proxies, Proxy,
-    ProxyProblem, Roots, Route, StaticCredentials,
+    ProxyProblem, Roots, Route, StaticCredentials, TransportError,
 };
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
@@ -123,7 +123,7 @@ async fn who_answers_for_the_broker_is_refused() {
         let options = options(&sandbox, "broker.invalid", through(&sandbox, &url, Roots::system()));
         let error = Client::connect(options).await.map(drop).expect_err("another certificate");
         assert!(
-            matches!(&error, Error::Proxy { problem, .. } if **problem == ProxyProblem::Tls),
+            matches!(&error, Error::Transport(TransportError::Proxy { problem, .. }) if **problem == ProxyProblem::Tls),
             "{error:?}"
         );
         assert_eq!(error.layer(), Layer::Tls);
@@ -200,7 +200,7 @@ async fn nothing_outlasts_the_deadline() {
         let began = Instant::now();
         let error = Client::connect(options).await.map(drop).expect_err("silence");
         assert!(began.elapsed() < after + Duration::from_secs(5));
-        assert!(matches!(error, Error::ConnectTimeout { .. }), "{error:?}");
+        assert!(matches!(error, Error::Transport(TransportError::ConnectTimeout { .. })), "{error:?}");
         let shown = format!("{:?}", Failure::from(error));
         assert!(
             shown.contains(&format!(" through the proxy {scheme}://{address} within 0.3 s: ")),

@@ -5,7 +5,7 @@ use std::env;
 use std::fs::File;
 use std::process::Command;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Error, Identity, Roots};
+use common::{Auth, Client, ClientOptions, Endpoint, Error, Identity, Roots, TransportError};
 use sandbox::Sandbox;
 use testkit::Outcome;
 
@@ -54,15 +54,15 @@ fn without_descriptors() {
     assert_eq!(full.raw_os_error(), Some(24), "{full}");
     let connect = |options| runtime.block_on(Client::connect(options)).unwrap_err();
     let errors = [
-        identity().unwrap_err(),
-        Roots::system().describe().unwrap_err(),
+        identity().unwrap_err().into(),
+        Roots::system().describe().unwrap_err().into(),
         connect(unknown),
         connect(by_address),
         connect(stored),
     ];
     drop(held);
-    assert!(matches!(errors[2], Error::Resolve { .. }), "{:?}", errors[2]);
-    assert!(matches!(errors[3], Error::Tcp { .. }), "{:?}", errors[3]);
+    assert!(matches!(errors[2], Error::Transport(TransportError::Resolve { .. })), "{:?}", errors[2]);
+    assert!(matches!(errors[3], Error::Transport(TransportError::Tcp { .. })), "{:?}", errors[3]);
     assert!(matches!(errors[4], Error::Store { .. }), "{:?}", errors[4]);
     for error in errors {
         let (chain, hint) = (format!("{error:?}"), error.hint().unwrap_or_default());

@@ -22,8 +22,11 @@ use crate::{hint, node, print, python};
 
 const RUNS: usize = 20;
 
-/// In-process measurements, each an example of the `common` package with a report of its own.
-const EXAMPLES: [&str; 3] = ["link_bench", "round_trips", "proxy_round_trips"];
+/// Samples whose size is printed; the first is measured as a process, too.
+const SAMPLES: [&str; 2] = ["pubsub", "sigv4_websocket_connect"];
+
+/// Further measurements, each a program of the package `bench` with a report of its own.
+const REPORTS: [&str; 2] = ["round_trips", "proxy_round_trips"];
 
 /// The flags of `cargo xtask bench`.
 #[derive(clap::Args)]
@@ -31,6 +34,9 @@ pub(crate) struct Args {
     /// Only the comparison within a process
     #[arg(long)]
     compare: bool,
+    /// Profile of the samples that are measured: `device` takes minutes to build, and is what a device gets
+    #[arg(long, value_name = "NAME", default_value = "release")]
+    profile: String,
     /// Passed on to that comparison, such as --rounds 3; --help lists them
     #[arg(last = true, value_name = "FLAGS")]
     flags: Vec<OsString>,
@@ -39,19 +45,25 @@ pub(crate) struct Args {
 /// Measures and prints.
 pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
-    compare(workspace, &args.flags)?;
+    let built = cargo::build_in(&workspace.bench(), &["--release"], Progress::Shown)?;
+    compare(workspace, built.path("bench")?, &args.flags)?;
     if args.compare {
         return Ok(ExitCode::SUCCESS);
     }
     let node = node_script(workspace)?;
     let sandbox = cargo::build(workspace, &["--release", "-p", "sandbox"], Progress::Shown)?;
-    let client =
-        cargo::build(workspace, &["--release", "-p", "common", "--example", "connect"], Progress::Shown)?;
+
+    let samples = samples(workspace, &args.profile)?;
 
     let sandbox = PrivateSandbox::start(workspace, sandbox.path("sandbox")?)?;
     let python = python::interpreter(workspace);
     let clients = [
-        Client { name: "this project", slug: "rust", command: vec![client.path("connect")?.to_owned()] },
+        Client { name: "this project", slug: "rust", command: vec![built.path("connect")?.to_owned()] },
+        Client {
+            name: "pubsub, 1 message",
+            slug: "pubsub",
+            command: vec![samples[0].clone(), "--count".into(), "1".into()],
+        },
         Client {
             name: "official Python",
             slug: "python",
@@ -67,21 +79,32 @@ pub(crate) fn bench(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let results = interleaved(&clients, &measure, sandbox.state())?;
     print::line(table(&results, floor))?;
     drop(sandbox);
+    for sample in &samples {
+        let size = fs::metadata(sample).with_context(|| format!("cannot read {}", sample.display()))?.len();
+        let name = sample.file_stem().unwrap_or_default().display();
+        print::line(format!("{name}, profile {}: {:.1} MB", args.profile, size as f64 / 1e6))?;
+    }
 
     print::line(incremental_build(workspace)?)?;
-    for example in EXAMPLES {
-        print::line(format!("\n{example}\n"))?;
-        let mut command = cargo::cargo(workspace);
-        command.args(["run", "--quiet", "--release", "--locked", "-p", "common", "--example", example]);
-        cargo::succeed(&mut command)?;
+    for report in REPORTS {
+        print::line(format!("\n{report}\n"))?;
+        cargo::succeed(&mut Command::new(built.path(report)?))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// Builds each sample alone: together they would have each other's features.
+fn samples(workspace: &Workspace, profile: &str) -> Result<Vec<PathBuf>> {
+    let build = |name| {
+        let built = cargo::build(workspace, &["--profile", profile, "-p", name], Progress::Shown)?;
+        built.path(name).map(Path::to_owned)
+    };
+    SAMPLES.into_iter().map(build).collect()
+}
+
 /// The comparison within a process: connect, round trips, throughput, memory, reconnection.
-fn compare(workspace: &Workspace, flags: &[OsString]) -> Result<()> {
-    let built = cargo::build(workspace, &["--release", "-p", "bench"], Progress::Shown)?;
-    let mut command = Command::new(built.path("bench")?);
+fn compare(workspace: &Workspace, bench: &Path, flags: &[OsString]) -> Result<()> {
+    let mut command = Command::new(bench);
     command.arg("--python").arg(python::interpreter(workspace));
     command.arg("--node-modules").arg(node::folder(workspace));
     cargo::succeed(command.args(flags))
@@ -95,7 +118,7 @@ struct Client {
     command: Vec<PathBuf>,
 }
 
-/// Runs a command and learns its time and peak memory; see crates/testkit/python/measure.py.
+/// Runs a command and learns its times and peak memory; see crates/testkit/python/measure.py.
 struct Measure {
     python: PathBuf,
     script: PathBuf,
@@ -104,6 +127,7 @@ struct Measure {
 #[derive(Debug, Clone, Copy, PartialEq)]
 struct Sample {
     wall: Duration,
+    cpu: Duration,
     rss_kib: u64,
 }
 
@@ -127,8 +151,9 @@ impl Measure {
 
 fn sample(json: &[u8]) -> Option<Sample> {
     let value: Value = serde_json::from_slice(json).ok()?;
-    let wall = Duration::try_from_secs_f64(value["wall_seconds"].as_f64()?).ok()?;
-    Some(Sample { wall, rss_kib: value["max_rss_kib"].as_u64()? })
+    let time = |name: &str| Duration::try_from_secs_f64(value[name].as_f64()?).ok();
+    let (wall, cpu) = (time("wall_seconds")?, time("cpu_seconds")?);
+    Some(Sample { wall, cpu, rss_kib: value["max_rss_kib"].as_u64()? })
 }
 
 /// The samples of each client, in the clients' order.
@@ -165,8 +190,8 @@ fn interleaved<'a>(
 /// One line a client; the ratios are to the first.
 fn table(results: &[(&str, Vec<Sample>)], floor: u64) -> String {
     let mut lines = vec![format!(
-        "{:<18}{:>11}{:>9}{:>9}{:>14}{:>9}{:>9}",
-        "", "median ms", "min ms", "max ms", "peak RSS KiB", "time", "memory"
+        "{:<18}{:>11}{:>9}{:>9}{:>9}{:>14}{:>9}{:>9}",
+        "", "median ms", "min ms", "max ms", "CPU ms", "peak RSS KiB", "time", "memory"
     )];
     let first = results.first().map(|(_, samples)| Summary::of(samples));
     let mut floored = false;
@@ -177,10 +202,11 @@ fn table(results: &[(&str, Vec<Sample>)], floor: u64) -> String {
         let at_floor = own.rss_kib <= floor + floor / 32;
         floored |= at_floor;
         lines.push(format!(
-            "{name:<18}{:>11.1}{:>9.1}{:>9.1}{:>14}{:>8.1}×{:>8.1}×",
+            "{name:<18}{:>11.1}{:>9.1}{:>9.1}{:>9.1}{:>14}{:>8.1}×{:>8.1}×",
             own.median,
             own.min,
             own.max,
+            own.cpu,
             format!("{}{}", if at_floor { "≤ " } else { "" }, own.rss_kib),
             own.median / of_first.median,
             own.rss_kib as f64 / of_first.rss_kib as f64,
@@ -194,24 +220,31 @@ fn table(results: &[(&str, Vec<Sample>)], floor: u64) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Wall times in milliseconds, and the median of the peaks.
+/// Wall times in milliseconds, and the medians of the processor times and the peaks.
 struct Summary {
     median: f64,
     min: f64,
     max: f64,
+    cpu: f64,
     rss_kib: u64,
 }
 
 impl Summary {
     fn of(samples: &[Sample]) -> Self {
-        let mut times: Vec<f64> = samples.iter().map(|sample| sample.wall.as_secs_f64() * 1000.0).collect();
-        times.sort_by(f64::total_cmp);
+        let sorted = |time: fn(&Sample) -> Duration| {
+            let mut times: Vec<f64> = samples.iter().map(|s| time(s).as_secs_f64() * 1000.0).collect();
+            times.sort_by(f64::total_cmp);
+            times
+        };
+        let times = sorted(|sample| sample.wall);
+        let cpu = sorted(|sample| sample.cpu);
         let mut peaks: Vec<u64> = samples.iter().map(|sample| sample.rss_kib).collect();
         peaks.sort_unstable();
         Self {
             median: times.get(times.len() / 2).copied().unwrap_or(f64::NAN),
             min: times.first().copied().unwrap_or(f64::NAN),
             max: times.last().copied().unwrap_or(f64::NAN),
+            cpu: cpu.get(cpu.len() / 2).copied().unwrap_or(f64::NAN),
             rss_kib: peaks.get(peaks.len() / 2).copied().unwrap_or(0),
         }
     }
@@ -249,13 +282,16 @@ mod tests {
     use super::*;
 
     fn samples(times: &[u64], rss_kib: u64) -> Vec<Sample> {
-        times.iter().map(|ms| Sample { wall: Duration::from_millis(*ms), rss_kib }).collect()
+        let sample =
+            |ms| Sample { wall: Duration::from_millis(ms), cpu: Duration::from_millis(ms / 2), rss_kib };
+        times.iter().copied().map(sample).collect()
     }
 
     #[test]
     fn measurement_is_read() {
-        let read = sample(br#"{"wall_seconds": 0.25, "max_rss_kib": 12}"#);
-        assert_eq!(read, Some(Sample { wall: Duration::from_millis(250), rss_kib: 12 }));
+        let read = sample(br#"{"wall_seconds": 0.25, "cpu_seconds": 0.125, "max_rss_kib": 12}"#);
+        let (wall, cpu) = (Duration::from_millis(250), Duration::from_millis(125));
+        assert_eq!(read, Some(Sample { wall, cpu, rss_kib: 12 }));
         assert_eq!(sample(b"{}"), None);
     }
 
@@ -264,7 +300,10 @@ mod tests {
         let results = [("us", samples(&[10, 30, 20], 1000)), ("them", samples(&[200, 100, 300], 5000))];
         let table = table(&results, 500);
         let lines: Vec<_> = table.lines().collect();
-        assert!(lines[1].starts_with("us") && lines[1].contains("20.0     10.0     30.0"), "{table}");
+        assert!(
+            lines[1].starts_with("us") && lines[1].contains("20.0     10.0     30.0     10.0"),
+            "{table}"
+        );
         assert!(lines[2].contains("10.0×") && lines[2].ends_with("5.0×"), "{table}");
         assert_eq!(lines.len(), 3);
     }

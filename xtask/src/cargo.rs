@@ -31,13 +31,13 @@ impl Executables {
     }
 }
 
-/// A `cargo` command in the workspace's root.
+/// A `cargo` command in a folder, which decides on cargo's workspace and configuration.
 ///
 /// `cargo run` describes the xtask package in the environment; handing that on would make build scripts that watch
 /// such variables run again.
-pub(crate) fn cargo(workspace: &Workspace) -> Command {
+pub(crate) fn cargo(folder: &Path) -> Command {
     let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
-    command.current_dir(workspace.root());
+    command.current_dir(folder);
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_"].iter().any(|p| text.starts_with(p))
@@ -50,7 +50,12 @@ pub(crate) fn cargo(workspace: &Workspace) -> Command {
 
 /// Builds and says where the executables are; `selection` is what to build, such as `["-p", "sandbox"]`.
 pub(crate) fn build(workspace: &Workspace, selection: &[&str], progress: Progress) -> Result<Executables> {
-    let mut command = cargo(workspace);
+    build_in(workspace.root(), selection, progress)
+}
+
+/// Builds in a folder, as [`build`] does in the root.
+pub(crate) fn build_in(folder: &Path, selection: &[&str], progress: Progress) -> Result<Executables> {
+    let mut command = cargo(folder);
     command.args(["build", "--locked", "--message-format=json-render-diagnostics"]).args(selection);
     command.stdin(Stdio::null()).stdout(Stdio::piped());
     command.stderr(if progress == Progress::Shown { Stdio::inherit() } else { Stdio::piped() });

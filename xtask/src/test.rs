@@ -1,7 +1,8 @@
 //! `cargo xtask test`: the prerequisites, then every test.
 
 use std::ffi::{OsStr, OsString};
-use std::process::ExitCode;
+use std::path::Path;
+use std::process::{ExitCode, ExitStatus};
 
 use anyhow::{Context, Result};
 
@@ -22,18 +23,31 @@ pub(crate) struct Args {
 }
 
 /// Runs the tests of the whole workspace, and ends with cargo's exit code.
+///
+/// The benchmark's, in a workspace of its own, are part of a run without any selection, or selected by `-p bench`.
 pub(crate) fn test(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     setup::ensure(workspace, Need::Tests)?;
+    if selects_bench(args) {
+        return Ok(cargo::exit_code(cargo_test(workspace, &workspace.bench(), args)?));
+    }
     if selects_all(args) {
         build_for_commands(workspace)?;
     }
-    let mut command = cargo::cargo(workspace);
+    let mut status = cargo_test(workspace, workspace.root(), args)?;
+    if status.success() && args.cargo.is_empty() {
+        status = cargo_test(workspace, &workspace.bench(), args)?;
+    }
+    Ok(cargo::exit_code(status))
+}
+
+/// Runs `cargo test` in a folder.
+fn cargo_test(workspace: &Workspace, folder: &Path, args: &Args) -> Result<ExitStatus> {
+    let mut command = cargo::cargo(folder);
     command.args(["test", "--locked"]);
     command.args(cargo_words(args));
     command.env(python::VARIABLE, python::interpreter(workspace));
     command.env(node::VARIABLE, node::folder(workspace));
-    let status = command.status().context("cannot run cargo")?;
-    Ok(cargo::exit_code(status))
+    command.status().context("cannot run cargo")
 }
 
 /// Builds the programs that tests run by `cargo xtask run`, `demo` and `doctor`. `cargo test --workspace` builds them with
@@ -46,6 +60,14 @@ fn build_for_commands(workspace: &Workspace) -> Result<()> {
     }
     cargo::build(workspace, &["-p", "sandbox", "-p", doctor::PACKAGE], Progress::Shown)?;
     Ok(())
+}
+
+/// Returns whether the benchmark's tests are asked for.
+fn selects_bench(args: &Args) -> bool {
+    let words: Vec<_> =
+        args.cargo.iter().map(|word| word.to_string_lossy()).take_while(|word| word != "--").collect();
+    words.windows(2).any(|pair| ["-p", "--package"].contains(&&*pair[0]) && pair[1] == "bench")
+        || words.iter().any(|word| ["-pbench", "--package=bench"].contains(&&**word))
 }
 
 /// Returns whether the tests of all packages are asked for.
@@ -96,6 +118,22 @@ mod tests {
             let matches = Args::augment_args(Command::new("test")).get_matches_from(line.split(' '));
             let args = Args::from_arg_matches(&matches).unwrap();
             assert_eq!(cargo_words(&args).join(OsStr::new(" ")), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn selection_of_the_benchmark_is_recognised() {
+        for (line, expected) in [
+            ("-p bench", true),
+            ("-pbench", true),
+            ("--release --package bench peer", true),
+            ("--package=bench", true),
+            ("-p common bench", false),
+            ("bench", false),
+            ("--lib -- -p bench", false),
+        ] {
+            let args = Args { cargo: line.split(' ').map(OsString::from).collect(), binaries: Vec::new() };
+            assert_eq!(selects_bench(&args), expected, "{line}");
         }
     }
 

@@ -38,6 +38,11 @@ impl Workspace {
         &self.root
     }
 
+    /// The benchmark, a Cargo workspace of its own that shares `target/`.
+    pub(crate) fn bench(&self) -> PathBuf {
+        self.root.join("crates/bench")
+    }
+
     /// A place below `target/`, which git ignores and `cargo clean` empties.
     pub(crate) fn scratch(&self, name: &str) -> PathBuf {
         self.root.join("target").join(name)

@@ -6,9 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 use super::RegionArgs;
 use super::error::{ArgsError, first_given, usage};
 use super::secret::Secret;
+use crate::auth::Auth;
 use crate::credentials::{CognitoId, CognitoIdentity, CredentialSource};
 use crate::endpoint::Endpoint;
-use crate::transport::Auth;
 
 /// One login; the flag may be repeated, the variable holds one.
 const LOGIN: Secret = Secret { what: "login token", flag: "--login", variable: "AWS_IOT_LOGIN" };

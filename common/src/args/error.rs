@@ -5,8 +5,10 @@ use std::fmt;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use crate::client::MqttVersion;
 use crate::error::Error;
 use crate::printable::one_line;
+use crate::transport;
 
 /// Why flags could not be turned into settings.
 #[derive(Debug, thiserror::Error)]
@@ -18,6 +20,12 @@ pub enum ArgsError {
     /// The flags are fine, but what they name cannot be used: a file, a key.
     #[error(transparent)]
     Failed(#[from] Error),
+}
+
+impl From<transport::Error> for ArgsError {
+    fn from(error: transport::Error) -> Self {
+        ArgsError::Failed(error.into())
+    }
 }
 
 impl ArgsError {
@@ -59,4 +67,17 @@ pub(super) fn usage_error(kind: ErrorKind, message: impl fmt::Display) -> clap::
 /// The first of `flags` that was given.
 pub(super) fn first_given(flags: &[(&'static str, bool)]) -> Option<&'static str> {
     flags.iter().find(|(_, given)| *given).map(|(flag, _)| *flag)
+}
+
+/// Refuses the first of `flags` that was given, if the version is 3.1.1, which has no properties.
+pub(super) fn refuse_on_v311(
+    version: MqttVersion,
+    flags: &[(&'static str, bool)],
+) -> Result<(), clap::Error> {
+    match first_given(flags) {
+        Some(flag) if version == MqttVersion::V311 => {
+            Err(usage(format!("{flag} needs MQTT 5, and --mqtt-version is 3.1.1")))
+        }
+        _ => Ok(()),
+    }
 }

@@ -5,8 +5,9 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::secret::Secret;
+use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::{Auth, Identity};
+use crate::transport::Identity;
 
 /// Mutual TLS with an X.509 client certificate.
 #[derive(Debug, Clone, Args)]
@@ -60,7 +61,7 @@ pub(super) fn pem_identity(
     let encrypted = Cell::new(false);
     let identity = Identity::from_encrypted_pem_files(certificate, key, || {
         encrypted.set(true);
-        password.find_or_ask(value, file, &format!("Password of {}", key.display()))
+        Ok(password.find_or_ask(value, file, &format!("Password of {}", key.display()))?)
     })?;
     if !encrypted.get() && !matches!(password.find(value, file), Ok(None)) {
         log::warn!("the private key {} is not encrypted: its password was not used", key.display());

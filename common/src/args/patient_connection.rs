@@ -3,9 +3,9 @@ use std::array;
 use clap::Args;
 
 use super::ConnectionArgs;
+use crate::auth::Auth;
 use crate::client::{Client, ClientOptions, Event, Events};
 use crate::error::Error;
-use crate::transport::Auth;
 
 /// [`ConnectionArgs`], for a program that may be there before its network is.
 #[derive(Debug, Clone, Args)]

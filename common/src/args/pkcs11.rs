@@ -7,9 +7,10 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::usage;
 use super::secret::Secret;
+use crate::auth::Auth;
 use crate::error::Error;
 use crate::transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
-use crate::transport::{Auth, Identity, Listing, Pkcs11Options};
+use crate::transport::{Identity, Listing, Pkcs11Options};
 
 const PIN: Secret = Secret { what: "PIN of the PKCS#11 token", flag: "--pin", variable: "AWS_IOT_PIN" };
 
@@ -141,7 +142,7 @@ impl Pkcs11Settings {
     pub fn auth(&self) -> Result<Auth, Error> {
         let identity = Identity::from_pkcs11(&self.options, || match self.given_pin()? {
             Some(pin) => Ok(Some(pin)),
-            None => not_empty(PIN.ask("PIN of the PKCS#11 token")?),
+            None => Ok(not_empty(PIN.ask("PIN of the PKCS#11 token")?)?),
         })?;
         Ok(Auth::MutualTls(identity))
     }
@@ -152,7 +153,7 @@ impl Pkcs11Settings {
     ///
     /// Those of [`Pkcs11Options::list`], and [`Error::File`] for the PIN's file.
     pub fn listing(&self) -> Result<Listing, Error> {
-        self.options.list(self.given_pin()?.as_ref())
+        Ok(self.options.list(self.given_pin()?.as_ref())?)
     }
 
     fn given_pin(&self) -> Result<Option<SecretString>, Error> {

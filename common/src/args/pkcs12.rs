@@ -4,8 +4,9 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::secret::Secret;
+use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::{Auth, Identity};
+use crate::transport::Identity;
 
 /// Mutual TLS with certificate and key from a PKCS#12 file.
 #[derive(Debug, Clone, Args)]

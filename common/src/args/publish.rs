@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::error::ArgsError;
-use super::session::refuse_on_v311;
-use super::shared_group::SharedGroup;
+use super::error::{ArgsError, refuse_on_v311};
 use super::topic::{parse_echo_topic, parse_topic};
+use super::values::{parse_interval, parse_qos, parse_text};
 use crate::client::{Message, MqttVersion, QoS};
-use crate::outgoing::Messages;
+use crate::publisher::{Messages, SharedGroup};
 
 /// What to publish, how often, and with which properties.
 #[derive(Debug, Clone, Args)]
@@ -121,35 +120,9 @@ impl PublishArgs {
     }
 }
 
-/// AWS IoT Core has no QoS 2.
-pub(super) fn parse_qos(text: &str) -> Result<QoS, String> {
-    match text {
-        "0" => Ok(QoS::AtMostOnce),
-        "1" => Ok(QoS::AtLeastOnce),
-        "2" => Err("AWS IoT Core has QoS 0 and 1 only".to_owned()),
-        _ => Err("expected 0 or 1".to_owned()),
-    }
-}
-
-/// A string as MQTT has it: its length is a number of two bytes (MQTT 5.0 §1.5.4).
-pub(super) fn parse_text(text: &str) -> Result<String, String> {
-    match u16::try_from(text.len()) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(_) => Err(format!("{} bytes, and MQTT takes at most {}", text.len(), u16::MAX)),
-    }
-}
-
 fn parse_property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((parse_text(name)?, parse_text(value)?)),
         _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-/// Seconds, up to a day.
-pub(super) fn parse_interval(text: &str) -> Result<Duration, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
-        _ => Err("expected a number of seconds from 0 to 86400".to_owned()),
     }
 }

@@ -4,10 +4,10 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::error::usage;
+use crate::auth::Auth;
 use crate::credentials::CredentialSource;
 use crate::endpoint::Endpoint;
 use crate::region;
-use crate::transport::Auth;
 
 /// The region that is signed for.
 #[derive(Debug, Clone, Args)]

@@ -7,10 +7,11 @@ use std::io::{self, IsTerminal};
 use std::path::Path;
 
 use secrecy::SecretString;
+use tokio::{runtime, signal};
 
 use crate::error::Error;
+use crate::file;
 use crate::printable::one_line;
-use crate::{file, interrupt};
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
 const MAX_FILE: u64 = 64 * 1024;
@@ -85,7 +86,7 @@ impl Secret {
             return Ok(None);
         }
         // A process that Ctrl-C ends here leaves a terminal that shows nothing of what is typed.
-        if let Err(error) = interrupt::outlive() {
+        if let Err(error) = outlive_ctrl_c() {
             log::warn!("cannot handle Ctrl-C: {error}");
         }
         match rpassword::prompt_password(format!("{}: ", one_line(prompt))) {
@@ -125,6 +126,33 @@ impl Secret {
             }
         }
     }
+}
+
+/// Installs a Ctrl-C handler; the default action (terminate) no longer applies.
+///
+/// # Errors
+///
+/// The operating system's.
+fn outlive_ctrl_c() -> io::Result<()> {
+    // The handler is the whole process's and stays; the runtime is there to install it, wherever this is called from.
+    let runtime = runtime::Builder::new_current_thread().enable_io().build()?;
+    let installed = {
+        let _context = runtime.enter();
+        handle_interrupts()
+    };
+    // Any other end of a runtime may block, and so panics inside another one.
+    runtime.shutdown_background();
+    installed
+}
+
+#[cfg(unix)]
+fn handle_interrupts() -> io::Result<()> {
+    signal::unix::signal(signal::unix::SignalKind::interrupt()).map(drop)
+}
+
+#[cfg(windows)]
+fn handle_interrupts() -> io::Result<()> {
+    signal::windows::ctrl_c().map(drop)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::connection::parse_seconds;
-use super::error::{ArgsError, first_given, usage};
+use super::error::{ArgsError, refuse_on_v311, usage};
+use super::values::parse_seconds;
 use super::will::WillArgs;
-use crate::client::{ClientOptions, MqttVersion, Quotas, SessionPolicy, WhenFull};
+use crate::client::{ClientOptions, Quotas, SessionPolicy, WhenFull};
 
 /// What outlives a connection: the broker's session, and messages that wait to be published.
 #[derive(Debug, Clone, Args)]
@@ -123,19 +123,6 @@ impl SessionArgs {
         options.operation_timeout = self.operation_timeout;
         options.shutdown_timeout = self.shutdown_timeout;
         self.will.apply(options)
-    }
-}
-
-/// Refuses the first of `flags` that was given, if the version is 3.1.1, which has no properties.
-pub(super) fn refuse_on_v311(
-    version: MqttVersion,
-    flags: &[(&'static str, bool)],
-) -> Result<(), clap::Error> {
-    match first_given(flags) {
-        Some(flag) if version == MqttVersion::V311 => {
-            Err(usage(format!("{flag} needs MQTT 5, and --mqtt-version is 3.1.1")))
-        }
-        _ => Ok(()),
     }
 }
 

@@ -2,11 +2,10 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::SharedGroup;
-use super::publish::parse_interval;
 use super::topic::parse_echo_topic;
+use super::values::parse_interval;
 use crate::client::Message;
-use crate::outgoing::Messages;
+use crate::publisher::{Messages, SharedGroup};
 
 /// What to publish for a group of subscribers that share it, and how often.
 #[derive(Debug, Clone, Args)]

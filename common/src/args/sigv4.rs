@@ -2,9 +2,9 @@ use clap::{Args, ValueEnum};
 
 use super::error::{ArgsError, first_given, usage};
 use super::{CognitoArgs, ProfileArgs, RegionArgs, StaticArgs, X509CredentialsArgs};
+use crate::auth::Auth;
 use crate::credentials::CredentialSource;
 use crate::endpoint::Endpoint;
-use crate::transport::Auth;
 
 /// Signature Version 4, and where the credentials for it come from.
 #[derive(Debug, Clone, Args)]

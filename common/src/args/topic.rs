@@ -1,6 +1,6 @@
 //! The topics of flags.
 
-use super::publish::parse_text;
+use super::values::parse_text;
 
 /// A topic name to publish to (MQTT 5.0 §4.7.1), of those that AWS IoT Core lets clients have
 /// (<https://docs.aws.amazon.com/iot/latest/developerguide/reserved-topics.html>).

@@ -2,10 +2,9 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::error::ArgsError;
-use super::publish::parse_qos;
-use super::session::refuse_on_v311;
+use super::error::{ArgsError, refuse_on_v311};
 use super::topic::parse_topic;
+use super::values::parse_qos;
 use crate::client::{ClientOptions, Message, QoS, Will};
 
 /// What the broker publishes if this client goes without a word.

@@ -1,7 +1,8 @@
 use clap::Args;
 
+use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::{Auth, Identity, StorePath};
+use crate::transport::{Identity, StorePath};
 
 /// Mutual TLS with a certificate from the certificate store of Windows.
 #[derive(Debug, Clone, Args)]

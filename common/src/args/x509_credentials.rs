@@ -7,9 +7,10 @@ use super::RegionArgs;
 use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::pem_identity;
 use super::secret::Secret;
+use crate::auth::Auth;
 use crate::credentials::{CredentialSource, RoleAlias, ThingName, X509Credentials};
 use crate::endpoint::Endpoint;
-use crate::transport::{Auth, Roots};
+use crate::transport::Roots;
 
 const KEY_PASSWORD: Secret = Secret {
     what: "password of the private key",

@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::sync::oneshot;
 
-use super::driver::Shared;
+use crate::client::driver::shared::Shared;
 use crate::error::Error;
 
 /// The broker's acknowledgement of a message that was [enqueued](super::Client::enqueue): a future with the errors of

@@ -8,9 +8,9 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::backlog::Backlog;
-use super::receipt::Receipt;
 use super::{Event, Message, Operation};
+use crate::client::link::backlog::Backlog;
+use crate::client::link::receipt::Receipt;
 use crate::error::Error;
 
 /// The events of a [`Client`](super::Client), messages among them.
@@ -183,10 +183,10 @@ impl InHand {
 mod tests {
     use std::num::NonZeroU16;
 
-    use super::super::backlog::Backlog;
-    use super::super::publish::Publish;
-    use super::super::receipt::{self, Acknowledged, Inbox};
     use super::*;
+    use crate::client::link::backlog::Backlog;
+    use crate::client::link::inbox::{self, Acknowledged, Inbox};
+    use crate::client::wire::publish::Publish;
 
     const NOTHING: [u16; 0] = [];
 
@@ -199,7 +199,7 @@ mod tests {
     impl Run {
         fn new() -> (Self, Events) {
             let (sender, events) = queue("localhost:8883".to_owned());
-            let (inbox, _, _, acknowledged) = receipt::inbox(sender.clone());
+            let (inbox, _, _, acknowledged) = inbox::inbox(sender.clone());
             (Self { sender, inbox, acknowledged }, events)
         }
 

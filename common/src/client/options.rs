@@ -1,13 +1,15 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::action::message_problem;
+use super::check::message_problem;
 use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
+use crate::auth::Auth;
 use crate::custom_auth::CustomAuthorizer;
+use crate::dialer::Dialer;
 use crate::endpoint::Endpoint;
 use crate::error::Error;
 use crate::timeline::Timelines;
-use crate::transport::{Auth, Dialer, Route};
+use crate::transport::Route;
 
 /// Everything that a [`Client`](super::Client) needs to know.
 #[derive(Debug, Clone)]
@@ -118,7 +120,7 @@ impl ClientOptions {
         let problem = self.will.as_ref().and_then(|will| {
             let delayed = will.delay > Duration::ZERO && self.mqtt_version == MqttVersion::V311;
             let delay = delayed.then(|| "MQTT 3.1.1 knows no delay of a will".to_owned());
-            message_problem(&will.message, self).or(delay)
+            message_problem(&will.message, &self.quotas, self.mqtt_version).or(delay)
         });
         problem.map_or(Ok(()), |problem| Err(Error::Settings(format!("the will cannot be used: {problem}"))))
     }

@@ -10,3 +10,10 @@ pub enum SessionPolicy {
     #[default]
     ResumeAfterFirst,
 }
+
+/// Whether the broker shall forget an earlier session (MQTT 5 Clean Start).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SessionStart {
+    Clean,
+    Resume,
+}

@@ -10,9 +10,10 @@ use aws_runtime::fs_util::{Os, home_dir};
 use aws_types::os_shim_internal::Env;
 
 use super::environment;
-use crate::error::{Cause, Error};
-use crate::failure::Chain;
+use crate::error::Cause;
 use crate::file;
+use crate::printable::Chain;
+use crate::transport::Error;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;

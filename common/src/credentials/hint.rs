@@ -8,10 +8,11 @@ use super::cognito::{CognitoIdentity, OriginKind};
 use super::login::LoginInvalid;
 use super::part::InvalidPart;
 use super::process::ProcessFailed;
+use super::provider::Expired;
 use super::refusal::Refusal;
 use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
-use super::{CredentialSource, Expired, X509Credentials};
+use super::{CredentialSource, X509Credentials};
 
 const ENVIRONMENT: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";

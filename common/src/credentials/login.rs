@@ -115,7 +115,7 @@ mod tests {
     use aws_sdk_signin::error::ErrorMetadata;
 
     use super::*;
-    use crate::failure::Chain;
+    use crate::printable::Chain;
 
     #[test]
     fn only_an_answer_that_refuses_the_login_asks_for_another_one() {

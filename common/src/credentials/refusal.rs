@@ -2,30 +2,16 @@
 
 use std::error::Error as StdError;
 use std::fmt;
-use std::iter::successors;
 
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::services::RoleRefused;
-use crate::error::Error;
 use crate::printable::one_line;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
 /// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
 const PASSING: [&str; 3] = ["TooManyRequestsException", "LimitExceededException", "ExternalServiceException"];
-
-/// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
-/// files and in the environment can be mended while the program runs.
-pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
-    let links = || successors(Some(cause), |&error: &&(dyn StdError + 'static)| error.source());
-    let in_files = links().any(|error| error.is::<RoleRefused>());
-    links().any(|error| {
-        !in_files && error.downcast_ref().is_some_and(Refusal::is_permanent)
-            || error.downcast_ref().is_some_and(Error::is_permanent)
-    })
-}
 
 /// A service's text on one line, without the secrets that it was sent.
 pub(super) fn without(text: &str, secrets: &[&str]) -> String {
@@ -60,7 +46,8 @@ impl Refusal {
         self.code.as_deref() == Some(code)
     }
 
-    fn is_permanent(&self) -> bool {
+    /// Whether the service would answer the same the next time.
+    pub(super) fn is_permanent(&self) -> bool {
         matches!(self.status, 400 | 401 | 403 | 404) && !PASSING.into_iter().any(|code| self.is(code))
     }
 }
@@ -79,49 +66,3 @@ impl fmt::Display for Refusal {
 }
 
 impl StdError for Refusal {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::credentials::CredentialSource;
-    use crate::error::Cause;
-
-    fn ends_reconnecting(source: impl Into<Cause>) -> bool {
-        Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
-            .is_permanent()
-    }
-
-    #[test]
-    fn a_refusal_is_final_unless_the_service_is_busy() {
-        for (status, code, expected) in [
-            (400, Some("NotAuthorizedException"), true),
-            (400, Some("ResourceNotFoundException"), true),
-            (400, Some("TooManyRequestsException"), false),
-            (403, None, true),
-            (404, Some("ResourceNotFoundException"), true),
-            (429, None, false),
-            (500, Some("InternalErrorException"), false),
-        ] {
-            let refusal = Refusal { status, code: code.map(str::to_owned), message: None };
-            assert_eq!(ends_reconnecting(refusal), expected, "{status} {code:?}");
-        }
-    }
-
-    #[test]
-    fn a_role_that_is_refused_for_a_proof_in_a_file_is_not_final() {
-        let refusal =
-            || Refusal { status: 400, code: Some("ExpiredTokenException".to_owned()), message: None };
-        assert!(ends_reconnecting(refusal()));
-        assert!(!ends_reconnecting(RoleRefused::for_test(refusal().into())));
-    }
-
-    #[test]
-    fn a_certificate_that_the_provider_rejects_is_final() {
-        let target = || "a.example:443".to_owned();
-        assert!(ends_reconnecting(Error::CertificateRejected { target: target(), source: "".into() }));
-        let unreachable =
-            Error::Tcp { target: target(), source: std::io::ErrorKind::ConnectionRefused.into() };
-        assert!(!ends_reconnecting(unreachable));
-        assert!(!ends_reconnecting("no such profile"));
-    }
-}

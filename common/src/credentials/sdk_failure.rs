@@ -13,10 +13,11 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use super::http::CallFailed;
 use super::refusal::Refusal;
-use crate::error::{Cause, Error};
+use super::sdk_http::CallFailed;
+use crate::error::Cause;
 use crate::printable::one_line;
+use crate::transport::Error;
 
 /// Sentences of the SDK that hold nothing but a service's word for the failure, by their beginning.
 const SHOWN: [&str; 9] = [
@@ -145,7 +146,8 @@ mod tests {
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
-    use crate::failure::Chain;
+    use crate::printable::Chain;
+    use crate::transport;
 
     /// The message with its causes, and what `{:?}` shows.
     fn shown(cause: &Cause) -> (String, String) {
@@ -214,7 +216,7 @@ mod tests {
 
     #[test]
     fn the_error_of_this_crates_transport_is_shown_from_below_the_sdks() {
-        let refused = Error::Tcp {
+        let refused = transport::Error::Tcp {
             target: "a.example:443".to_owned(),
             source: io::ErrorKind::ConnectionRefused.into(),
         };

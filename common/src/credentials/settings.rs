@@ -17,10 +17,10 @@ use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use http::Uri;
 
-use super::{config_files, environment, http as calls, part, sdk_failure};
-use crate::error::{Cause, Error};
+use super::{config_files, environment, part, sdk_failure, sdk_http};
+use crate::error::Cause;
 use crate::printable::{one_line, words};
-use crate::transport::Route;
+use crate::transport::{self, Route};
 
 /// A service that the SDK calls, by its ID in the names of settings
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>).
@@ -102,12 +102,12 @@ impl Settings {
     pub(super) async fn of_environment(route: &Route) -> Result<Self, Cause> {
         let read = match config_files::find(None, None) {
             Ok(files) => Self::of(files, None, route).await,
-            Err(error @ Error::File { .. }) => Err(error.into()),
+            Err(error @ transport::Error::File { .. }) => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
         match read {
             Err(error) => {
-                log::warn!("the AWS configuration files are left out: {}", crate::failure::Chain(&*error));
+                log::warn!("the AWS configuration files are left out: {}", crate::printable::Chain(&*error));
                 Self::without_files(route).await
             }
             read => read,
@@ -142,7 +142,7 @@ impl Settings {
             _ => Endpoints { sso_oidc: None, own: self.endpoint(service)? },
         };
         let config = aws_config::defaults(BehaviorVersion::latest())
-            .http_client(calls::client(&self.route))
+            .http_client(sdk_http::client(&self.route))
             .profile_files(self.files.clone())
             .profile_name(self.profiles.selected_profile())
             .region(Region::new(region.to_owned()))
@@ -160,7 +160,7 @@ impl Settings {
     pub(super) fn metadata(&self) -> ProviderConfig {
         ProviderConfig::without_region()
             .with_behavior_version(Some(BehaviorVersion::latest()))
-            .with_http_client(calls::client(&self.route))
+            .with_http_client(sdk_http::client(&self.route))
     }
 
     /// The SDK's provider for what `aws login` has left, with AWS Sign-In in `region`.

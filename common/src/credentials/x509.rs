@@ -6,20 +6,20 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ::http::StatusCode;
 use aws_credential_types::Credentials;
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use http::StatusCode;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use super::http;
 use super::refusal::Refusal;
+use super::sdk_http;
 use crate::endpoint::Endpoint;
-use crate::error::{Cause, Error, UpgradeRefusal};
+use crate::error::{Cause, HttpRefusal};
 use crate::sigv4;
-use crate::transport::{Identity, Roots, Route, refusal};
+use crate::transport::{Error, Identity, Roots, Route, refusal};
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
 #[derive(Debug, Clone)]
@@ -76,10 +76,10 @@ impl X509Credentials {
             None => route,
         };
         let answer =
-            http::send(self.request()?, route, &self.identity, &self.turn).await?.try_into_http1x()?;
+            sdk_http::send(self.request()?, route, &self.identity, &self.turn).await?.try_into_http1x()?;
         let body = answer.body().bytes().unwrap_or_default();
         if answer.status() != StatusCode::OK {
-            let UpgradeRefusal { status, error_type, message, .. } =
+            let HttpRefusal { status, error_type, message, .. } =
                 refusal::read(answer.status(), answer.headers(), body);
             return Err(Refusal { status, code: error_type, message }.into());
         }

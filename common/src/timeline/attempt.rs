@@ -1,8 +1,9 @@
+use std::error::Error as StdError;
 use std::time::{Duration, SystemTime};
 
 use super::Detail;
-use crate::error::{Error, Layer};
-use crate::failure::Chain;
+use crate::layer::Layer;
+use crate::printable::Chain;
 
 /// One connection attempt, as it stands.
 #[derive(Debug, Clone)]
@@ -82,7 +83,7 @@ pub enum StepState {
 
 impl Attempt {
     /// How long it took, or has taken so far.
-    pub(super) fn duration(&self) -> Duration {
+    pub(crate) fn duration(&self) -> Duration {
         match self.outcome {
             Outcome::Connected { after, .. } | Outcome::Failed { after, .. } => after,
             Outcome::UnderWay => self.seen_after,
@@ -98,12 +99,9 @@ impl Step {
     }
 
     /// `now` is when it ended, unless that is known.
-    pub(super) fn fail(&mut self, error: &Error, now: Duration) {
+    pub(super) fn fail(&mut self, error: &(dyn StdError + 'static), now: Duration) {
         self.ended.get_or_insert(now);
         self.state = StepState::Failed { error: Chain(error).to_string() };
-        if let Error::UpgradeRefused { refusal, .. } = error {
-            self.detail = Some(Detail::WebSocket { status: refusal.status });
-        }
     }
 }
 

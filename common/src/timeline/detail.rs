@@ -142,7 +142,7 @@ impl From<&str> for Detail {
 }
 
 /// A time in whole seconds (RFC 3339).
-pub(super) fn utc(time: SystemTime) -> String {
+pub(crate) fn utc(time: SystemTime) -> String {
     let seconds = DateTime::from_secs(DateTime::from(time).secs());
     seconds.fmt(Format::DateTime).unwrap_or_else(|_| "at an unknown time".to_owned())
 }

@@ -1,8 +1,8 @@
 use std::collections::VecDeque;
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Attempt, Timeline};
-use crate::error::Error;
 
 /// The connection attempts of a client. Clones share them.
 ///
@@ -71,7 +71,7 @@ impl Timelines {
     }
 
     /// The connection of the last attempt has ended without being asked to.
-    pub(crate) fn ended(&self, error: &Error) {
+    pub(crate) fn ended(&self, error: &(dyn StdError + 'static)) {
         let kept = self.kept();
         if let Some(timeline) = kept.last.back().or(kept.first.as_ref()) {
             timeline.ended(error);

@@ -4,21 +4,22 @@
 //! [`attempts`](Timelines::attempts) are data, to [draw](Attempts::draw) or to look at.
 
 mod attempt;
-mod data;
 mod detail;
 mod drawing;
 mod history;
 mod limits;
 
+use std::error::Error as StdError;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 pub use self::attempt::{Attempt, Outcome, Step, StepState};
+pub(crate) use self::detail::utc;
 pub use self::detail::{Detail, PeerCertificate};
 pub use self::history::{Attempts, Timelines};
 pub use self::limits::BrokerLimits;
-use crate::error::{Error, Layer};
-use crate::failure::Chain;
+use crate::layer::Layer;
+use crate::printable::Chain;
 
 /// The steps of one connection attempt, shared by the layers that report to it.
 ///
@@ -101,7 +102,7 @@ impl Timeline {
     }
 
     /// What was given up has failed, and is tried again within the same attempt.
-    pub(crate) fn end_failed(&self, error: &Error) {
+    pub(crate) fn end_failed(&self, error: &(dyn StdError + 'static)) {
         for step in self.record().steps.iter_mut().filter(|step| step.state.is_open()) {
             step.fail(error, self.began.elapsed());
         }
@@ -112,15 +113,16 @@ impl Timeline {
         self.record().outcome = Outcome::Connected { after: self.began.elapsed(), ended: None };
     }
 
-    /// The attempt has failed, with one of its steps.
-    pub(crate) fn failed(&self, error: &Error) {
+    /// The attempt has failed, with one of its steps: the first to end, or, past the deadline, that of the layer which
+    /// was `late`.
+    pub(crate) fn failed(&self, error: &(dyn StdError + 'static), late: Option<Layer>) {
         let mut record = self.record();
         let after = self.began.elapsed();
         let mut open = record.steps.iter_mut().filter(|step| step.state.is_open());
-        let failed = match error {
-            Error::ConnectTimeout { waiting_for, .. } => open.find(|step| step.layer == *waiting_for),
+        let failed = match late {
+            Some(layer) => open.find(|step| step.layer == layer),
             // The failure of one ends those beside it, so it is the first to end.
-            _ => open.min_by_key(|step| step.ended.unwrap_or(Duration::MAX)),
+            None => open.min_by_key(|step| step.ended.unwrap_or(Duration::MAX)),
         };
         if let Some(step) = failed {
             step.fail(error, after);
@@ -129,7 +131,7 @@ impl Timeline {
     }
 
     /// The connection that the attempt has made has ended without being asked to.
-    fn ended(&self, error: &Error) {
+    fn ended(&self, error: &(dyn StdError + 'static)) {
         if let Outcome::Connected { ended, .. } = &mut self.record().outcome {
             *ended = Some((self.began.elapsed(), Chain(error).to_string()));
         }
@@ -174,7 +176,7 @@ impl Running {
     }
 
     /// It has failed, and the same attempt goes on in another way.
-    pub(crate) fn failed(self, error: &Error) {
+    pub(crate) fn failed(self, error: &(dyn StdError + 'static)) {
         let mut record = self.timeline.record();
         let step = &mut record.steps[self.index];
         step.fail(error, self.timeline.began.elapsed());

@@ -3,11 +3,11 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 
-use serde_json::json;
-
 use super::*;
 use crate::client::MqttVersion;
-use crate::error::{AuthKind, Cause, UpgradeRefusal};
+use crate::error::{AuthKind, Error, HttpRefusal};
+use crate::transport;
+use crate::transport::error::Cause;
 
 fn step(layer: Layer, began: u64, ended: u64, detail: Detail) -> Step {
     let (began, ended) = (Duration::from_micros(began), Some(Duration::from_micros(ended)));
@@ -130,7 +130,6 @@ fn the_way_through_a_proxy() {
     let connected =
         attempt(2, steps, Outcome::Connected { after: Duration::from_micros(2_430), ended: None });
     let attempts = vec![Attempt { way: way.clone(), ..under_way }, Attempt { way, ..connected }];
-    assert!(Attempts { kept: attempts.clone(), left_out: 0 }.to_json()["attempts"][0]["way"].is_string());
     draws(attempts, 0, 80, include_str!("golden/proxy.txt"));
 }
 
@@ -169,64 +168,6 @@ fn steps_of_no_time_at_all_have_a_bar() {
     assert!(drawing.draw(80).contains("|>  "), "{}", drawing.draw(80));
 }
 
-#[test]
-fn the_same_as_data() {
-    let refused = "localhost:8443 refused the WebSocket upgrade: HTTP 403";
-    let mut upgrade = failed(Layer::WebSocket, 1_000, 3_500, refused);
-    upgrade.detail = Some(Detail::WebSocket { status: 403 });
-    let ended = Some((Duration::from_millis(90), "lost".to_owned()));
-    let kept = vec![
-        signed_websocket(),
-        attempt(5, vec![upgrade, open(Layer::Mqtt, 3_500, None)], failure(4_000, refused)),
-        attempt(6, Vec::new(), Outcome::UnderWay),
-        attempt(7, Vec::new(), Outcome::Connected { after: Duration::from_millis(1), ended }),
-    ];
-    let data = Attempts { kept, left_out: 3 }.to_json();
-    assert_eq!(data["left_out"], 3);
-    let began = "2027-01-15T08:00:00Z";
-    let first = &data["attempts"][0];
-    assert_eq!(
-        (&first["number"], &first["target"], &first["began"], &first["outcome"], &first["duration_ms"]),
-        (&json!(1), &json!("localhost:8443"), &json!(began), &json!("connected"), &json!(40.0))
-    );
-    let steps = first["steps"].as_array().unwrap();
-    assert_eq!(
-        steps.iter().map(|step| step["step"].as_str().unwrap()).collect::<Vec<_>>(),
-        ["dns", "credentials", "tcp", "tls", "websocket", "mqtt"]
-    );
-    assert_eq!(
-        steps[0],
-        json!({ "step": "dns", "name": "name resolution", "begin_ms": 0.02, "duration_ms": 0.4, "outcome": "done",
-                "detail": "localhost is 127.0.0.1", "host": "localhost", "addresses": ["127.0.0.1"] })
-    );
-    assert_eq!(steps[1]["source"], "the default chain: the environment");
-    assert_eq!((&steps[1]["kept"], &steps[1]["expires"]), (&json!(false), &json!("2027-01-15T09:00:00Z")));
-    assert_eq!(steps[2]["address"], "127.0.0.1:8443");
-    assert_eq!((&steps[3]["version"], &steps[3]["alpn"]), (&json!("TLSv1.3"), &json!("http/1.1")));
-    assert_eq!(
-        steps[3]["certificate"],
-        json!({ "subject": "CN=*.iot.eu-west-1.amazonaws.com", "issuer": "C=US, O=Amazon, CN=Amazon RSA 2048 M01",
-                "expires": "2027-05-11T01:46:40Z" })
-    );
-    assert_eq!(steps[4]["status"], 101);
-    assert_eq!((&steps[5]["mqtt_version"], &steps[5]["session_present"]), (&json!("5"), &json!(false)));
-    assert_eq!(
-        data["attempts"][1],
-        json!({ "number": 5, "target": "localhost:8443", "began": began, "duration_ms": 4.0, "outcome": "failed",
-                "error": refused, "steps": [
-            { "step": "websocket", "name": "WebSocket upgrade", "begin_ms": 1.0, "duration_ms": 2.5,
-              "outcome": "failed", "error": refused, "detail": "HTTP 403", "status": 403 },
-            { "step": "mqtt", "name": "MQTT CONNACK", "begin_ms": 3.5, "duration_ms": 0.5, "outcome": "unfinished" },
-        ] })
-    );
-    assert_eq!(data["attempts"][2]["outcome"], "unfinished");
-    let lost = &data["attempts"][3];
-    assert_eq!(
-        (&lost["outcome"], &lost["lost_ms"], &lost["error"]),
-        (&json!("lost"), &json!(90.0), &json!("lost"))
-    );
-}
-
 /// A failure in each layer, of a step beside which the credentials are still under way.
 #[test]
 fn the_step_that_failed_is_the_one_that_ended_first() {
@@ -234,11 +175,11 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
     let refused = || io::Error::from(io::ErrorKind::ConnectionRefused);
     let cause = || -> Cause { "cause".into() };
     let (client_id, auth) = ("test".to_owned(), AuthKind::Certificate);
-    let refusal = UpgradeRefusal { status: 403, error_type: None, message: None, clock_skew: None };
+    let refusal = HttpRefusal { status: 403, error_type: None, message: None, clock_skew: None };
     for (layer, error) in [
-        (Layer::Dns, Error::Resolve { host: target(), source: refused() }),
-        (Layer::Tcp, Error::Tcp { target: target(), source: refused() }),
-        (Layer::Tls, Error::Tls { target: target(), source: cause() }),
+        (Layer::Dns, Error::Transport(transport::Error::Resolve { host: target(), source: refused() })),
+        (Layer::Tcp, Error::Transport(transport::Error::Tcp { target: target(), source: refused() })),
+        (Layer::Tls, Error::Transport(transport::Error::Tls { target: target(), source: cause() })),
         (
             Layer::WebSocket,
             Error::UpgradeRefused { target: target(), refusal: refusal.into(), auth: auth.clone() },
@@ -248,7 +189,10 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
             Error::ClosedBeforeConnack { target: target(), client_id, auth, asked: Box::default() },
         ),
         // With TLS 1.3 it shows after the handshake.
-        (Layer::Mqtt, Error::CertificateRejected { target: target(), source: cause() }),
+        (
+            Layer::Mqtt,
+            Error::Transport(transport::Error::CertificateRejected { target: target(), source: cause() }),
+        ),
     ] {
         let timelines = Timelines::new(target());
         let timeline = timelines.begin();
@@ -256,7 +200,7 @@ fn the_step_that_failed_is_the_one_that_ended_first() {
         let credentials = timeline.step(Layer::Credentials);
         drop(timeline.step(layer));
         drop(credentials);
-        timeline.failed(&error);
+        timeline.failed(&error, error.late());
         let attempt = &timelines.attempts().kept[0];
         let states: Vec<_> = attempt.steps.iter().map(|step| step.state.clone()).collect();
         let text = Chain(&error).to_string();
@@ -277,7 +221,8 @@ fn a_deadline_marks_the_step_that_it_names() {
     assert_eq!(waiting_for, Layer::Credentials);
     let after = Duration::from_secs(2);
     let target = "localhost:8443".to_owned();
-    timeline.failed(&Error::ConnectTimeout { target, waiting_for, after, proxy: None, seen: None });
+    let error = transport::Error::ConnectTimeout { target, waiting_for, after, proxy: None, seen: None };
+    timeline.failed(&error, Some(waiting_for));
     let states = timeline.steps().into_iter().map(|step| step.state).collect::<Vec<_>>();
     assert!(matches!(&states[..], [StepState::Failed { .. }, StepState::GivenUp]), "{states:?}");
 }

@@ -15,9 +15,10 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use super::{Identity, Route, tcp, tls};
 use crate::certificate::Certificate;
 use crate::endpoint::bracketed;
-use crate::error::{Error, Layer};
+use crate::layer::Layer;
 use crate::printable::one_line;
 use crate::timeline::{Detail, Step, Timeline};
+use crate::transport::error::Error;
 
 /// What came of a way to a server, through its proxy if it has one.
 #[derive(Debug)]

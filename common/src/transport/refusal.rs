@@ -25,7 +25,7 @@ const BODY_WAIT: Duration = Duration::from_secs(2);
 /// The HTTP answer to a refused WebSocket upgrade.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct UpgradeRefusal {
+pub struct HttpRefusal {
     /// The HTTP status code.
     pub status: u16,
     /// The `x-amzn-ErrorType` header without its trailing colon.
@@ -36,9 +36,14 @@ pub struct UpgradeRefusal {
     pub clock_skew: Option<i64>,
 }
 
-impl UpgradeRefusal {
+impl HttpRefusal {
     /// The clock skew from which AWS IoT Core turns a signature down, in seconds.
     pub(crate) const MAXIMUM_SKEW: u64 = 300;
+
+    /// Whether another request of the same kind would be refused as well.
+    pub(crate) fn is_permanent(&self) -> bool {
+        matches!(self.status, 400 | 401 | 403 | 404)
+    }
 
     /// Whether the clocks disagree by more than a signature may be old.
     pub(crate) fn is_clock(&self) -> bool {
@@ -46,7 +51,7 @@ impl UpgradeRefusal {
     }
 }
 
-impl fmt::Display for UpgradeRefusal {
+impl fmt::Display for HttpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "HTTP {}", self.status)?;
         if let Some(error_type) = &self.error_type {
@@ -60,8 +65,8 @@ impl fmt::Display for UpgradeRefusal {
 }
 
 /// Reads status, headers and body of a refusal that has just arrived.
-pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> UpgradeRefusal {
-    UpgradeRefusal {
+pub(crate) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> HttpRefusal {
+    HttpRefusal {
         status: status.as_u16(),
         error_type: text_header(headers, "x-amzn-errortype")
             // AWS writes "ForbiddenException:", at times with a URL behind the colon.

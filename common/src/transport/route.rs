@@ -13,8 +13,9 @@ use super::proxy::{
 use super::tcp::AddressFamily;
 use super::{Roots, Stream, tcp, tls};
 use crate::endpoint::bracketed;
-use crate::error::{Error, Layer};
+use crate::layer::Layer;
 use crate::timeline::{Detail, Running, Timeline};
+use crate::transport::error::Error;
 
 /// How connections leave this machine. The broker's and those for AWS credentials share one.
 ///
@@ -83,7 +84,7 @@ impl Route {
     ///
     /// # Errors
     /// [`Error::File`] or [`Error::Identity`] when they cannot be loaded.
-    pub(super) fn load_proxy_roots(&self) -> Result<(), Error> {
+    pub(crate) fn load_proxy_roots(&self) -> Result<(), Error> {
         match self.proxies.proxy() {
             Ok(Some(proxy)) if proxy.scheme() == ProxyScheme::Https => self.proxy_tls.config().map(drop),
             // A variable that cannot be parsed is the error of the host that needs it.

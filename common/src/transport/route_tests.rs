@@ -185,7 +185,7 @@ fn a_private_key_that_fails_is_not_the_proxy_s_fault() {
     let route = through("http://proxy.example");
     let explained =
         |source| route.explain("a.example", Error::Tls { target: "a.example:1".to_owned(), source });
-    let key = Arc::new(Error::SecretMissing { what: "PIN", flag: "--pin", variable: "AWS_IOT_PIN" });
+    let key = Arc::new(Error::Identity { problem: "no PIN".to_owned(), hint: None, source: None });
     let error = explained(key.into());
     assert!(matches!(error, Error::Tls { .. }) && error.is_permanent(), "{error:?}");
     assert!(matches!(explained("no TLS".into()), Error::Proxy { .. }));

@@ -9,9 +9,9 @@ use futures_util::stream::FuturesUnordered;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
-use crate::error::Error;
 use crate::panics::on_own_thread;
 use crate::shortage;
+use crate::transport::error::Error;
 
 /// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);

@@ -16,9 +16,9 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{Identity, Roots};
-use crate::error::Error;
 use crate::panics::{Caller, on_own_thread};
 use crate::timeline::{Detail, PeerCertificate};
+use crate::transport::error::Error;
 
 /// The one cryptography provider, always named: a process-wide default could be anyone's.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
@@ -141,22 +141,20 @@ pub(crate) fn describe<S>(stream: &TlsStream<S>) -> Detail {
 ///
 /// In TLS 1.3 the client is done with its handshake before the server has looked at the client's certificate: the
 /// server's refusal arrives as an alert in place of the first bytes (RFC 8446 §4.4.2.4).
-pub(crate) fn map_read_error(error: io::Error, target: &str) -> Error {
+///
+/// # Errors
+/// The same error, if it is not of TLS.
+pub(crate) fn map_read_error(error: io::Error, target: &str) -> Result<Error, io::Error> {
     match alert(&error) {
-        Some(alert) if is_about_our_certificate(alert) => rejected(error, target),
-        _ if tls_cause(&error).is_some() => tls_error(error, target),
-        _ => Error::Disconnected {
-            target: target.to_owned(),
-            code: None,
-            reason_string: None,
-            source: Some(error.into()),
-        },
+        Some(alert) if is_about_our_certificate(alert) => Ok(rejected(error, target)),
+        _ if tls_cause(&error).is_some() => Ok(tls_error(error, target)),
+        _ => Err(error),
     }
 }
 
 /// The error for an HTTP exchange that TLS has failed; `None` if something else has.
 pub(crate) fn map_http_error(error: &hyper::Error, target: &str) -> Option<Error> {
-    tls_cause(error).map(|cause| map_read_error(io::Error::other(cause.clone()), target))
+    tls_cause(error).and_then(|cause| map_read_error(io::Error::other(cause.clone()), target).ok())
 }
 
 /// The TLS library's error among the causes of another.
@@ -210,7 +208,7 @@ fn tls_error(error: io::Error, target: &str) -> Error {
 }
 
 /// The TLS library's error alone where there is one: what wraps it adds no word.
-fn own_cause(error: io::Error) -> crate::error::Cause {
+fn own_cause(error: io::Error) -> crate::transport::error::Cause {
     match tls_cause(&error) {
         // A private key that another than this process holds fails with an error of this crate.
         Some(cause @ rustls::Error::Other(OtherError(other))) => match other.downcast_ref::<Arc<Error>>() {
@@ -227,7 +225,7 @@ mod tests {
     use super::*;
 
     fn read_error(error: rustls::Error) -> Error {
-        map_read_error(io::Error::new(io::ErrorKind::InvalidData, error), "a.example:8883")
+        map_read_error(io::Error::new(io::ErrorKind::InvalidData, error), "a.example:8883").expect("of TLS")
     }
 
     #[test]
@@ -249,7 +247,7 @@ mod tests {
             Error::Tls { source, .. } if source.is::<rustls::Error>()
         ));
         let reset = map_read_error(io::ErrorKind::ConnectionReset.into(), "a.example:8883");
-        assert!(matches!(reset, Error::Disconnected { source: Some(_), code: None, .. }));
+        assert_eq!(reset.unwrap_err().kind(), io::ErrorKind::ConnectionReset);
     }
 
     #[test]

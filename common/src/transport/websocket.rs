@@ -25,9 +25,9 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, driving, refusal, tls};
-use crate::error::{AuthKind, Error};
 use crate::not_mqtt::NotMqtt;
 use crate::printable::one_line;
+use crate::transport::error::Error;
 
 /// The subprotocol of MQTT (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
@@ -44,13 +44,12 @@ const MAX_SENT: usize = 32 * 1024;
 ///
 /// # Errors
 /// [`Error::UpgradeRefused`] when the server answers with anything but 101, [`Error::WebSocket`] when the
-/// connection fails or the answer is not this protocol's; `target` is the `host:port` they name, and `auth` who asked.
+/// connection fails or the answer is not this protocol's; `target` is the `host:port` that they name.
 pub(crate) async fn upgrade(
     stream: Stream,
     host_header: &str,
     path: &str,
     target: &str,
-    auth: AuthKind,
 ) -> Result<Stream, Error> {
     let key = generate_key();
     let request = Request::get(path)
@@ -65,7 +64,7 @@ pub(crate) async fn upgrade(
 
     let (sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(|error| http_error(error, target))?;
-    let answer = Box::pin(switched(sender, request, key, target, auth));
+    let answer = Box::pin(switched(sender, request, key, target));
     let upgraded = driving(Box::pin(connection.with_upgrades()), answer).await?;
     Ok(frames(TokioIo::new(upgraded)).await)
 }
@@ -76,13 +75,12 @@ async fn switched(
     request: Request<Empty<Bytes>>,
     key: String,
     target: &str,
-    auth: AuthKind,
 ) -> Result<Upgraded, Error> {
     let mut response = sender.send_request(request).await.map_err(|error| http_error(error, target))?;
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
         let body = refusal::read_body(&mut response).await;
         let refusal = refusal::read(response.status(), response.headers(), &body);
-        return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal), auth });
+        return Err(Error::UpgradeRefused { target: target.to_owned(), refusal: Box::new(refusal) });
     }
     check_answer(response.headers(), &key)
         .map_err(|problem| Error::WebSocket { target: target.to_owned(), source: problem.into() })?;

@@ -28,14 +28,7 @@ async fn pair() -> (Stream, WebSocketStream<DuplexStream>) {
 }
 
 async fn open(stream: DuplexStream) -> Result<Stream, Error> {
-    upgrade(
-        Box::new(stream),
-        "a.example",
-        "/mqtt?X-Amz-Signature=1",
-        TARGET,
-        AuthKind::Credentials { cognito_identity: None },
-    )
-    .await
+    upgrade(Box::new(stream), "a.example", "/mqtt?X-Amz-Signature=1", TARGET).await
 }
 
 /// What the client makes of an answer that is sent whatever it asks.
@@ -254,8 +247,7 @@ async fn upgraded(answer: &[u8], piece: usize) -> Result<(Vec<u8>, String), Stri
         },
         piece,
     );
-    let auth = AuthKind::CustomAuthorizer { name: None };
-    match upgrade(Box::new(peer), "a.example", "/mqtt?X-Amz-Signature=hush", TARGET, auth).await {
+    match upgrade(Box::new(peer), "a.example", "/mqtt?X-Amz-Signature=hush", TARGET).await {
         Ok(_) => Ok(sent.recv().expect("a request")),
         Err(error) => Err(match std::error::Error::source(&error) {
             Some(source) => format!("{error}: {source}"),
@@ -439,8 +431,6 @@ impl tokio::io::AsyncRead for Panicking {
 #[tokio::test]
 #[should_panic(expected = "below the upgrade")]
 async fn a_panic_below_the_upgrade_is_the_callers() {
-    let auth = AuthKind::Credentials { cognito_identity: None };
     let _ =
-        upgrade(Box::new(tokio::io::join(Panicking, tokio::io::sink())), "a.example", "/mqtt", TARGET, auth)
-            .await;
+        upgrade(Box::new(tokio::io::join(Panicking, tokio::io::sink())), "a.example", "/mqtt", TARGET).await;
 }

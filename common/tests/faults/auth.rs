@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use common::custom_auth::CustomAuthorizer;
 use common::{
     Auth, ClientOptions, CredentialSource, CustomAuthTransport, Endpoint, Error, Identity, MqttVersion,
-    Roots, X509Credentials,
+    Roots, TransportError, X509Credentials,
 };
 use sandbox::{Authorizer, Principal, Sandbox};
 
@@ -143,7 +143,7 @@ async fn a_client_certificate_that_is_refused_by_now_stops_the_client() {
         relay.cut();
         journal.disconnected().await;
         let error = journal.stopped().await;
-        assert!(matches!(*error, Error::CertificateRejected { .. }), "{error:?}");
+        assert!(matches!(*error, Error::Transport(TransportError::CertificateRejected { .. })), "{error:?}");
         assert!(error.hint().unwrap().contains("registered in this account"), "{error:?}");
         assert_eq!(relay.connections(), 2, "it was tried once");
     }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use common::{Error, Layer};
+use common::{Error, Layer, TransportError};
 use sandbox::{Sandbox, ServerCertificate};
 
 use crate::row::Row;
@@ -20,7 +20,7 @@ async fn a_broker_that_is_stopped_for_a_while() {
         row.disconnected().await;
         for _ in 0..3 {
             let error = row.failed().await;
-            assert!(matches!(*error, Error::Tcp { .. }), "{error:?}");
+            assert!(matches!(*error, Error::Transport(TransportError::Tcp { .. })), "{error:?}");
             assert!(error.hint().unwrap().contains("nothing listens"), "{error:?}");
         }
         sandbox.restart().unwrap();
@@ -83,7 +83,7 @@ async fn a_server_whose_certificate_is_not_to_be_trusted() {
                     break error;
                 }
             };
-            assert!(matches!(*error, Error::Tls { .. }), "{error:?}");
+            assert!(matches!(*error, Error::Transport(TransportError::Tls { .. })), "{error:?}");
             assert!(error.hint().unwrap().contains(words), "{error:?}");
         }
         sandbox.restart_with(ServerCertificate::Valid).unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Error, Layer, MqttVersion};
+use common::{Error, Layer, MqttVersion, TransportError};
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Side};
 
@@ -98,7 +98,13 @@ async fn black_hole_while_idle() {
         let Error::Disconnected { source: Some(source), .. } = &*error else { panic!("{error:?}") };
         assert!(source.to_string().contains("silent"), "{error:?}");
         let error = journal.failed().await;
-        assert!(matches!(*error, Error::ConnectTimeout { waiting_for: Layer::Tls, .. }), "{error:?}");
+        assert!(
+            matches!(
+                *error,
+                Error::Transport(TransportError::ConnectTimeout { waiting_for: Layer::Tls, .. })
+            ),
+            "{error:?}"
+        );
         assert!(error.hint().is_some());
         relay.heal();
         journal.connected().await;
@@ -177,7 +183,13 @@ async fn a_link_too_slow_for_a_handshake_is_tried_again() {
         relay.cut();
         row.disconnected().await;
         let error = row.failed().await;
-        assert!(matches!(*error, Error::ConnectTimeout { waiting_for: Layer::Tls, .. }), "{error:?}");
+        assert!(
+            matches!(
+                *error,
+                Error::Transport(TransportError::ConnectTimeout { waiting_for: Layer::Tls, .. })
+            ),
+            "{error:?}"
+        );
         relay.heal();
         row.recovered(Instant::now()).await;
         row.finish().await;

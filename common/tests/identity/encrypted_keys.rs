@@ -1,4 +1,4 @@
-use common::{Error, Identity};
+use common::{Identity, TransportError};
 use secrecy::SecretString;
 
 use crate::{Folder, KINDS, certificates, name, refused};
@@ -12,7 +12,7 @@ impl Folder {
         self.openssl(&format!("{command} -in key.pem -out encrypted.pem -passout file:password"));
     }
 
-    fn load(&self, key: &str, password: &str) -> Result<Identity, Error> {
+    fn load(&self, key: &str, password: &str) -> Result<Identity, TransportError> {
         Identity::from_encrypted_pem_files(&self.path("cert.pem"), &self.path(key), || Ok(password.into()))
     }
 }
@@ -132,7 +132,7 @@ fn a_plain_key_needs_no_password_and_an_encrypted_one_does() {
     let (problem, hint) = refused(Identity::from_pem_files(&certificate, &folder.path("encrypted.pem")));
     assert!(problem.ends_with("encrypted.pem is encrypted"), "{problem}");
     assert!(hint.contains("give its password") && hint.contains("openssl pkey -in"), "{hint}");
-    let no_password = || Err(Error::Settings("nobody knows it".to_owned()));
+    let no_password = || Err("nobody knows it".into());
     let error = Identity::from_encrypted_pem_files(&certificate, &folder.path("encrypted.pem"), no_password)
         .unwrap_err();
     assert_eq!(error.to_string(), "nobody knows it");

@@ -7,7 +7,7 @@ mod pkcs12;
 
 use std::path::{Path, PathBuf};
 
-use common::{Error, Identity};
+use common::{Identity, TransportError};
 use tempfile::TempDir;
 use testkit::openssl;
 
@@ -51,9 +51,9 @@ impl Folder {
 
 /// The problem and the hint of an identity that is refused.
 #[track_caller]
-fn refused(identity: Result<Identity, Error>) -> (String, String) {
+fn refused(identity: Result<Identity, TransportError>) -> (String, String) {
     match identity {
-        Err(Error::Identity { problem, hint, .. }) => (problem, hint.unwrap_or_default()),
+        Err(TransportError::Identity { problem, hint, .. }) => (problem, hint.unwrap_or_default()),
         other => panic!("expected a refusal, got {other:?}"),
     }
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Error, Identity, Roots};
+use common::{Identity, Roots, TransportError};
 
 use crate::{Folder, KINDS, certificates, refused};
 
@@ -17,7 +17,7 @@ impl Folder {
         fs::write(self.path(file), content).unwrap();
     }
 
-    fn pair(&self, certificate: &str, key: &str) -> Result<Identity, Error> {
+    fn pair(&self, certificate: &str, key: &str) -> Result<Identity, TransportError> {
         Identity::from_pem_files(&self.path(certificate), &self.path(key))
     }
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use common::{Error, Identity};
+use common::{Identity, TransportError};
 
 use crate::{Folder, KINDS, certificates, name, refused};
 
@@ -14,7 +14,7 @@ impl Folder {
         ));
     }
 
-    fn open(&self, password: &str) -> Result<Identity, Error> {
+    fn open(&self, password: &str) -> Result<Identity, TransportError> {
         Identity::from_pkcs12_file(&self.path("device.p12"), &password.into())
     }
 

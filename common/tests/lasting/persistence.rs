@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS};
+use common::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS, TransportError};
 use sandbox::Sandbox;
 use sandbox::relay::{Fault, Options, Reach, Relay};
 
@@ -116,7 +116,7 @@ async fn who_could_not_connect_may_try_again_at_once() {
     client.disconnect().await.unwrap();
     for round in 0..50 {
         let error = Client::connect(options.clone()).await.unwrap_err();
-        assert!(matches!(error, Error::Tcp { .. }), "{round}: {error:?}");
+        assert!(matches!(error, Error::Transport(TransportError::Tcp { .. })), "{round}: {error:?}");
     }
 }
 

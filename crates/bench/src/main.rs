@@ -101,7 +101,7 @@ fn report(args: &Args, programs: &[Program], broker: &Broker) -> Result<()> {
 fn programs(args: &Args) -> Result<Vec<Program>> {
     let own = env::current_exe().context("the path of this program is not known")?;
     let beside = |name: &str| own.with_file_name(name).with_extension(env::consts::EXE_EXTENSION);
-    let scripts = testkit::workspace().join("testkit");
+    let scripts = testkit::workspace().join("crates/testkit");
     // Node takes no other.
     let modules =
         path::absolute(&args.node_modules).context("the folder of node_modules cannot be resolved")?;

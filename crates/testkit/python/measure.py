@@ -1,8 +1,8 @@
-"""Runs one command and prints its wall time and peak memory as JSON.
+"""Runs one command and prints its wall time, processor time and peak memory as JSON.
 
     python -I -S measure.py COMMAND [ARG...]
 
-wait4 gives the peak of exactly this child, without polling. Linux counts what a child shared before its exec, which is
+wait4 gives the times and the peak of exactly this child, without polling. Linux counts what a child shared before its exec, which is
 this process: a command that needs less shows that instead. Measure `true` to learn this floor; json is imported only
 afterwards to keep it low.
 """
@@ -30,5 +30,6 @@ import json  # noqa: E402
 code = os.waitstatus_to_exitcode(status)
 # macOS counts bytes, Linux KiB.
 peak = usage.ru_maxrss // 1024 if sys.platform == "darwin" else usage.ru_maxrss
-print(json.dumps({"wall_seconds": wall, "max_rss_kib": peak, "exit_code": code}))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps({"wall_seconds": wall, "cpu_seconds": cpu, "max_rss_kib": peak, "exit_code": code}))
 sys.exit(0 if code == 0 else 1)

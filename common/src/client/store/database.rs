@@ -6,11 +6,10 @@ use std::time::SystemTime;
 use redb::backends::FileBackend;
 use redb::{Builder, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
-use super::Stored;
 use super::files::Files;
 use super::problem::{Problem, contained};
-use super::record::Record;
-use super::worker::Request;
+use super::record::{Record, Stored};
+use super::request::Request;
 
 /// Of the tables and of [`Record`].
 pub(super) const FORMAT: u32 = 1;

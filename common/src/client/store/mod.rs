@@ -4,18 +4,21 @@ mod database;
 mod files;
 mod problem;
 mod record;
+mod request;
 mod worker;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::SystemTime;
 
 use self::database::Database;
 pub(crate) use self::problem::Problem;
-use self::worker::{Done, Request, Worker};
-use super::Message;
+pub(crate) use self::record::Stored;
+use self::request::{Done, Request};
+use self::worker::Worker;
+use super::message::Message;
 use crate::error::Error;
 use crate::panics;
 
@@ -24,18 +27,11 @@ use crate::panics;
 /// A thread of its own writes them: all that waits goes into one transaction, so that many messages share one fsync.
 /// Dropping the store writes what is left, which blocks until that is done.
 #[derive(Debug)]
-pub(super) struct Store {
-    directory: PathBuf,
+pub(crate) struct Store {
+    directory: Arc<Path>,
     /// Only while the thread is to go on.
     requests: Option<mpsc::Sender<Request>>,
     worker: Option<JoinHandle<()>>,
-}
-
-/// A message that an earlier process left.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Stored {
-    pub(super) key: u64,
-    pub(super) message: Message,
 }
 
 impl Store {
@@ -46,7 +42,7 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Store`]; the file is then left to be looked at.
-    pub(super) fn open(directory: &Path, client_id: &str) -> Result<(Self, Vec<Stored>), Error> {
+    pub(crate) fn open(directory: &Path, client_id: &str) -> Result<(Self, Vec<Stored>), Error> {
         Self::open_at(directory, client_id, SystemTime::now())
     }
 
@@ -69,12 +65,12 @@ impl Store {
                 }
             })
             .map_err(|error| refused(error.into()))?;
-        let store = Self { directory: directory.to_owned(), requests: Some(requests), worker: Some(worker) };
+        let store = Self { directory: directory.into(), requests: Some(requests), worker: Some(worker) };
         Ok((store, left.messages))
     }
 
     /// The message of the panic that has ended the store's work, if `error` tells of one.
-    pub(super) fn panic(error: &Error) -> Option<String> {
+    pub(crate) fn panic(error: &Error) -> Option<String> {
         match error {
             Error::Store { source, .. } => match source.downcast_ref() {
                 Some(Problem::Died(panic)) => Some(panic.clone()),
@@ -88,16 +84,20 @@ impl Store {
     /// after an error none of them is kept. Never blocks.
     ///
     /// A key that is there already is written over.
-    pub(super) fn append(
+    pub(crate) fn append(
         &self,
         batch: Vec<(u64, Arc<Message>)>,
         done: impl FnOnce(Result<(), Error>) + Send + 'static,
     ) {
+        let directory = Arc::clone(&self.directory);
+        let done = move |written: Result<(), Problem>| {
+            done(written.map_err(|problem| failure("write to", &directory, problem)));
+        };
         self.request(Request::Append { batch, done: Done(Box::new(done)) });
     }
 
     /// Forgets a message, some time soon: what a crash undoes of it only means a duplicate. Never blocks.
-    pub(super) fn remove(&self, key: u64) {
+    pub(crate) fn remove(&self, key: u64) {
         self.request(Request::Remove(key));
     }
 
@@ -105,7 +105,7 @@ impl Store {
         let Some(requests) = &self.requests else { return };
         // A removal needs no answer.
         if let Err(mpsc::SendError(Request::Append { done, .. })) = requests.send(request) {
-            done.tell(Err(failure("write to", &self.directory, Problem::Stopped)));
+            done.tell(Err(Problem::Stopped));
         }
     }
 }

@@ -91,6 +91,13 @@ impl<'a> Record<'a> {
     }
 }
 
+/// A message that an earlier process left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub(crate) key: u64,
+    pub(crate) message: Message,
+}
+
 /// A clock before 1970 is one that was not set.
 fn milliseconds(time: SystemTime) -> u64 {
     let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();

@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::client::QoS;
-use crate::failure::Chain;
+use crate::printable::Chain;
 
 #[cfg(unix)]
 mod full_disk;
@@ -18,7 +18,7 @@ mod processes;
 
 const ID: &str = "sensor/1";
 const FILE: &str = "client-sensor%2F1.redb";
-const PATIENCE: Duration = Duration::from_secs(20);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// A message that its key determines, some of them large.
 fn message(key: u64) -> Message {
@@ -39,7 +39,7 @@ fn begin(store: &Store, batch: Vec<(u64, Arc<Message>)>) -> Receiver<Result<(), 
 }
 
 fn append(store: &Store, batch: Vec<(u64, Arc<Message>)>) -> Result<(), Error> {
-    begin(store, batch).recv_timeout(PATIENCE).expect("an answer")
+    begin(store, batch).recv_timeout(ANSWER_TIMEOUT).expect("an answer")
 }
 
 fn keys(stored: &[Stored]) -> Vec<u64> {
@@ -111,7 +111,7 @@ fn a_removal_is_written_without_another_message() {
     let (store, _) = open(&directory);
     append(&store, batch(1..=3)).unwrap();
     store.remove(2);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
     loop {
         let copy = tempfile::tempdir().unwrap();
         fs::copy(directory.path().join(FILE), copy.path().join(FILE)).unwrap();
@@ -337,13 +337,13 @@ fn a_panic_on_the_stores_thread_is_told_to_everybody_who_waits() {
     // Its answer runs on the store's thread.
     let (go_on, wait) = mpsc::channel::<()>();
     store.append(batch(1..=1), move |_| {
-        wait.recv_timeout(PATIENCE).expect("the others are asked for");
+        wait.recv_timeout(ANSWER_TIMEOUT).expect("the others are asked for");
         panic!("in the test");
     });
     let others = [begin(&store, batch(2..=2)), begin(&store, batch(3..=3))];
     store.remove(1);
     go_on.send(()).unwrap();
-    let told = others.map(|other| other.recv_timeout(PATIENCE).expect("an answer"));
+    let told = others.map(|other| other.recv_timeout(ANSWER_TIMEOUT).expect("an answer"));
     for outcome in told.into_iter().chain([append(&store, batch(4..=4))]) {
         let error = outcome.unwrap_err();
         assert_eq!(Store::panic(&error).as_deref(), Some("in the test"), "{error:?}");

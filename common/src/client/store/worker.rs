@@ -1,43 +1,15 @@
-use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::database::Database;
-use super::failure;
 use super::problem::Problem;
-use crate::client::Message;
-use crate::error::Error;
+use super::request::Request;
 
 /// How long a removal waits for messages to share a transaction with.
 const REMOVAL_DELAY: Duration = Duration::from_millis(200);
 /// And how long after a failure, when there is no message to write.
 const RETRY_DELAY: Duration = Duration::from_secs(10);
-
-/// What the store's thread is asked for.
-#[derive(Debug)]
-pub(super) enum Request {
-    /// To write messages, and to tell when they are on disk.
-    Append { batch: Vec<(u64, Arc<Message>)>, done: Done },
-    /// To forget one.
-    Remove(u64),
-}
-
-/// Who waits for an answer.
-pub(super) struct Done(pub(super) Box<dyn FnOnce(Result<(), Error>) + Send>);
-
-impl Done {
-    pub(super) fn tell(self, outcome: Result<(), Error>) {
-        (self.0)(outcome);
-    }
-}
-
-impl fmt::Debug for Done {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Done")
-    }
-}
 
 /// The store's thread.
 pub(super) struct Worker {
@@ -87,7 +59,7 @@ impl Worker {
         let under_way = std::iter::from_fn(|| self.group.pop());
         for request in under_way.chain(self.requests) {
             if let Request::Append { done, .. } = request {
-                done.tell(Err(failure("write to", &self.directory, Problem::Died(panic.to_owned()))));
+                done.tell(Err(Problem::Died(panic.to_owned())));
             }
         }
     }
@@ -133,8 +105,7 @@ impl Worker {
                     if written.is_err() && tried {
                         removals.extend(batch.iter().map(|&(key, _)| key));
                     }
-                    let directory = &self.directory;
-                    done.tell(written.clone().map_err(|problem| failure("write to", directory, problem)));
+                    done.tell(written.clone());
                 }
                 Request::Remove(key) => removals.push(key),
             }

@@ -6,7 +6,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::parse_x509_certificate;
 
 use super::{CERTIFICATE, problem};
-use crate::error::Error;
+use crate::transport::error::Error;
 use crate::transport::pem::{Foreign, PemFile, Purpose, Wanted};
 
 /// Chains have three or four. Each certificate may cost a signature of the token that holds the key.

@@ -24,8 +24,8 @@ pub(crate) use self::windows_store::StorePath;
 use super::pem::PemFile;
 use super::tls;
 use crate::certificate::Certificate;
-use crate::error::{Cause, Error};
 use crate::file;
+use crate::transport::error::{Cause, Error};
 
 /// What the user calls the two files.
 const CERTIFICATE: &str = "client certificate";
@@ -50,7 +50,7 @@ impl Identity {
     /// [`Error::File`] when a file cannot be read; [`Error::Identity`], saying what is in the file instead, when it
     /// does not hold what it should, when the key is encrypted, and when key and certificate do not belong together.
     pub fn from_pem_files(certificate: &Path, key: &Path) -> Result<Self, Error> {
-        Self::from_encrypted_pem_files(certificate, key, || Err(pem_key::needs_password(key)))
+        Self::read_pem_files(certificate, key, || Err(pem_key::needs_password(key)))
     }
 
     /// As [`from_pem_files`](Self::from_pem_files), for a key that may be encrypted: as PKCS#8 (RFC 5958 §3, with
@@ -58,9 +58,17 @@ impl Identity {
     /// if the key is encrypted, and not at all if it is not.
     ///
     /// # Errors
-    /// Those of [`from_pem_files`](Self::from_pem_files); `password`'s own; [`Error::Identity`] when the password is
+    /// Those of [`from_pem_files`](Self::from_pem_files); [`Error::Secret`] with `password`'s own; [`Error::Identity`] when the password is
     /// wrong, and, before it is asked for, when the encryption is one that is not supported.
     pub fn from_encrypted_pem_files(
+        certificate: &Path,
+        key: &Path,
+        password: impl FnOnce() -> Result<SecretString, Cause>,
+    ) -> Result<Self, Error> {
+        Self::read_pem_files(certificate, key, || password().map_err(Error::Secret))
+    }
+
+    fn read_pem_files(
         certificate: &Path,
         key: &Path,
         password: impl FnOnce() -> Result<SecretString, Error>,

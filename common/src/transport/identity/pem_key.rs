@@ -9,7 +9,7 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, P
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{KEY, legacy, pkcs8_key, problem};
-use crate::error::Error;
+use crate::transport::error::Error;
 use crate::transport::pem::{self, Foreign, PemFile, Wanted, section};
 
 const ENCRYPTED: &str = "ENCRYPTED PRIVATE KEY";

@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::pkcs12_work::Refusal;
 use super::{chain, pkcs12_password, pkcs12_work, problem};
-use crate::error::{Cause, Error};
+use crate::transport::error::{Cause, Error};
 use crate::transport::pem::{self, Foreign, PemFile, Wanted};
 use crate::transport::tls;
 

@@ -8,7 +8,7 @@ use std::fmt;
 use rustls::sign::CertifiedKey;
 
 use super::problem;
-use crate::error::Error;
+use crate::transport::error::Error;
 
 /// `CurrentUser\MY\<thumbprint>`, as the official samples write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

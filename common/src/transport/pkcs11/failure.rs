@@ -5,8 +5,8 @@ use std::fmt;
 use cryptoki::context::Function;
 use cryptoki::error::{Error, RvError};
 
-use crate::error::Cause;
 use crate::shortage;
+use crate::transport::error::Cause;
 
 /// A call that the library refused: `C_Login: CKR_PIN_INCORRECT`. The names are what its manual, and a search engine,
 /// know; the standard's own text for them is a paragraph each.
@@ -53,8 +53,8 @@ pub(super) fn value(error: &Error) -> Option<RvError> {
 }
 
 /// Whether a login failed because of the PIN. Another attempt would fail as well, and be counted by the token.
-pub(super) fn is_about_the_pin(error: &crate::Error) -> bool {
-    let crate::Error::Identity { source, .. } = error else { return false };
+pub(super) fn is_about_the_pin(error: &crate::transport::Error) -> bool {
+    let crate::transport::Error::Identity { source, .. } = error else { return false };
     // Without a cause the token was not even asked.
     source.as_ref().is_none_or(|source| {
         source.downcast_ref::<Refused>().is_some_and(|refused| {
@@ -77,7 +77,8 @@ mod tests {
 
     #[test]
     fn only_a_refused_pin_is_final() {
-        let identity = |source| crate::Error::Identity { problem: String::new(), hint: None, source };
+        let identity =
+            |source| crate::transport::Error::Identity { problem: String::new(), hint: None, source };
         let refused = |value| identity(Some(cause(Error::Pkcs11(value, Function::Login))));
         for value in [RvError::PinIncorrect, RvError::PinLocked, RvError::PinExpired] {
             assert!(is_about_the_pin(&refused(value)), "{value:?}");

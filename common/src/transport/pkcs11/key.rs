@@ -17,7 +17,7 @@ use super::objects::{self, Name};
 use super::problem;
 use super::scheme::{self, Method, PublicKey};
 use super::selector::{KeySelector, TokenSelector};
-use crate::error::{Cause, Error};
+use crate::transport::error::{Cause, Error};
 
 /// A key, and the session to use it in, which is opened again when it was lost.
 pub(super) struct TokenKey {

@@ -11,8 +11,8 @@ use super::failure::cause;
 use super::module::{Module, Token};
 use super::objects::{self, Name};
 use super::selector::KeySelector;
-use crate::error::Error;
 use crate::printable::one_line;
+use crate::transport::error::Error;
 
 /// The slots of a library, the tokens in them, and the keys and certificates on those tokens. Its `Display` is a
 /// table for each.

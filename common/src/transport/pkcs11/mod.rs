@@ -28,7 +28,7 @@ use self::scheme::{Method, PublicKey};
 pub use self::selector::{KeySelector, TokenSelector};
 pub(crate) use self::uri::{Pkcs11Uri, UriPin};
 use super::Identity;
-use crate::error::{Cause, Error};
+use crate::transport::error::{Cause, Error};
 
 /// Which key, on which token, by which library.
 #[derive(Debug, Clone)]
@@ -71,19 +71,19 @@ impl Identity {
     /// This calls into the library, which may block: on a slow token, or for a PIN pad.
     ///
     /// # Errors
-    /// `pin`'s own; [`Error::File`] and [`Error::Identity`] for the certificate's file; [`Error::Identity`] when the
+    /// [`Error::Secret`] with `pin`'s own; [`Error::File`] and [`Error::Identity`] for the certificate's file; [`Error::Identity`] when the
     /// library cannot be loaded, when there is not exactly one such token, key and certificate, when the PIN is wrong,
     /// and when key and certificate do not belong together; [`Error::Signature`] when the token does not sign.
     pub fn from_pkcs11(
         options: &Pkcs11Options,
-        pin: impl FnOnce() -> Result<Option<SecretString>, Error>,
+        pin: impl FnOnce() -> Result<Option<SecretString>, Cause>,
     ) -> Result<Self, Error> {
         // What is wrong with a file is better told before a PIN is asked for.
         let chains = options.certificate.as_deref().map(Identity::read_chains).transpose()?;
         let module = Module::load(&options.module)?;
         let token = module.token(&options.token)?;
         let takes_pin = token.info.login_required() && !token.info.protected_authentication_path();
-        let pin = if takes_pin { pin()? } else { None };
+        let pin = if takes_pin { pin().map_err(Error::Secret)? } else { None };
         let session = module.open(&token, pin.as_ref())?;
         let key = find_key(&session, &token, &options.key, pin.is_some())?;
         let is_file = chains.is_some();

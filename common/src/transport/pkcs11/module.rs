@@ -13,7 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::failure::{cause, value};
 use super::problem;
 use super::selector::TokenSelector;
-use crate::error::Error;
+use crate::transport::error::Error;
 
 /// All that have been loaded. They stay so until the process ends: C_Finalize would end the sessions of whoever else
 /// uses the library here, and unloading is where many of them crash.

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::error::Cause;
 use crate::printable::{shortened, words};
+use crate::transport::error::Cause;
 
 /// Why there was no way through a proxy.
 #[derive(Debug, Clone, PartialEq, Eq)]

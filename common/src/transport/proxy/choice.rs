@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::no_proxy::NoProxy;
 use super::{InvalidProxy, Proxy};
-use crate::error::Error;
+use crate::transport::error::Error;
 
 /// Where curl looks for the proxy of an `https://` URL, in this order. An empty variable counts as unset.
 const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::io::ErrorKind;
 
 use super::{HttpAnswer, ProxyAnswer, ProxyProblem};
-use crate::error::{Cause, Error};
+use crate::transport::error::{Cause, Error};
 use crate::transport::tls::tls_cause;
 
 const HOW_TO_LOG_IN: &str = "put user:password into a file (--proxy-user-file) or into AWS_IOT_PROXY_USER";

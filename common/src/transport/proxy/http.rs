@@ -14,7 +14,7 @@ use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 
 use super::{Failure, Heard, HttpAnswer, Listening, ProxyAnswer, ProxyCredentials, ProxyProblem};
-use crate::error::Cause;
+use crate::transport::error::Cause;
 use crate::transport::tls::tls_cause;
 use crate::transport::{Stream, driving, refusal};
 

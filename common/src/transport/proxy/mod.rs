@@ -26,7 +26,7 @@ pub(crate) use self::hint::hint;
 pub use self::url::InvalidProxy;
 pub(crate) use self::url::parse_host;
 use crate::endpoint::bracketed;
-use crate::error::Error;
+use crate::transport::error::Error;
 
 /// A proxy, and the user name and password for it where there are any. `Debug` and `Display` show neither.
 #[derive(Clone)]

@@ -12,7 +12,7 @@ use rustls::pki_types::CertificateDer;
 use rustls_native_certs::ErrorKind;
 
 use super::pem::{Foreign, PemFile, Purpose, TRUSTED_CERTIFICATE, Wanted};
-use crate::error::Error;
+use crate::transport::error::Error;
 use crate::{file, shortage};
 
 /// The user's name for such a file.

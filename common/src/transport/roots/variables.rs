@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use rustls::pki_types::CertificateDer;
 
 use super::{Bundle, Loaded, read};
-use crate::error::Error;
 use crate::failure::Failure;
 use crate::shortage;
+use crate::transport::error::Error;
 
 const CERT_FILE: &str = "SSL_CERT_FILE";
 const CERT_DIR: &str = "SSL_CERT_DIR";

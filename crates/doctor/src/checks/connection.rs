@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use common::timeline::{BrokerLimits, Detail, StepState};
-use common::{Auth, Client, ClientOptions, Error, Layer, Step};
+use common::{Auth, Client, ClientOptions, Error, Layer, Step, TransportError};
 
 use super::caller::{self, Caller};
 use super::credentials::{advise_on_policy, advise_on_rejection};
@@ -123,7 +123,7 @@ fn refused(case: &Case, caller: &Caller, client_id: &str, error: Error) -> Check
         Error::ClosedBeforeConnack { .. } => true,
         _ => false,
     };
-    let is_rejected = matches!(error, Error::CertificateRejected { .. });
+    let is_rejected = matches!(error, Error::Transport(TransportError::CertificateRejected { .. }));
     let check = Check::failed(CONNACK, error);
     match &case.auth {
         Some(Auth::MutualTls(identity)) if is_rejected => advise_on_rejection(check, identity),

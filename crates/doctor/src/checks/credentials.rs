@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use common::custom_auth::CustomAuthorizer;
-use common::{Auth, CredentialSource, Error, ExaminedCredentials, Identity, Layer};
+use common::{Auth, CredentialSource, ExaminedCredentials, Identity, Layer, TransportError};
 use tokio::time::timeout;
 
 use crate::case::Case;
@@ -103,13 +103,14 @@ async fn signing(
 ) -> (Check, Option<ExaminedCredentials>) {
     let examined = timeout(case.limit, Box::pin(source.examine(region, &case.route))).await;
     let examined = examined.unwrap_or_else(|_| {
-        Err(Error::ConnectTimeout {
+        Err(TransportError::ConnectTimeout {
             target: source.to_string(),
             proxy: None,
             waiting_for: Layer::Credentials,
             seen: None,
             after: case.limit,
-        })
+        }
+        .into())
     });
     match examined {
         Ok(examined) => (describe(&examined, region), Some(examined)),

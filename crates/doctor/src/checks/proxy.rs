@@ -1,13 +1,13 @@
 //! Which proxy is on the way, and why.
 
-use common::{Error, ProxyChoice};
+use common::{ProxyChoice, TransportError};
 
 use crate::check::Check;
 
 pub(crate) const NAME: &str = "proxy";
 
 /// One of the two is there: the choice, or why there is none.
-pub(crate) fn check(choice: Option<&ProxyChoice<'_>>, failed: Option<Error>) -> Check {
+pub(crate) fn check(choice: Option<&ProxyChoice<'_>>, failed: Option<TransportError>) -> Check {
     if let Some(error) = failed {
         return Check::failed(NAME, error).advise(
             "a variable of the environment asks for a proxy, and cannot be read: nothing is sent past it",

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use common::timeline::StepState;
-use common::{Error, Probe};
+use common::{Probe, TransportError};
 use futures_util::future::join_all;
 
 use crate::case::Case;
@@ -16,7 +16,7 @@ pub(crate) const NAME: &str = "TCP";
 struct Tried {
     address: SocketAddr,
     took: Duration,
-    outcome: Result<(), Error>,
+    outcome: Result<(), TransportError>,
 }
 
 /// Connects to each address, all at the same time.
@@ -97,10 +97,10 @@ fn all_failed(mut tried: Vec<Tried>) -> Check {
     check
 }
 
-fn cause(error: &Error) -> String {
+fn cause(error: &TransportError) -> String {
     match error {
-        Error::Tcp { source, .. } => source.to_string(),
-        Error::ConnectTimeout { after, .. } => format!("no answer within {} s", after.as_secs_f32()),
+        TransportError::Tcp { source, .. } => source.to_string(),
+        TransportError::ConnectTimeout { after, .. } => format!("no answer within {} s", after.as_secs_f32()),
         other => other.to_string(),
     }
 }
@@ -114,7 +114,7 @@ mod tests {
 
     fn tried(address: &str, works: bool) -> Tried {
         let refused = || io::Error::from(io::ErrorKind::NetworkUnreachable);
-        let failure = || Error::Tcp { target: address.to_owned(), source: refused() };
+        let failure = || TransportError::Tcp { target: address.to_owned(), source: refused() };
         Tried {
             address: address.parse().unwrap(),
             took: Duration::from_millis(1),
@@ -127,7 +127,7 @@ mod tests {
     fn a_lack_of_file_descriptors_is_not_blamed_on_the_network() {
         let mut short = tried("[2001:db8::1]:443", false);
         let source = io::Error::from_raw_os_error(24);
-        short.outcome = Err(Error::Tcp { target: "[2001:db8::1]:443".to_owned(), source });
+        short.outcome = Err(TransportError::Tcp { target: "[2001:db8::1]:443".to_owned(), source });
         let check = judge(vec![short, tried("192.0.2.1:443", true)]);
         assert_eq!(check.outcome, Outcome::Warning);
         assert!(check.advice[0].means.contains("not the network's"), "{check:?}");

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use common::{Agreed, Auth, Certificate, Error, TlsInspection};
+use common::{Agreed, Auth, Certificate, TlsInspection, TransportError};
 
 use super::credentials::{SOON, advise_on_rejection};
 use crate::case::Case;
@@ -44,7 +44,7 @@ pub(crate) async fn check(case: &Case) -> [Check; 3] {
                 false => Check::unreached(ALPN, "what to offer follows from the credentials"),
             },
         ],
-        Err(Error::CertificateRejected { .. }) if identity.is_none() => {
+        Err(TransportError::CertificateRejected { .. }) if identity.is_none() => {
             let why = "the server asks for a client certificate, and there is none to show";
             [certificate(is_aws, &chain, None), Check::unreached(TLS, why), Check::unreached(ALPN, why)]
         }
@@ -66,7 +66,7 @@ pub(crate) async fn check(case: &Case) -> [Check; 3] {
                 true => Check::not_reached(CERTIFICATE, TLS),
                 false => certificate(is_aws, &chain, None),
             };
-            let is_rejected = matches!(error, Error::CertificateRejected { .. });
+            let is_rejected = matches!(error, TransportError::CertificateRejected { .. });
             let failed = Check::failed(TLS, error);
             let failed = match identity.filter(|_| is_rejected) {
                 Some(identity) => advise_on_rejection(failed, identity),
@@ -103,7 +103,7 @@ fn certificate(is_aws: bool, chain: &[Certificate], root: Option<&str>) -> Check
 }
 
 /// A certificate that is not to be trusted.
-fn refused(chain: &[Certificate], error: Error) -> Check {
+fn refused(chain: &[Certificate], error: TransportError) -> Check {
     let check = Check::failed(CERTIFICATE, error);
     let now = SystemTime::now();
     match chain.first() {
@@ -155,20 +155,22 @@ fn text(offered: Option<&[u8]>) -> String {
     offered.map_or_else(|| "nothing".to_owned(), |name| String::from_utf8_lossy(name).into_owned())
 }
 
-fn is_about_its_certificate(error: &Error) -> bool {
+fn is_about_its_certificate(error: &TransportError) -> bool {
     matches!(rustls_error(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
-fn is_about_alpn(error: &Error) -> bool {
+fn is_about_alpn(error: &TransportError) -> bool {
     use rustls::{AlertDescription, Error::AlertReceived, Error::NoApplicationProtocol};
     let cause = rustls_error(error);
     matches!(cause, Some(AlertReceived(AlertDescription::NoApplicationProtocol) | NoApplicationProtocol))
 }
 
 /// Behind a proxy the failure is told with it.
-fn rustls_error(error: &Error) -> Option<&rustls::Error> {
+fn rustls_error(error: &TransportError) -> Option<&rustls::Error> {
     match error {
-        Error::Tls { source, .. } | Error::Proxy { source: Some(source), .. } => source.downcast_ref(),
+        TransportError::Tls { source, .. } | TransportError::Proxy { source: Some(source), .. } => {
+            source.downcast_ref()
+        }
         _ => None,
     }
 }

@@ -24,7 +24,7 @@ fn fill_up(store: &Store, first: u64, like: u64) -> u64 {
 
 /// Appends one message after the other until one is taken.
 fn append_at_last(store: &Store, mut key: u64) -> u64 {
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + ANSWER_TIMEOUT;
     while let Err(error) = append(store, batch(key..=key)) {
         assert!(Instant::now() < deadline, "{error:?}");
         key += 1;
@@ -47,7 +47,7 @@ fn a_file_that_may_not_grow_refuses_until_something_is_removed() {
         // Still, and for those that come together.
         let answers: Vec<_> =
             (1..=5).map(|more| begin(&store, batch(refused + more..=refused + 100))).collect();
-        assert!(answers.iter().all(|answer| answer.recv_timeout(PATIENCE).unwrap().is_err()));
+        assert!(answers.iter().all(|answer| answer.recv_timeout(ANSWER_TIMEOUT).unwrap().is_err()));
         (1..refused / 2).for_each(|key| store.remove(key));
         let taken = append_at_last(&store, refused + 200);
         drop(store);

@@ -1,0 +1,64 @@
+//! Which failures of a source another attempt meets again.
+
+use std::error::Error as StdError;
+
+use super::refusal::Refusal;
+use super::sdk_failure::links;
+use super::services::RoleRefused;
+use crate::transport::Error;
+
+/// Whether the source would answer the same the next time: a service has refused who asks, or what for. What lies in
+/// files and in the environment can be mended while the program runs.
+pub(crate) fn is_permanent(cause: &(dyn StdError + 'static)) -> bool {
+    let in_files = links(cause).any(|error| error.is::<RoleRefused>());
+    links(cause).any(|error| {
+        !in_files && error.downcast_ref().is_some_and(Refusal::is_permanent)
+            || error.downcast_ref().is_some_and(Error::is_permanent)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credentials::CredentialSource;
+    use crate::error::Cause;
+
+    fn ends_reconnecting(source: impl Into<Cause>) -> bool {
+        crate::Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
+            .is_permanent()
+    }
+
+    #[test]
+    fn a_refusal_is_final_unless_the_service_is_busy() {
+        for (status, code, expected) in [
+            (400, Some("NotAuthorizedException"), true),
+            (400, Some("ResourceNotFoundException"), true),
+            (400, Some("TooManyRequestsException"), false),
+            (403, None, true),
+            (404, Some("ResourceNotFoundException"), true),
+            (429, None, false),
+            (500, Some("InternalErrorException"), false),
+        ] {
+            let refusal = Refusal { status, code: code.map(str::to_owned), message: None };
+            assert_eq!(ends_reconnecting(refusal), expected, "{status} {code:?}");
+        }
+    }
+
+    #[test]
+    fn a_role_that_is_refused_for_a_proof_in_a_file_is_not_final() {
+        let refusal =
+            || Refusal { status: 400, code: Some("ExpiredTokenException".to_owned()), message: None };
+        assert!(ends_reconnecting(refusal()));
+        assert!(!ends_reconnecting(RoleRefused::for_test(refusal().into())));
+    }
+
+    #[test]
+    fn a_certificate_that_the_provider_rejects_is_final() {
+        let target = || "a.example:443".to_owned();
+        assert!(ends_reconnecting(Error::CertificateRejected { target: target(), source: "".into() }));
+        let unreachable =
+            Error::Tcp { target: target(), source: std::io::ErrorKind::ConnectionRefused.into() };
+        assert!(!ends_reconnecting(unreachable));
+        assert!(!ends_reconnecting("no such profile"));
+    }
+}

@@ -227,7 +227,10 @@ async fn a_key_that_panics_is_an_internal_failure() {
     let server = pki.server(&[&rustls::version::TLS13], true);
     let dialer = dialer(echo(server).await, Auth::MutualTls(identity), pki.roots());
     let error = first_byte(&dialer).await.expect_err("the key panics");
-    assert!(matches!(error, Error::Panicked { part: "TLS handshake", .. }), "{error:?}");
+    let panicked = |error: &Error| {
+        matches!(error, Error::Transport(transport::Error::Panicked { part: "TLS handshake", .. }))
+    };
+    assert!(panicked(&error), "{error:?}");
     assert!(error.to_string().contains("the test listens"), "{error}");
     assert!(error.is_permanent());
 }

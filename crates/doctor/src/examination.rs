@@ -1,36 +1,16 @@
 //! Which checks there are, in which order, and which needs which.
 
 use std::io;
-use std::time::Duration;
 
-use common::{Auth, Endpoint, Error, Failure, Route, TransportError};
+use common::{Auth, Error, Failure, TransportError};
 
 use crate::args::Request;
+use crate::case::Case;
 use crate::check::Check;
 use crate::checks::{
     caller, clock, connection, credentials, endpoint, name, proxy, round_trip, tcp, tls, trust,
 };
-use crate::method::Method;
 use crate::report::{Format, Report, Verdict};
-
-/// Who is examined.
-pub(crate) struct Case {
-    pub(crate) method: Method,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) port: u16,
-    pub(crate) https_port: u16,
-    pub(crate) route: Route,
-    /// `None` where no way to authenticate was named, or what it needs cannot be used.
-    pub(crate) auth: Option<Auth>,
-    /// How long one check may take.
-    pub(crate) limit: Duration,
-}
-
-impl Case {
-    pub(crate) fn host(&self) -> &str {
-        self.endpoint.host()
-    }
-}
 
 /// Makes all checks and reports each. A check that another has failed before is not made, and reported as such.
 ///
@@ -115,24 +95,36 @@ pub(crate) async fn examine(request: Request) -> Result<Verdict, Failure> {
     // What AWS IoT Core itself says of refused credentials is worth knowing.
     report.add(check)?;
 
-    match (options, report.stopped_by()) {
+    let session = match (options, report.stopped_by()) {
         (Some(mut options), None) => {
             options.operation_timeout = case.limit;
             out.watch(&options);
-            if let Some(session) = connection::check(&case, &caller, options, &mut report).await? {
-                round_trip::check(&case, session, &doctor.topic, &mut report).await?;
-            }
+            connection::check(&case, &caller, options, &mut report).await?
         }
         (_, failed) => {
-            for name in connection::NAMES.iter().chain(&round_trip::NAMES) {
-                report.add(match failed {
-                    Some(failed) => Check::not_reached(name, failed),
-                    None => Check::unreached(name, "there are no credentials"),
-                })?;
+            for name in connection::NAMES {
+                report.add(not_connected(name, failed))?;
+            }
+            None
+        }
+    };
+    match session {
+        Some(session) => round_trip::check(&case, session, &doctor.topic, &mut report).await?,
+        None => {
+            for name in round_trip::NAMES {
+                report.add(not_connected(name, report.stopped_by()))?;
             }
         }
     }
     Ok(report.end()?)
+}
+
+/// A check that needs what `failed` has kept from being there, or else credentials.
+fn not_connected(name: &'static str, failed: Option<&str>) -> Check {
+    match failed {
+        Some(failed) => Check::not_reached(name, failed),
+        None => Check::unreached(name, "there are no credentials"),
+    }
 }
 
 /// Whether the CA certificates to trust could not be had.

@@ -5,12 +5,14 @@
 //!
 //! - `args`: the flags, for every way to authenticate, as the samples have them
 //! - `examination`: which checks there are, in which order, and which needs which
+//! - `case`: the connection that is examined
 //! - `checks`: one file for each
 //! - `report`: how a result is written
 //!
 //! The connection is the one that [`common`] makes for the samples: nothing of TLS or MQTT is done anew here.
 
 mod args;
+mod case;
 mod check;
 mod checks;
 mod examination;

@@ -1,25 +1,22 @@
 //! Sets up a sandbox.
 
 use std::collections::VecDeque;
-use std::io::{self, ErrorKind};
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use parking_lot::{Mutex, RwLock};
-use thiserror::Error;
-use tokio::net::TcpSocket;
 use uuid::Uuid;
 
-use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::account::Account;
 use crate::authorizer::{self, AuthorizerTable, Examples};
 use crate::clock::Clock;
 use crate::connections::ConnectionLog;
 use crate::credentials::{CredentialStore, Credentials, Holder, Known};
-use crate::gate::Patience;
+use crate::limits::Patience;
+use crate::listen::listen;
+use crate::names::{ACCOUNT_ID, REGION};
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::PolicyStore;
 use crate::proxy::ProxyServers;
@@ -36,9 +33,6 @@ use crate::tls::{Configurations, TlsVersions};
 /// The thing whose certificate is made at the start.
 const DEVICE: &str = "sandbox-thing";
 
-/// How long a restart waits for a port that another has.
-const PORT_TIMEOUT: Duration = Duration::from_secs(2);
-
 /// The settings of a sandbox.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -52,6 +46,22 @@ pub struct Builder {
     tls_versions: TlsVersions,
     services: Settings,
     authorizer_second: Duration,
+}
+
+impl Sandbox {
+    /// Starts one on free ports, with its files in a private temporary directory.
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::start`].
+    pub fn start() -> anyhow::Result<Sandbox> {
+        Sandbox::builder().start()
+    }
+
+    /// The settings to start one with.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
 }
 
 impl Default for Builder {
@@ -141,7 +151,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// A port in use ([`ListenError`]), a directory that cannot be written or that another sandbox uses, policies that
+    /// A port in use ([`ListenError`](crate::ListenError)), a directory that cannot be written or that another sandbox uses, policies that
     /// are missing or not valid.
     pub fn start(self) -> anyhow::Result<Sandbox> {
         let policies = Arc::new(PolicyStore::new(REGION, ACCOUNT_ID));
@@ -180,6 +190,7 @@ impl Builder {
         let places = Places { https_port, metadata_port, web_identity_token_file, login_cache_directory };
         let services = Services::new(self.services, places, web_identity_token, Arc::clone(&store))?;
         services.log_in(&state, clock.now())?;
+        let services = Arc::new(services);
 
         let examples = Examples::generate(&authorizer::merge(&documents)?)?;
         let authorizers = AuthorizerTable::default();
@@ -196,19 +207,19 @@ impl Builder {
             things,
             authorizers,
             verifier: Verifier { region: REGION.to_owned(), credentials: store },
-            services,
             connections: ConnectionLog::default(),
             recorders: Recorders::default(),
             patience: Patience { authorizer_second: self.authorizer_second, ..Patience::default() },
             refusals: Mutex::new(VecDeque::new()),
         });
-        let running = Running::start(Arc::clone(&account), listeners)?;
+        let running = Running::start(Arc::clone(&account), Arc::clone(&services), listeners)?;
         let proxies = ProxyServers::start(running.handle(), proxy_tls)?;
         Ok(Sandbox {
             running: Some(running),
             reserved: Vec::new(),
             proxies,
             account,
+            services,
             authority,
             tls_versions: self.tls_versions,
             state,
@@ -222,43 +233,5 @@ impl Builder {
             expired_credentials,
             authorizers: examples.client,
         })
-    }
-}
-
-/// A port that cannot be listened on, mostly because it is in use.
-#[derive(Debug, Error)]
-#[error("cannot listen on 127.0.0.1:{port}")]
-#[non_exhaustive]
-pub struct ListenError {
-    /// The port.
-    pub port: u16,
-    source: io::Error,
-}
-
-/// Binds a port of the loopback interface; the standard library sets `SO_REUSEADDR`, so that a port can be had again
-/// while connections of an earlier run linger.
-pub(crate) fn listen(port: u16) -> Result<TcpListener, ListenError> {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|source| ListenError { port, source })
-}
-
-/// Binds a port without listening on it: connections are refused, and the system gives the port to no other program.
-pub(crate) fn reserve(port: u16) -> io::Result<TcpSocket> {
-    let socket = TcpSocket::new_v4()?;
-    socket.set_reuseaddr(true)?;
-    socket.bind((Ipv4Addr::LOCALHOST, port).into())?;
-    Ok(socket)
-}
-
-/// As [`listen`], for a port that was the sandbox's own: while it was free, the system may have given it to someone else
-/// for a moment.
-pub(crate) fn listen_again(port: u16) -> Result<TcpListener, ListenError> {
-    let deadline = Instant::now() + PORT_TIMEOUT;
-    loop {
-        match listen(port) {
-            Err(error) if error.source.kind() == ErrorKind::AddrInUse && Instant::now() < deadline => {
-                thread::sleep(Duration::from_millis(20));
-            }
-            result => return result,
-        }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::excerpt::excerpt;
-use crate::gate::limits;
+use crate::limits;
 use crate::policy::Principal;
 
 /// How a connection came in.

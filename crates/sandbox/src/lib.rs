@@ -33,7 +33,10 @@ mod device;
 mod excerpt;
 mod gate;
 mod gateway;
+mod limits;
+mod listen;
 mod mqtt;
+mod names;
 mod pki;
 mod policy;
 mod proxy;
@@ -52,10 +55,11 @@ mod tls;
 pub use authorizer::{
     Authorizer, AuthorizerCall, AuthorizerExample, Authorizers, SignedAuthorizerExample, TokenSigning,
 };
-pub use builder::{Builder, ListenError};
+pub use builder::Builder;
 pub use connections::{Connection, Transport};
 pub use credentials::Credentials;
 pub use device::Device;
+pub use listen::ListenError;
 pub use pki::ServerCertificate;
 pub use policy::Principal;
 pub use proxy::{Proxied, Proxies, ProxyKind};

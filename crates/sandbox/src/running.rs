@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 use crate::account::Account;
 use crate::broker::Broker;
 use crate::gateway::{Gateway, Port, TlsPort};
+use crate::services::Services;
 
 /// The sockets of the gateway, bound and not yet served.
 #[derive(Debug)]
@@ -31,7 +32,11 @@ pub(crate) struct Running {
 
 impl Running {
     /// Serves all ports; connections that came in since the listeners were bound are served too.
-    pub(crate) fn start(account: Arc<Account>, listeners: Listeners) -> anyhow::Result<Self> {
+    pub(crate) fn start(
+        account: Arc<Account>,
+        services: Arc<Services>,
+        listeners: Listeners,
+    ) -> anyhow::Result<Self> {
         let runtime =
             runtime::Builder::new_current_thread().enable_all().build().context("cannot start a runtime")?;
         let ports = [
@@ -48,7 +53,7 @@ impl Running {
             ports.into_iter().map(listener).collect::<anyhow::Result<Vec<_>>>()?
         };
         let broker = Arc::new(Broker::new());
-        let gateway = Arc::new(Gateway { account, broker: Arc::clone(&broker) });
+        let gateway = Arc::new(Gateway { account, services, broker: Arc::clone(&broker) });
         let handle = runtime.handle().clone();
         let (stop, stopped) = oneshot::channel();
         let sweeping = Arc::clone(&broker);

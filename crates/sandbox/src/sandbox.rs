@@ -7,24 +7,24 @@ use std::sync::Arc;
 use anyhow::{Context, ensure};
 use tokio::net::TcpSocket;
 
-use crate::account::{ACCOUNT_ID, Account, REGION};
+use crate::account::Account;
 use crate::authorizer::{Authorizer, AuthorizerCall, Authorizers};
-use crate::builder::{Builder, listen_again, reserve};
 use crate::connections::Connection;
 use crate::credentials::Credentials;
 use crate::device::Device;
-use crate::gate::limits;
+use crate::limits;
+use crate::listen::{listen_again, reserve};
+use crate::names::{ACCOUNT_ID, ENDPOINT, REGION};
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::Principal;
 use crate::proxy::{Proxied, Proxies, ProxyServers};
 use crate::received::Recording;
 use crate::running::{Listeners, Running};
-use crate::services::{Cognito, CredentialRequest, CredentialsProvider, Metadata, SignIn, Sso, Sts};
-use crate::state::{CONTRACT_FILE, Contract, DeviceFiles, Keys, StateDirectory};
+use crate::services::{
+    Cognito, CredentialRequest, CredentialsProvider, Metadata, Services, SignIn, Sso, Sts,
+};
+use crate::state::{CONTRACT_FILE, Contract, StateDirectory};
 use crate::tls::{Configurations, TlsVersions};
-
-/// The host name to connect to.
-pub(crate) const ENDPOINT: &str = "localhost";
 
 /// A local AWS IoT Core. It runs on a thread of its own, so it can be used from synchronous and asynchronous code
 /// alike, and stops on drop: listeners and connections are closed, the thread is joined.
@@ -35,6 +35,7 @@ pub struct Sandbox {
     pub(crate) reserved: Vec<TcpSocket>,
     pub(crate) proxies: ProxyServers,
     pub(crate) account: Arc<Account>,
+    pub(crate) services: Arc<Services>,
     pub(crate) authority: Authority,
     pub(crate) tls_versions: TlsVersions,
     pub(crate) state: StateDirectory,
@@ -50,20 +51,6 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Starts one on free ports, with its files in a private temporary directory.
-    ///
-    /// # Errors
-    ///
-    /// As [`Builder::start`].
-    pub fn start() -> anyhow::Result<Sandbox> {
-        Sandbox::builder().start()
-    }
-
-    /// The settings to start one with.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// The host name to connect to: `localhost`.
     pub fn endpoint(&self) -> &str {
         ENDPOINT
@@ -122,43 +109,43 @@ impl Sandbox {
 
     /// The Amazon Cognito identity pool.
     pub fn cognito(&self) -> &Cognito {
-        self.account.services.cognito()
+        self.services.cognito()
     }
 
     /// AWS STS, for web identities.
     pub fn sts(&self) -> &Sts {
-        &self.account.services.sts
+        &self.services.sts
     }
 
     /// The portal of IAM Identity Center.
     pub fn sso(&self) -> &Sso {
-        &self.account.services.sso
+        &self.services.sso
     }
 
     /// AWS Sign-In.
     pub fn sign_in(&self) -> &SignIn {
-        &self.account.services.sign_in
+        &self.services.sign_in
     }
 
     /// The metadata services of EC2 and of containers.
     pub fn metadata(&self) -> &Metadata {
-        &self.account.services.metadata
+        &self.services.metadata
     }
 
     /// AWS IoT's credentials provider.
     pub fn credentials_provider(&self) -> &CredentialsProvider {
-        &self.account.services.credentials_provider
+        &self.services.credentials_provider
     }
 
     /// Refuses from now on, as expired, all credentials that the services have given out so far. Connections that were
     /// opened with them stay, and so do [`Sandbox::credentials`].
     pub fn expire_credentials(&self) {
-        self.account.services.expire_issued();
+        self.services.expire_issued();
     }
 
     /// Every request for credentials since the start, oldest first; of more than 10,000, the latest.
     pub fn credential_requests(&self) -> Vec<CredentialRequest> {
-        self.account.services.log.snapshot()
+        self.services.log.snapshot()
     }
 
     /// The custom authorizers that were made at the start, and what a client needs to be let in by them.
@@ -326,7 +313,7 @@ impl Sandbox {
             https: listen_again(self.https_port)?,
             metadata: listen_again(self.metadata_port)?,
         };
-        let running = Running::start(Arc::clone(&self.account), listeners)?;
+        let running = Running::start(Arc::clone(&self.account), Arc::clone(&self.services), listeners)?;
         self.proxies.restart(running.handle())?;
         self.running = Some(running);
         Ok(())
@@ -358,18 +345,8 @@ impl Sandbox {
             region: REGION,
             account_id: ACCOUNT_ID,
             ca_file: &self.ca_file,
-            device: DeviceFiles {
-                thing_name: &self.device.thing_name,
-                cert_file: &self.device.cert_file,
-                key_file: &self.device.key_file,
-                pkcs12_file: &self.device.pkcs12_file,
-                pkcs12_password: &self.device.pkcs12_password,
-            },
-            credentials: Keys {
-                access_key_id: &self.credentials.access_key_id,
-                secret_access_key: &self.credentials.secret_access_key,
-                session_token: &self.credentials.session_token,
-            },
+            device: &self.device,
+            credentials: &self.credentials,
             cognito: self.cognito(),
             sts: self.sts(),
             sso: self.sso(),

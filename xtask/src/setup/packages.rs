@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
-use super::{Need, Tool, runs};
+use super::tools::{Need, Tool, runs};
 use crate::hint;
 
 /// Installs without starting any service: Debian starts a broker on port 1883 as soon as mosquitto is installed,
@@ -100,7 +100,7 @@ fn collect(tools: &[&'_ Tool], packages: impl Fn(&Tool) -> &'static [&'static st
 
 #[cfg(test)]
 mod tests {
-    use super::super::TOOLS;
+    use super::super::tools::TOOLS;
     use super::*;
 
     #[test]

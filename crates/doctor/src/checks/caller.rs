@@ -7,8 +7,8 @@ use std::time::Duration;
 use common::{Auth, CallerIdentity, CallerUnknown, CredentialFault, ExaminedCredentials};
 
 use super::credentials;
+use crate::case::Case;
 use crate::check::{Check, Outcome};
-use crate::examination::Case;
 use crate::method::Method;
 
 pub(crate) const NAME: &str = "caller identity";

@@ -1,7 +1,7 @@
 //! Our clock, compared with the server's.
 
+use crate::case::Case;
 use crate::check::{Check, Outcome};
-use crate::examination::Case;
 use crate::method::Method;
 
 pub(crate) const NAME: &str = "clock";

@@ -5,25 +5,23 @@ use std::time::Duration;
 
 use common::client::{Accepted, BrokerLimits};
 use common::timeline::StepState;
-use common::{Auth, Client, ClientOptions, Error, Events, Layer, Step, TransportError};
+use common::{Auth, Client, ClientOptions, Error, Layer, Step, TransportError};
 
 use super::caller::{self, Caller};
 use super::credentials::{advise_on_policy, advise_on_rejection};
+use super::round_trip::Session;
+use crate::case::Case;
 use crate::check::Check;
-use crate::examination::Case;
 use crate::report::Report;
 
 pub(crate) const NAMES: [&str; 2] = [WEBSOCKET, CONNACK];
 
 const WEBSOCKET: &str = "WebSocket";
-pub(crate) const CONNACK: &str = "CONNACK";
+const CONNACK: &str = "CONNACK";
 
 /// What devices behind a NAT gateway can count on: AWS's own forgets a connection that was silent for 350 s
 /// (<https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html>).
 const FORGOTTEN: Duration = Duration::from_secs(300);
-
-/// A connection that was accepted.
-pub(crate) type Session = (Client, Events);
 
 /// Connects; `None` when there is no connection, and nothing to check behind it.
 pub(crate) async fn check<W: Write>(
@@ -46,10 +44,8 @@ pub(crate) async fn check<W: Write>(
         (true, false) => match outcome {
             Ok(_) => Check::ok(WEBSOCKET, "open"),
             Err(error) => {
-                report.add(not_upgraded(caller, &client_id, error))?;
-                for name in NAMES.iter().skip(1).chain(&super::round_trip::NAMES) {
-                    report.add(Check::not_reached(name, WEBSOCKET))?;
-                }
+                report.add_needed(not_upgraded(caller, &client_id, error))?;
+                report.add(Check::not_reached(CONNACK, WEBSOCKET))?;
                 return Ok(None);
             }
         },
@@ -61,10 +57,7 @@ pub(crate) async fn check<W: Write>(
             Ok(Some(session))
         }
         Err(error) => {
-            report.add(refused(case, caller, &client_id, error))?;
-            for name in super::round_trip::NAMES {
-                report.add(Check::not_reached(name, CONNACK))?;
-            }
+            report.add_needed(refused(case, caller, &client_id, error))?;
             Ok(None)
         }
     }

@@ -6,11 +6,13 @@ use common::custom_auth::CustomAuthorizer;
 use common::{Auth, CredentialSource, ExaminedCredentials, Identity, Layer, TransportError};
 use tokio::time::timeout;
 
-use super::tls::SOON;
+use crate::case::Case;
 use crate::check::{Check, utc};
-use crate::examination::Case;
 
 pub(crate) const NAME: &str = "credentials";
+
+/// Before its end a certificate should be on its way to be replaced.
+pub(super) const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Temporary credentials that end before this are at the end of their life, or not renewed.
 const SHORT: Duration = Duration::from_secs(15 * 60);

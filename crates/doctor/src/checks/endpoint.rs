@@ -3,8 +3,8 @@
 use std::env;
 use std::net::IpAddr;
 
+use crate::case::Case;
 use crate::check::Check;
-use crate::examination::Case;
 use crate::method::Method;
 
 pub(crate) const NAME: &str = "endpoint";

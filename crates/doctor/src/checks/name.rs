@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use common::{ProxyChoice, ProxyScheme};
 
+use crate::case::Case;
 use crate::check::{Check, milliseconds};
-use crate::examination::Case;
 
 pub(crate) const NAME: &str = "name";
 

@@ -3,13 +3,12 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Error, Message, QoS};
+use common::{Client, Error, Events, Message, QoS};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
-use super::connection::Session;
+use crate::case::Case;
 use crate::check::{Check, milliseconds};
-use crate::examination::Case;
 use crate::report::Report;
 
 pub(crate) const NAMES: [&str; 5] = [SUBSCRIBE, PUBLISH, RECEIVE, UNSUBSCRIBE, DISCONNECT];
@@ -22,6 +21,9 @@ const DISCONNECT: &str = "disconnect";
 
 /// How long a message may take that the broker has acknowledged already.
 const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// A connection that was accepted.
+pub(crate) type Session = (Client, Events);
 
 /// Subscribes, publishes and receives, each checked whether or not the other is allowed; then takes leave.
 pub(crate) async fn check<W: Write>(

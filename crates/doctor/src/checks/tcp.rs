@@ -7,8 +7,8 @@ use common::timeline::StepState;
 use common::{Probe, TransportError};
 use futures_util::future::join_all;
 
+use crate::case::Case;
 use crate::check::{Check, milliseconds};
-use crate::examination::Case;
 
 pub(crate) const NAME: &str = "TCP";
 

@@ -1,12 +1,12 @@
 //! The TLS handshake: the server's certificate, the protocol version, ALPN.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use common::{Agreed, Auth, Certificate, TlsInspection, TransportError};
 
-use super::credentials::advise_on_rejection;
+use super::credentials::{SOON, advise_on_rejection};
+use crate::case::Case;
 use crate::check::{Check, utc};
-use crate::examination::Case;
 use crate::method::Method;
 
 pub(crate) const NAMES: [&str; 3] = [CERTIFICATE, TLS, ALPN];
@@ -14,9 +14,6 @@ pub(crate) const NAMES: [&str; 3] = [CERTIFICATE, TLS, ALPN];
 const CERTIFICATE: &str = "server certificate";
 const TLS: &str = "TLS";
 const ALPN: &str = "ALPN";
-
-/// Before its end a certificate should be on its way to be replaced.
-pub(crate) const SOON: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// What HTTPS offers; without a way to authenticate there is nothing else to offer.
 const HTTP: &[u8] = b"http/1.1";

@@ -1,7 +1,7 @@
 //! Whom a server's certificate may come from.
 
+use crate::case::Case;
 use crate::check::Check;
-use crate::examination::Case;
 
 pub(crate) const NAME: &str = "trust";
 

@@ -4,6 +4,7 @@
 
 mod access;
 mod link;
+mod to_client;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -24,10 +25,11 @@ use parking_lot::Mutex;
 use tokio::io::DuplexStream;
 use tokio::sync::{broadcast, mpsc};
 
-use crate::gate::ToClient;
-use crate::gate::limits;
+use crate::limits;
 use crate::mqtt::{Version, reply};
 use crate::policy::Permissions;
+
+pub(crate) use self::to_client::ToClient;
 
 use self::access::PolicyAccess;
 use self::link::Link;

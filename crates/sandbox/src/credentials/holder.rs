@@ -1,6 +1,6 @@
 //! Whom credentials belong to.
 
-use crate::account::{ACCOUNT_ID, ROLE_NAME};
+use crate::names::{ACCOUNT_ID, ROLE_NAME};
 use crate::policy::{Principal, Variables};
 
 const USER_NAME: &str = "sandbox-user";

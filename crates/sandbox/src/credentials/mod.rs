@@ -7,6 +7,7 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use serde::Serialize;
 
 use crate::secret;
 
@@ -14,7 +15,7 @@ pub(crate) use holder::{Holder, Names};
 pub(crate) use store::{CredentialStore, Known};
 
 /// Temporary AWS credentials: a signature by them is valid only together with their session token.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Credentials {
     /// The key's name, `ASIA…`.

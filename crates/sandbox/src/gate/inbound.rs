@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use crate::broker::ToClient;
 use crate::gate::session::{Closing, Session};
-use crate::gate::{ToClient, limits};
+use crate::limits;
 use crate::mqtt::frame::{Frame, kind};
 use crate::mqtt::properties::{SUBSCRIPTION_IDENTIFIER, TOPIC_ALIAS};
 use crate::mqtt::publish::Publish;

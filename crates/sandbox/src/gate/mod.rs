@@ -8,7 +8,6 @@ mod filter;
 mod identity;
 mod inbound;
 mod lease;
-pub(crate) mod limits;
 mod outbound;
 mod pump;
 mod session;
@@ -18,7 +17,6 @@ mod tests;
 use std::future;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadHalf};
 use tokio::sync::mpsc;
@@ -26,54 +24,15 @@ use tokio::time::timeout;
 
 use crate::account::Account;
 use crate::broker::Broker;
+use crate::limits;
 use crate::mqtt::frame::{Frame, FrameBuffer, kind};
 
 pub(crate) use self::identity::{Authentication, Client};
 
 use self::admission::{Admission, Refusal};
 use self::inbound::Inbound;
-use self::outbound::Outbound;
-
-/// How patient the gate is.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
-    /// How long a client may take for its CONNECT.
-    pub(crate) connect: Duration,
-    /// How long a client may take to read what it is sent.
-    pub(crate) send: Duration,
-    /// How long a second of the keep-alive lasts; tests have short ones.
-    pub(crate) keep_alive_second: Duration,
-    /// How long a second of a custom authorizer's answer lasts; tests have short ones.
-    pub(crate) authorizer_second: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Self {
-        Self {
-            connect: Duration::from_secs(10),
-            send: Duration::from_secs(30),
-            keep_alive_second: Duration::from_secs(1),
-            authorizer_second: Duration::from_secs(1),
-        }
-    }
-}
-
-/// How long the last packet may take to reach a client, and how long its end of the stream is waited for.
-const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Packets of the gate's own that wait for a client to read: far more than a client may leave unanswered.
-const QUEUE: usize = 1024;
-
-/// What the gate itself, or a test, sends to a client; the order is kept.
-#[derive(Debug)]
-pub(crate) struct ToClient {
-    /// A whole packet, or nothing.
-    pub(crate) packet: Vec<u8>,
-    /// How many PUBACKs of the broker go before it: they keep the order of their PUBLISHes (MQTT 5 §4.6).
-    pub(crate) after_pubacks: u64,
-    /// Whether the connection is closed behind it.
-    pub(crate) last: bool,
-}
+use self::outbound::{Outbound, QUEUE};
+use self::pump::CLOSE_TIMEOUT;
 
 /// Serves one connection to its end.
 pub(crate) async fn serve<S>(stream: S, client: Client, account: &Account, broker: &Arc<Broker>)

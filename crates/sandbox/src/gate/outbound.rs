@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use crate::broker::ToClient;
 use crate::gate::session::Session;
-use crate::gate::{QUEUE, ToClient};
 use crate::mqtt::frame::{Frame, kind, packet};
 use crate::mqtt::properties::{
     ASSIGNED_CLIENT_IDENTIFIER, Properties, REASON_STRING, SERVER_KEEP_ALIVE, USER_PROPERTY, string_value,
@@ -16,6 +16,9 @@ use crate::policy::Action;
 
 /// The broker adds the publisher's client ID to each message; AWS IoT does not.
 const BROKER_PROPERTY: &str = "x-mqtt-client-id";
+
+/// Packets of the gate's own that wait for a client to read: far more than a client may leave unanswered.
+pub(super) const QUEUE: usize = 1024;
 
 /// The judge of one connection.
 #[derive(Debug)]

@@ -12,13 +12,15 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::broker::{Broker, Registration};
+use crate::broker::{Broker, Registration, ToClient};
 use crate::gate::inbound::{Inbound, Routed};
 use crate::gate::outbound::{Delivered, Outbound};
 use crate::gate::session::Closing;
-use crate::gate::{CLOSE_TIMEOUT, ToClient};
 use crate::mqtt::frame::{FrameBuffer, FrameError};
 use crate::mqtt::{Version, reason, reply};
+
+/// How long the last packet may take to reach a client, and how long its end of the stream is waited for.
+pub(super) const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// From the client to the broker.
 pub(super) struct Inward<'a, S> {

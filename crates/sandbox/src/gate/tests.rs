@@ -6,15 +6,15 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::time::Instant;
 
 use super::*;
-use crate::account::{ACCOUNT_ID, REGION};
 use crate::authorizer::AuthorizerTable;
 use crate::clock::Clock;
 use crate::connections::{Connection, ConnectionLog, Transport};
 use crate::credentials::Holder;
+use crate::limits::Patience;
+use crate::names::{ACCOUNT_ID, REGION};
 use crate::pki::{Authority, ServerCertificate};
 use crate::policy::{PolicyStore, Principal};
 use crate::received::Recorders;
-use crate::services::{Places, Services, Settings};
 use crate::sigv4::Verifier;
 use crate::things::Things;
 use crate::tls::{Configurations, TlsVersions};
@@ -33,12 +33,6 @@ fn open(policy: &str) -> DuplexStream {
     let server = authority.issue_server(ServerCertificate::Valid).unwrap();
     let policies = PolicyStore::new(REGION, ACCOUNT_ID);
     policies.replace(Principal::Iam, &[policy.to_owned()]).unwrap();
-    let places = Places {
-        https_port: 0,
-        metadata_port: 0,
-        web_identity_token_file: Default::default(),
-        login_cache_directory: Default::default(),
-    };
     let account = Account {
         clock: Clock::default(),
         tls: Configurations::new(&authority, &server, TlsVersions::default()).unwrap().into(),
@@ -46,7 +40,6 @@ fn open(policy: &str) -> DuplexStream {
         things: Things::default(),
         authorizers: AuthorizerTable::default(),
         verifier: Verifier { region: REGION.to_owned(), credentials: Arc::default() },
-        services: Services::new(Settings::default(), places, String::new(), Arc::default()).unwrap(),
         connections: ConnectionLog::default(),
         recorders: Recorders::default(),
         patience: Patience {

@@ -4,20 +4,16 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use http::header::{
     CONNECTION, HOST, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
-use http_body_util::BodyExt;
-use http_body_util::combinators::BoxBody;
-use http_body_util::{Empty, Full};
+use http_body_util::{BodyExt, Empty};
 use hyper::body::{Body as _, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,24 +26,20 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use crate::authorizer::{Handshake, HttpData};
 use crate::connections::{Connection, Transport};
 use crate::gate::{Authentication, Client};
+use crate::gateway::body::Body;
 use crate::gateway::refusal::HttpRefusal;
 use crate::gateway::websocket::WebSocketBytes;
-use crate::gateway::{Gateway, server_name, services};
-use crate::sandbox::ENDPOINT;
+use crate::gateway::{Gateway, HEADER_TIMEOUT, server_name, services};
+use crate::names::ENDPOINT;
 use crate::services::Services;
 use crate::sigv4::{self, Refusal, SignedRequest, Verified};
 
 /// The subprotocol of MQTT over WebSocket (MQTT 5 §6).
 const SUBPROTOCOL: &str = "mqtt";
-/// How long a client may take for the head of a request.
-pub(super) const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest WebSocket message and frame taken, in bytes: far more than a packet, so that the gate can tell a client
 /// that its packet is too large.
 const MESSAGE: usize = 4 * 1024 * 1024;
-
-/// A whole answer in memory.
-pub(super) type Body = BoxBody<Bytes, Infallible>;
 
 /// Serves one HTTP connection, and MQTT on it after an upgrade.
 pub(super) async fn serve(
@@ -256,11 +248,6 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = &'a st
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
-}
-
-/// A body of these bytes.
-pub(super) fn full(bytes: Vec<u8>) -> Body {
-    Full::new(Bytes::from(bytes)).boxed()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use uuid::Uuid;
 
-use crate::gateway::http::{Body, full};
+use crate::gateway::body::{Body, full};
 
 /// A refusal.
 #[derive(Clone, Debug)]

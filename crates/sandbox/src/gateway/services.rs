@@ -16,9 +16,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::clock::http_date;
-use crate::gateway::Gateway;
-use crate::gateway::http::{Body, HEADER_TIMEOUT, full};
+use crate::gateway::body::{Body, full};
 use crate::gateway::refusal::HttpRefusal;
+use crate::gateway::{Gateway, HEADER_TIMEOUT};
 use crate::services::{CredentialEndpoint, ServiceRequest, Services};
 
 /// The longest body of a request, in bytes. Tokens of identity providers have some kilobytes.
@@ -35,7 +35,7 @@ pub(super) async fn serve_metadata(
     let service = service_fn(|request: Request<Incoming>| {
         let gateway = Arc::clone(&gateway);
         async move {
-            tokio::time::sleep(gateway.account.services.metadata_delay).await;
+            tokio::time::sleep(gateway.services.metadata_delay).await;
             let endpoint = Services::on_metadata(request.uri().path());
             let mut response = answer(&gateway, endpoint, request, peer, None)
                 .await
@@ -85,7 +85,7 @@ pub(super) async fn answer(
         body: &body,
         certificate,
     };
-    let answer = gateway.account.services.answer(endpoint, &request, &gateway.account);
+    let answer = gateway.services.answer(endpoint, &request, &gateway.account);
     log::info!("{peer}: {endpoint:?} answered with {}: {:?}", answer.status, answer.outcome);
 
     let mut response = Response::new(full(answer.body.into_bytes()));

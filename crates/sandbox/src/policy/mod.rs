@@ -11,11 +11,13 @@ mod json;
 mod pattern;
 mod permissions;
 mod store;
+mod variables;
 
 pub(crate) use document::Policy;
-pub(crate) use permissions::{Action, AnsweredPolicies, Permissions, PolicySource, Variables};
+pub(crate) use permissions::{Action, AnsweredPolicies, Permissions, PolicySource};
 pub(crate) use store::PolicyStore;
 pub use store::Principal;
+pub(crate) use variables::Variables;
 
 use document::Effect;
 

@@ -1,11 +1,10 @@
 //! What one connection may do.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
 
-use crate::policy::{Decision, Policy, PolicyStore, Principal, decide};
+use crate::policy::{Decision, Policy, PolicyStore, Principal, Variables, decide};
 
 /// The actions of an MQTT connection, and of a device that asks for credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,22 +37,6 @@ impl Action {
             Action::Subscribe => "topicfilter",
             Action::AssumeRoleWithCertificate => "rolealias",
         }
-    }
-}
-
-/// The policy variables of a connection. Their names are compared without regard to case.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Variables(HashMap<String, String>);
-
-impl Variables {
-    /// Adds a value.
-    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
-        self.0.insert(name.to_ascii_lowercase(), value.to_owned());
-        self
-    }
-
-    pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(&name.to_ascii_lowercase()).map(String::as_str)
     }
 }
 

@@ -21,7 +21,7 @@ use tokio::net::TcpStream;
 
 use crate::proxy::login::Login;
 use crate::proxy::target::{Target, Unreachable};
-use crate::proxy::{HANDSHAKE_TIMEOUT, Proxy, tunnel};
+use crate::proxy::tunnel::{HANDSHAKE_TIMEOUT, Proxy, tunnel};
 
 /// The longest head of a request, in bytes; the least that hyper allows.
 const HEAD: usize = 8 * 1024;

@@ -7,6 +7,7 @@ mod login;
 mod requests;
 mod socks5;
 mod target;
+mod tunnel;
 mod urls;
 
 use std::net::SocketAddr;
@@ -15,14 +16,13 @@ use std::time::Duration;
 
 use anyhow::Context;
 use rustls::ServerConfig;
-use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::builder::{listen, listen_again};
+use crate::listen::{listen, listen_again};
 use crate::shortage::Explained;
 
 pub use requests::{Proxied, ProxyKind};
@@ -30,10 +30,7 @@ pub use urls::Proxies;
 
 use self::login::Login;
 use self::requests::RequestLog;
-use self::target::Target;
-
-/// How long a client may take for each step before its tunnel stands: TLS, and the proxy's own protocol.
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+use self::tunnel::{HANDSHAKE_TIMEOUT, Proxy};
 
 /// How many connections one proxy has at a time; with some 20 KiB each. More of them wait to be accepted.
 const PLACES: usize = 256;
@@ -90,26 +87,23 @@ impl ProxyServers {
             let proxy = Proxy {
                 kind,
                 login: kind.asks_for_password().then(|| self.login.clone()),
-                tls: (kind == ProxyKind::Https).then(|| TlsAcceptor::from(Arc::clone(&self.tls))),
                 requests: Arc::clone(&self.requests),
             };
-            runtime.spawn(Arc::new(proxy).accept(listener));
+            let tls = (kind == ProxyKind::Https).then(|| TlsAcceptor::from(Arc::clone(&self.tls)));
+            runtime.spawn(Arc::new(Server { proxy, tls }).accept(listener));
         }
         Ok(())
     }
 }
 
 /// One of them.
-struct Proxy {
-    kind: ProxyKind,
-    /// What to ask clients for.
-    login: Option<Login>,
+struct Server {
+    proxy: Proxy,
     /// Whether clients speak TLS to it.
     tls: Option<TlsAcceptor>,
-    requests: Arc<RequestLog>,
 }
 
-impl Proxy {
+impl Server {
     /// Accepts connections, for ever.
     async fn accept(self: Arc<Self>, listener: TcpListener) {
         let places = Arc::new(Semaphore::new(PLACES));
@@ -117,17 +111,18 @@ impl Proxy {
         while let Ok(place) = Arc::clone(&places).acquire_owned().await {
             match listener.accept().await {
                 Ok((tcp, peer)) => {
-                    let proxy = Arc::clone(&self);
+                    let server = Arc::clone(&self);
                     tokio::spawn(async move {
-                        if let Err(error) = proxy.connection(tcp, peer).await {
-                            log::info!("{} proxy: {peer}: {error:#}", proxy.kind);
+                        if let Err(error) = server.connection(tcp, peer).await {
+                            log::info!("{} proxy: {peer}: {error:#}", server.proxy.kind);
                         }
                         drop(place);
                     });
                 }
                 Err(error) => {
                     // Mostly that there are too many open files: give some time to be closed.
-                    log::warn!("{} proxy: cannot accept a connection: {}", self.kind, Explained(&error));
+                    let kind = self.proxy.kind;
+                    log::warn!("{kind} proxy: cannot accept a connection: {}", Explained(&error));
                     tokio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -136,38 +131,16 @@ impl Proxy {
 
     async fn connection(&self, tcp: TcpStream, peer: SocketAddr) -> anyhow::Result<()> {
         tcp.set_nodelay(true).context("cannot set TCP_NODELAY")?;
-        match (self.kind, &self.tls) {
-            (ProxyKind::Socks5 | ProxyKind::Socks5Auth, _) => socks5::serve(self, tcp, peer).await,
-            (_, None) => http::serve(self, tcp, peer).await,
+        match (self.proxy.kind, &self.tls) {
+            (ProxyKind::Socks5 | ProxyKind::Socks5Auth, _) => socks5::serve(&self.proxy, tcp, peer).await,
+            (_, None) => http::serve(&self.proxy, tcp, peer).await,
             (_, Some(acceptor)) => {
                 let tls = timeout(HANDSHAKE_TIMEOUT, acceptor.accept(tcp))
                     .await
                     .context("no TLS handshake in time")?
                     .context("the TLS handshake failed")?;
-                http::serve(self, tls, peer).await
+                http::serve(&self.proxy, tls, peer).await
             }
         }
     }
-
-    /// Connects to what an authenticated client asks for, and remembers that it did.
-    async fn connect(
-        &self,
-        target: &Target,
-        user: Option<String>,
-        peer: SocketAddr,
-    ) -> Result<TcpStream, target::Unreachable> {
-        self.requests.add(Proxied { proxy: self.kind, target: target.to_string(), user });
-        let result = target.connect().await;
-        match &result {
-            Ok(_) => log::info!("{} proxy: {peer}: connected to {target}", self.kind),
-            Err(error) => log::info!("{} proxy: {peer}: not connected to {target}: {error}", self.kind),
-        }
-        result
-    }
-}
-
-/// Copies both ways until both are at their end. It may take for ever: MQTT connections do.
-async fn tunnel<S: AsyncRead + AsyncWrite + Unpin>(mut client: S, mut target: TcpStream) {
-    // That one side has reset its connection is an end like any other.
-    let _ = copy_bidirectional(&mut client, &mut target).await;
 }

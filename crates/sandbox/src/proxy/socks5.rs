@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::proxy::login::Login;
 use crate::proxy::target::{Target, Unreachable};
-use crate::proxy::{HANDSHAKE_TIMEOUT, Proxy, tunnel};
+use crate::proxy::tunnel::{HANDSHAKE_TIMEOUT, Proxy, tunnel};
 
 const VERSION: u8 = 5;
 /// The version of the exchange of user and password.

@@ -4,9 +4,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::names::ENDPOINT;
 use crate::proxy::ProxyKind;
 use crate::proxy::login::Login;
-use crate::sandbox::ENDPOINT;
 
 /// The URLs of the sandbox's proxies, in the form that `curl --proxy` and `HTTPS_PROXY` take. Two of them hold a
 /// password, which `Debug` hides.

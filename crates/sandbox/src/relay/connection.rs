@@ -3,6 +3,7 @@
 use std::future;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,10 +14,16 @@ use tokio::time::timeout;
 
 use crate::relay::fault::{Condition, Direction, Fault, Over, Side};
 use crate::relay::way::{Intake, QUEUE, send};
-use crate::relay::{Options, Traffic};
 
 /// How long the ends may take to close a connection that the relay has closed.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that were passed on, over all connections.
+#[derive(Debug, Default)]
+pub(super) struct Traffic {
+    pub(super) to_server: AtomicU64,
+    pub(super) to_client: AtomicU64,
+}
 
 /// How a connection ends.
 enum Ending {
@@ -32,7 +39,7 @@ enum Ending {
 pub(super) async fn serve(
     client: TcpStream,
     target: SocketAddr,
-    options: Options,
+    one_way_delay: Duration,
     mut condition: watch::Receiver<Condition>,
     traffic: &Traffic,
 ) -> io::Result<()> {
@@ -51,12 +58,8 @@ pub(super) async fn serve(
     let (mut from_server, mut to_server) = server.into_split();
     let (up, upward) = mpsc::channel(QUEUE);
     let (down, downward) = mpsc::channel(QUEUE);
-    let intake = |direction, queue| Intake {
-        direction,
-        condition: condition.clone(),
-        queue,
-        delay: options.one_way_delay,
-    };
+    let intake =
+        |direction, queue| Intake { direction, condition: condition.clone(), queue, delay: one_way_delay };
     let both = async {
         tokio::try_join!(
             intake(Direction::ToServer, up).run(&mut from_client),

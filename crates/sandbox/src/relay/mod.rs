@@ -8,7 +8,7 @@ mod way;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::sync::oneshot;
 
 pub use self::fault::{Direction, Fault, Reach, Side};
 
+use self::connection::Traffic;
 use self::roster::Roster;
 use crate::shortage::Explained;
 
@@ -43,13 +44,6 @@ struct Shared {
     accepted: AtomicUsize,
     roster: Roster,
     traffic: Traffic,
-}
-
-/// Bytes that were passed on, over all connections.
-#[derive(Debug, Default)]
-struct Traffic {
-    to_server: AtomicU64,
-    to_client: AtomicU64,
 }
 
 impl Shared {
@@ -79,7 +73,7 @@ impl Relay {
         };
         let shared = Arc::new(Shared { target_port: AtomicU16::new(target_port), ..Shared::default() });
         let (stop, stopped) = oneshot::channel();
-        let accepting = accept(listener, options, Arc::clone(&shared));
+        let accepting = accept(listener, options.one_way_delay, Arc::clone(&shared));
         let serve = move || {
             runtime.block_on(async move {
                 tokio::select! {
@@ -157,7 +151,7 @@ impl fmt::Debug for Relay {
     }
 }
 
-async fn accept(listener: TcpListener, options: Options, shared: Arc<Shared>) {
+async fn accept(listener: TcpListener, one_way_delay: Duration, shared: Arc<Shared>) {
     loop {
         match listener.accept().await {
             Ok((client, peer)) => {
@@ -166,7 +160,7 @@ async fn accept(listener: TcpListener, options: Options, shared: Arc<Shared>) {
                 let shared = Arc::clone(&shared);
                 tokio::spawn(async move {
                     let target = SocketAddr::from((Ipv4Addr::LOCALHOST, shared.target_port()));
-                    let served = connection::serve(client, target, options, condition, &shared.traffic);
+                    let served = connection::serve(client, target, one_way_delay, condition, &shared.traffic);
                     if let Err(error) = served.await {
                         log::debug!("relay: {peer}: {error}");
                     }

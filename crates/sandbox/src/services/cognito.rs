@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, VecDeque};
 use http::StatusCode;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use crate::credentials::Holder;
+use crate::names::REGION;
 use crate::secret;
 use crate::services::answer::{Answer, Fault, ServiceRequest, json};
 use crate::services::issuer::{Issued, Issuer};
-use crate::services::{Cognito, CredentialOutcome, cognito_id};
+use crate::services::{Cognito, CredentialOutcome};
 
 /// The header that names the operation.
 pub(super) const TARGET: &str = "x-amz-target";
@@ -21,6 +23,11 @@ const CONTENT_TYPE: &str = "application/x-amz-json-1.1";
 
 /// How many guests are remembered beside the one of the start.
 const GUESTS: usize = 1000;
+
+/// The ID of an identity pool or of an identity; they look alike.
+pub(super) fn new_id() -> String {
+    format!("{REGION}:{}", Uuid::new_v4())
+}
 
 /// The pool with its identities.
 pub(super) struct IdentityPool {
@@ -122,7 +129,7 @@ impl IdentityPool {
         if self.caller(input)? == Caller::User {
             return Ok(self.facts.authenticated_identity_id.clone());
         }
-        let guest = cognito_id();
+        let guest = new_id();
         let mut guests = self.guests.lock();
         if guests.len() == GUESTS {
             guests.pop_front();

@@ -104,8 +104,8 @@ mod tests {
     use jiff::{SignedDuration, Timestamp};
 
     use super::*;
-    use crate::account::{ACCOUNT_ID, REGION};
     use crate::credentials::CredentialStore;
+    use crate::names::{ACCOUNT_ID, REGION};
     use crate::pki::Authority;
 
     const ALLOW: &str =

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::account::ROLE_NAME;
 use crate::credentials::Holder;
+use crate::names::ROLE_NAME;
 use crate::secret;
 use crate::services::CredentialOutcome;
 use crate::services::answer::{Answer, Fault, ServiceRequest, json};

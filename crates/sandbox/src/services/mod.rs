@@ -1,8 +1,9 @@
 //! The services of AWS that give out temporary credentials: Amazon Cognito identity pools, AWS STS, AWS Sign-In, the
 //! portal of IAM Identity Center (SSO), the metadata services of EC2 and of containers, and AWS IoT's own credentials provider.
 //!
-//! AWS STS also says whose credentials a call is signed with. Each is a function from a request to an answer, in the service's own protocol; the gateway does the HTTP. What they
-//! issue goes into the one [`CredentialStore`], by which signatures are verified.
+//! AWS STS also says whose credentials a call is signed with. Each is a function from a request to an answer, in the
+//! service's own protocol; the gateway does the HTTP. What they issue goes into the one [`CredentialStore`], by which
+//! signatures are verified.
 
 mod answer;
 mod cognito;
@@ -24,11 +25,10 @@ use std::time::Duration;
 use anyhow::Context;
 use http::{HeaderMap, Method};
 use jiff::{SignedDuration, Timestamp};
-use uuid::Uuid;
 
-use crate::account::{ACCOUNT_ID, Account, REGION, ROLE_NAME};
+use crate::account::Account;
 use crate::credentials::CredentialStore;
-use crate::sandbox::ENDPOINT;
+use crate::names::{ACCOUNT_ID, ENDPOINT, REGION, ROLE_NAME};
 use crate::secret;
 use crate::state::StateDirectory;
 
@@ -103,9 +103,9 @@ impl Services {
         let metadata = format!("http://127.0.0.1:{}", places.metadata_port);
         let cognito = Cognito {
             endpoint: https.clone(),
-            identity_pool_id: cognito_id(),
-            identity_id: cognito_id(),
-            authenticated_identity_id: cognito_id(),
+            identity_pool_id: cognito::new_id(),
+            identity_id: cognito::new_id(),
+            authenticated_identity_id: cognito::new_id(),
             login_provider: LOGIN_PROVIDER.to_owned(),
             login_token: secret::token()?,
         };
@@ -232,9 +232,4 @@ impl fmt::Debug for Services {
             .field("metadata_delay", &self.metadata_delay)
             .finish_non_exhaustive()
     }
-}
-
-/// The ID of an identity pool or of an identity; they look alike.
-fn cognito_id() -> String {
-    format!("{REGION}:{}", Uuid::new_v4())
 }

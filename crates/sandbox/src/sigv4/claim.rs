@@ -2,7 +2,8 @@
 
 use crate::sigv4::Refusal;
 use crate::sigv4::canonical::Query;
-use crate::sigv4::verifier::ALGORITHM;
+
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 
 /// The parts of a signature, as they were sent.
 #[derive(Clone, Copy, Debug)]

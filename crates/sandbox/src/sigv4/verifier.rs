@@ -13,10 +13,9 @@ use crate::credentials::{CredentialStore, Holder};
 use crate::secret;
 use crate::sigv4::Refusal;
 use crate::sigv4::canonical::{Query, canonical_request};
-use crate::sigv4::claim::Claim;
+use crate::sigv4::claim::{ALGORITHM, Claim};
 use crate::sigv4::refusal::TOLERANCE;
 
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SERVICE: &str = "iotdevicegateway";
 const TERMINATOR: &str = "aws4_request";
 

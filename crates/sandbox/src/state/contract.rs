@@ -5,6 +5,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::authorizer::Authorizers;
+use crate::credentials::Credentials;
+use crate::device::Device;
 use crate::proxy::Proxies;
 use crate::services::{Cognito, CredentialsProvider, Metadata, SignIn, Sso, Sts};
 
@@ -17,8 +19,8 @@ pub(crate) struct Contract<'a> {
     pub(crate) region: &'a str,
     pub(crate) account_id: &'a str,
     pub(crate) ca_file: &'a Path,
-    pub(crate) device: DeviceFiles<'a>,
-    pub(crate) credentials: Keys<'a>,
+    pub(crate) device: &'a Device,
+    pub(crate) credentials: &'a Credentials,
     pub(crate) cognito: &'a Cognito,
     pub(crate) sts: &'a Sts,
     pub(crate) sso: &'a Sso,
@@ -27,20 +29,4 @@ pub(crate) struct Contract<'a> {
     pub(crate) credentials_provider: &'a CredentialsProvider,
     pub(crate) authorizers: &'a Authorizers,
     pub(crate) proxies: &'a Proxies,
-}
-
-#[derive(Serialize)]
-pub(crate) struct DeviceFiles<'a> {
-    pub(crate) thing_name: &'a str,
-    pub(crate) cert_file: &'a Path,
-    pub(crate) key_file: &'a Path,
-    pub(crate) pkcs12_file: &'a Path,
-    pub(crate) pkcs12_password: &'a str,
-}
-
-#[derive(Serialize)]
-pub(crate) struct Keys<'a> {
-    pub(crate) access_key_id: &'a str,
-    pub(crate) secret_access_key: &'a str,
-    pub(crate) session_token: &'a str,
 }

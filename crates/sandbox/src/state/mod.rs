@@ -14,7 +14,7 @@ use crate::device::Device;
 use crate::pki::Identity;
 use crate::secret;
 
-pub(crate) use contract::{Contract, DeviceFiles, Keys};
+pub(crate) use contract::Contract;
 
 use self::lock::Lock;
 

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use crate::account::ACCOUNT_ID;
+use crate::names::ACCOUNT_ID;
 use crate::services::issuer::Issued;
-use crate::services::sign_in::{CLIENT_ID, Keys, TOKEN_TYPE};
+use crate::services::sign_in::messages::{CLIENT_ID, Keys, TOKEN_TYPE};
 
 /// Under the hash of the session's ARN.
 pub(super) fn file_name(session: &str) -> String {

@@ -4,13 +4,14 @@
 //! The login itself needs a browser; the sandbox makes at its start the file that it leaves behind.
 
 mod cache;
+mod messages;
 mod proof;
 
 use anyhow::anyhow;
 use http::{Method, StatusCode};
 use jiff::SignedDuration;
 use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::credentials::Holder;
 use crate::secret;
@@ -18,12 +19,10 @@ use crate::services::answer::{Answer, Fault, ServiceRequest, json};
 use crate::services::issuer::{Issued, Issuer};
 
 use self::cache::CachedLogin;
+use self::messages::{CLIENT_ID, Input, Output};
 use self::proof::{LoginKey, ProofChecker};
 
 pub(super) const PATH: &str = "/v1/token";
-/// A login with a browser on the same machine.
-const CLIENT_ID: &str = "arn:aws:signin:::devtools/same-device";
-const TOKEN_TYPE: &str = "aws_sigv4";
 /// The longest that AWS gives out credentials for.
 const MAX_LIFETIME: SignedDuration = SignedDuration::from_mins(15);
 const USER_NAME: &str = "sandbox-user";
@@ -66,7 +65,7 @@ impl Login {
     pub(super) fn answer(&self, request: &ServiceRequest<'_>, issuer: &Issuer<'_>) -> Answer {
         match self.refresh(request, issuer) {
             Ok((issued, refresh_token)) => {
-                let body = json(&Output::new(&issued, &refresh_token, issuer));
+                let body = json(&Output::new(&issued, &refresh_token, lifetime(issuer)));
                 Answer::new(StatusCode::OK, "application/json", body, issued.outcome()).with_request_id()
             }
             Err(refusal) => refusal.into_answer(),
@@ -121,53 +120,6 @@ fn lifetime(issuer: &Issuer<'_>) -> SignedDuration {
 /// Returns whether a request is for this service.
 pub(super) fn is_called(method: &Method, path: &str) -> bool {
     method == Method::POST && path == PATH
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Input {
-    client_id: String,
-    grant_type: String,
-    #[serde(default)]
-    refresh_token: String,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Output<'a> {
-    access_token: Keys<'a>,
-    token_type: &'static str,
-    expires_in: i64,
-    refresh_token: &'a str,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Keys<'a> {
-    access_key_id: &'a str,
-    secret_access_key: &'a str,
-    session_token: &'a str,
-}
-
-impl<'a> Output<'a> {
-    fn new(issued: &'a Issued, refresh_token: &'a str, issuer: &Issuer<'_>) -> Self {
-        Output {
-            access_token: Keys::of(issued),
-            token_type: TOKEN_TYPE,
-            expires_in: lifetime(issuer).as_secs(),
-            refresh_token,
-        }
-    }
-}
-
-impl<'a> Keys<'a> {
-    fn of(issued: &'a Issued) -> Self {
-        Keys {
-            access_key_id: &issued.credentials.access_key_id,
-            secret_access_key: &issued.credentials.secret_access_key,
-            session_token: &issued.credentials.session_token,
-        }
-    }
 }
 
 /// The service's errors have a code of OAuth 2.0 beside the name of the exception.

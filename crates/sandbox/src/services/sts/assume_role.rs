@@ -10,7 +10,7 @@ use crate::secret;
 use crate::services::Sts;
 use crate::services::answer::{Fault, parameter};
 use crate::services::issuer::{Issued, Issuer};
-use crate::services::sts::{Done, bad};
+use crate::services::sts::operation::{Done, bad};
 
 pub(super) const OPERATION: &str = "AssumeRoleWithWebIdentity";
 pub(super) const SIGNED_OPERATION: &str = "AssumeRole";

@@ -5,11 +5,11 @@
 use http::StatusCode;
 use jiff::Timestamp;
 
-use crate::account::ACCOUNT_ID;
 use crate::credentials::Names;
+use crate::names::ACCOUNT_ID;
 use crate::services::CredentialOutcome;
 use crate::services::answer::{Fault, ServiceRequest};
-use crate::services::sts::Done;
+use crate::services::sts::operation::Done;
 use crate::sigv4::{Refusal, SignedRequest, Verifier, header_pairs};
 
 pub(super) const OPERATION: &str = "GetCallerIdentity";

@@ -2,15 +2,17 @@
 
 mod assume_role;
 mod caller_identity;
+mod operation;
 
 use http::StatusCode;
 use uuid::Uuid;
 
-use crate::services::CredentialOutcome;
 use crate::services::Sts;
 use crate::services::answer::{Answer, Fault, ServiceRequest, parameter};
 use crate::services::issuer::Issuer;
 use crate::sigv4::Verifier;
+
+use self::operation::{Done, bad};
 
 const VERSION: &str = "2011-06-15";
 const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
@@ -22,14 +24,6 @@ pub(super) struct SecurityTokens<'a> {
     /// The web identity's, with which the role is assumed.
     pub(super) token: &'a str,
     pub(super) verifier: &'a Verifier,
-}
-
-/// What an operation results in.
-struct Done {
-    operation: &'static str,
-    /// The XML of its result.
-    result: String,
-    outcome: CredentialOutcome,
 }
 
 impl SecurityTokens<'_> {
@@ -80,10 +74,6 @@ fn refusal(fault: &Fault, request_id: &str) -> String {
         fault.code,
         escape(&fault.message),
     )
-}
-
-fn bad(code: &'static str, message: impl Into<String>) -> Fault {
-    Fault::new(StatusCode::BAD_REQUEST, code, message)
 }
 
 /// Text for XML. Control characters, which XML cannot hold, are left out.

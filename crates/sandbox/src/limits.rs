@@ -1,4 +1,4 @@
-//! The limits of AWS IoT Core's message broker ([quotas]).
+//! The limits of AWS IoT Core's message broker ([quotas]), and how long clients are waited for.
 //!
 //! [quotas]: https://docs.aws.amazon.com/general/latest/gr/iot-core.html#message-broker-limits
 
@@ -26,6 +26,30 @@ pub(crate) const SUBSCRIPTIONS: usize = 50;
 pub(crate) const IN_FLIGHT: u16 = 100;
 /// Topic aliases of one connection.
 pub(crate) const TOPIC_ALIASES: u16 = 8;
+
+/// How long the gate waits for clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Patience {
+    /// How long a client may take for its CONNECT.
+    pub(crate) connect: Duration,
+    /// How long a client may take to read what it is sent.
+    pub(crate) send: Duration,
+    /// How long a second of the keep-alive lasts; tests have short ones.
+    pub(crate) keep_alive_second: Duration,
+    /// How long a second of a custom authorizer's answer lasts; tests have short ones.
+    pub(crate) authorizer_second: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            send: Duration::from_secs(30),
+            keep_alive_second: Duration::from_secs(1),
+            authorizer_second: Duration::from_secs(1),
+        }
+    }
+}
 
 /// The keep-alive that holds for one that a client asks for, in seconds. None at all means the longest.
 pub(crate) fn keep_alive(asked: u16) -> u16 {

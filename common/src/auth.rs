@@ -3,7 +3,7 @@
 use crate::credentials::CredentialSource;
 use crate::custom_auth::CustomAuthorizer;
 use crate::error::{AuthKind, Error};
-use crate::transport::Identity;
+use iot_transport::Identity;
 
 /// How a client authenticates to AWS IoT Core.
 ///

@@ -170,7 +170,7 @@ fn a_key_that_hangs_keeps_neither_the_caller_nor_the_runtime() {
 async fn the_error_of_a_key_is_found_below_the_handshake() {
     /// Says no.
     #[derive(Debug, Clone)]
-    struct NoKey(Arc<dyn SigningKey>, fn() -> transport::Error);
+    struct NoKey(Arc<dyn SigningKey>, fn() -> iot_transport::Error);
 
     impl SigningKey for NoKey {
         fn choose_scheme(&self, _offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
@@ -192,18 +192,18 @@ async fn the_error_of_a_key_is_found_below_the_handshake() {
         }
     }
 
-    fn wrong_pin() -> transport::Error {
-        transport::Error::Identity {
+    fn wrong_pin() -> iot_transport::Error {
+        iot_transport::Error::Identity {
             problem: "the PIN".to_owned(),
             hint: Some("a hint".to_owned()),
             source: None,
         }
     }
-    fn pulled_out() -> transport::Error {
-        transport::Error::Signature { key: "key".to_owned(), source: "C_Sign: CKR_DEVICE_REMOVED".into() }
+    fn pulled_out() -> iot_transport::Error {
+        iot_transport::Error::Signature { key: "key".to_owned(), source: "C_Sign: CKR_DEVICE_REMOVED".into() }
     }
     let pki = Pki::new();
-    let key: [(fn() -> transport::Error, bool); 2] = [(wrong_pin, true), (pulled_out, false)];
+    let key: [(fn() -> iot_transport::Error, bool); 2] = [(wrong_pin, true), (pulled_out, false)];
     for (failure, permanent) in key {
         let plain = pki.identity().certified_key();
         let key = NoKey(Arc::clone(&plain.key), failure);
@@ -228,7 +228,7 @@ async fn a_key_that_panics_is_an_internal_failure() {
     let dialer = dialer(echo(server).await, Auth::MutualTls(identity), pki.roots());
     let error = first_byte(&dialer).await.expect_err("the key panics");
     let panicked = |error: &Error| {
-        matches!(error, Error::Transport(transport::Error::Panicked { part: "TLS handshake", .. }))
+        matches!(error, Error::Transport(iot_transport::Error::Panicked { part: "TLS handshake", .. }))
     };
     assert!(panicked(&error), "{error:?}");
     assert!(error.to_string().contains("the test listens"), "{error}");

@@ -17,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 use crate::credentials::{StaticCredentials, X509Credentials};
-use crate::transport::{Proxies, Proxy, Roots, map_read_error};
+use iot_transport::tls::map_read_error;
+use iot_transport::{Proxies, Proxy, Roots};
 
 /// A CA, and the files that a device of it would have.
 struct Pki {
@@ -117,7 +118,7 @@ fn the_roots_for_the_proxy_and_the_credentials_provider_are_read_before_a_connec
     let through =
         |url: &str| Route::new(pki.roots(), Proxies::always(Proxy::parse(url).expect("a proxy")), missing());
     let refused = |auth, route| match Dialer::new(endpoint(), auth, route) {
-        Err(Error::Transport(transport::Error::File { path, .. })) => path.ends_with("missing"),
+        Err(Error::Transport(iot_transport::Error::File { path, .. })) => path.ends_with("missing"),
         Err(error) => panic!("{error:?}"),
         Ok(_) => false,
     };
@@ -164,7 +165,10 @@ async fn a_client_certificate_that_the_server_refuses() {
     ] {
         let dialer = dialer(echo(pki.server(&[version], true)).await, auth, pki.roots());
         let error = first_byte(&dialer).await.expect_err("refused");
-        assert!(matches!(error, Error::Transport(transport::Error::CertificateRejected { .. })), "{error:?}");
+        assert!(
+            matches!(error, Error::Transport(iot_transport::Error::CertificateRejected { .. })),
+            "{error:?}"
+        );
         assert!(error.hint().is_some_and(|text| text.contains(hint)), "{:?}", error.hint());
     }
 }
@@ -174,7 +178,7 @@ async fn a_server_that_is_not_trusted() {
     let (pki, other) = (Pki::new(), Pki::new());
     let address = echo(pki.server(rustls::ALL_VERSIONS, false)).await;
     let error = first_byte(&dialer(address, signed(), other.roots())).await.expect_err("unknown issuer");
-    assert!(matches!(error, Error::Transport(transport::Error::Tls { .. })), "{error:?}");
+    assert!(matches!(error, Error::Transport(iot_transport::Error::Tls { .. })), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("is not trusted here")), "{:?}", error.hint());
 
     let address = echo(pki.server(rustls::ALL_VERSIONS, false)).await;
@@ -215,7 +219,7 @@ async fn a_server_that_does_not_speak_tls() {
         let _ = stream.read(&mut [0; 1024]).await;
     });
     let error = first_byte(&dialer(address, signed(), Roots::system())).await.expect_err("not TLS");
-    assert!(matches!(error, Error::Transport(transport::Error::Tls { .. })), "{error:?}");
+    assert!(matches!(error, Error::Transport(iot_transport::Error::Tls { .. })), "{error:?}");
     assert!(error.hint().is_some_and(|hint| hint.contains("does not speak TLS")), "{:?}", error.hint());
 }
 

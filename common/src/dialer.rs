@@ -9,12 +9,13 @@ use tokio::sync::Mutex;
 
 use crate::auth::{Auth, CustomAuthTransport};
 use crate::credentials::{CredentialSource, Provider, Resolved};
-use crate::endpoint::Endpoint;
-use crate::error::{AuthKind, Cause, Error};
-use crate::layer::Layer;
+use crate::error::{AuthKind, Error};
 use crate::sigv4::{self, SigningRequest};
-use crate::timeline::{Detail, Timeline};
-use crate::transport::{self, Identity, Route, Stream, tls, websocket};
+use iot_transport::Cause;
+use iot_transport::Endpoint;
+use iot_transport::Layer;
+use iot_transport::timeline::{Detail, Timeline};
+use iot_transport::{Identity, Route, Stream, tls, websocket};
 
 /// How long a signature holds: what AWS IoT Core accepts, whatever the request says.
 const SIGNATURE_EXPIRES: Duration = Duration::from_secs(5 * 60);
@@ -208,7 +209,7 @@ impl Dialer {
         let step = timeline.step(Layer::WebSocket);
         let stream = websocket::upgrade(stream, &self.host_header(), path, &self.target()).await;
         let stream = stream.map_err(|error| match error {
-            transport::Error::UpgradeRefused { target, refusal } => {
+            iot_transport::Error::UpgradeRefused { target, refusal } => {
                 step.note(Detail::WebSocket { status: refusal.status });
                 Error::UpgradeRefused { target, refusal, auth }
             }

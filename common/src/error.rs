@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use crate::client::{BrokerLimit, ConnectAsked, Operation, ReasonCode};
 use crate::credentials::{self, CredentialSource};
-pub use crate::layer::Layer;
 use crate::not_mqtt::NotMqtt;
-use crate::panics;
-use crate::printable::one_line;
 use crate::publisher::LineError;
-use crate::transport;
-pub use crate::transport::cause::Cause;
-pub use crate::transport::refusal::HttpRefusal;
+use iot_transport as transport;
+use iot_transport::Cause;
+use iot_transport::HttpRefusal;
+use iot_transport::Layer;
+use iot_transport::panics;
+use iot_transport::text::one_line;
 
 /// A failure of this crate.
 ///

@@ -3,8 +3,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::Error;
-use crate::printable::{Chain, links, one_line};
-use crate::transport;
+use iot_transport as transport;
+use iot_transport::text::{Chain, links, one_line};
 
 /// What a sample's `main` returns: one readable chain of causes, and a hint where the cause is known.
 ///
@@ -93,9 +93,10 @@ mod tests {
     use super::*;
     use crate::client::{BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
     use crate::credentials::CredentialSource;
-    use crate::error::{AuthKind, Cause, HttpRefusal, Layer};
+    use crate::error::AuthKind;
     use crate::not_mqtt::NotMqtt;
-    use crate::transport::ProxyProblem;
+    use iot_transport::ProxyProblem;
+    use iot_transport::{Cause, HttpRefusal, Layer};
 
     #[test]
     fn shows_each_cause_once_and_the_hint_of_the_innermost_that_has_one() {

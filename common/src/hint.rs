@@ -3,12 +3,13 @@
 use std::error::Error as StdError;
 
 use crate::client::{ConnectAsked, Operation, ReasonCode, store};
-use crate::error::{AuthKind, Error, HttpRefusal};
-use crate::printable::links;
-use crate::shortage;
-use crate::transport;
-use crate::transport::hint::tls;
-use crate::transport::tls::tls_cause;
+use crate::error::{AuthKind, Error};
+use iot_transport as transport;
+use iot_transport::HttpRefusal;
+use iot_transport::shortage;
+use iot_transport::text::links;
+use iot_transport::tls::tls_cause;
+use iot_transport::tls_hint;
 
 impl Error {
     /// What to do, where the cause is known.
@@ -85,7 +86,7 @@ impl Error {
                     .to_owned(),
             ),
             Error::Disconnected { source: Some(source), .. } => {
-                tls_cause(&**source).and_then(|_| tls(&**source))
+                tls_cause(&**source).and_then(|_| tls_hint(&**source))
             }
             Error::OperationTimeout { operation: Operation::Receive { topic }, .. } => Some(format!(
                 "nobody published to {topic}, or the policy does not allow iot:Receive on topic/{topic}"
@@ -194,7 +195,7 @@ fn below_credentials(cause: &(dyn StdError + 'static)) -> Option<String> {
 
     match links(cause).find_map(<dyn StdError>::downcast_ref::<transport::Error>) {
         Some(error @ (Proxy { .. } | Tls { .. } | CertificateRejected { .. })) => error.hint(),
-        _ => tls_cause(cause).and_then(|_| tls(cause)),
+        _ => tls_cause(cause).and_then(|_| tls_hint(cause)),
     }
 }
 

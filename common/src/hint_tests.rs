@@ -1,3 +1,6 @@
+use std::io;
+use std::sync::Arc;
+
 use super::*;
 use crate::client::{MqttVersion, ReasonCode};
 use crate::credentials::{CredentialSource, StaticCredentials};
@@ -255,4 +258,22 @@ fn an_unknown_key_without_a_session_token_is_not_taken_for_an_expired_token() {
     };
     assert!(hint("AKIAEXAMPLE").starts_with("AWS does not know the access key ID AKIAEXAMPLE"));
     assert!(hint("ASIAEXAMPLE").starts_with("ASIAEXAMPLE is a temporary access key: give the session token"));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_shortage_is_hinted_at_in_whatever_layer_it_is_met() {
+    let target = || "a.example:8883".to_owned();
+    let short = || io::Error::from_raw_os_error(24);
+    let stored = store::Problem::from(short());
+    for error in [
+        Error::Transport(transport::Error::Tcp { target: target(), source: short() }),
+        Error::ended(target(), io::Error::other(short())),
+        Error::Store { doing: "open", directory: "d".into(), source: Box::new(stored) },
+        Error::Link(short()),
+        Error::Stopped { source: Some(Arc::new(Error::Link(short()))) },
+    ] {
+        let hint = error.hint().unwrap_or_default();
+        assert!(hint.contains("ulimit -n"), "{error:?}: {hint}");
+    }
 }

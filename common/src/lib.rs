@@ -24,59 +24,42 @@
 #[cfg(feature = "args")]
 pub mod args;
 mod auth;
-mod certificate;
 pub mod client;
-mod clock;
 mod credentials;
 pub mod custom_auth;
 mod dialer;
-mod endpoint;
 mod error;
 mod failure;
-mod file;
 mod hint;
-mod https;
 mod interrupt;
-mod layer;
 mod not_mqtt;
 #[cfg(feature = "args")]
 mod output;
-mod panics;
-mod printable;
 mod publisher;
-mod region;
-mod shortage;
 pub mod sigv4;
-#[cfg_attr(not(feature = "args"), expect(unused_imports, reason = "public in a crate of its own"))]
-pub mod timeline;
-#[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
-mod transport;
 
 pub use auth::{Auth, CustomAuthTransport};
-pub use certificate::Certificate;
 pub use client::{
     BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
     Quotas, SessionPolicy, Status, WhenFull, Will,
 };
-pub use clock::{NoServerClock, ServerClock};
 pub use credentials::{
     CallerIdentity, CallerUnknown, CognitoId, CognitoIdentity, CredentialFault, CredentialSource,
     ExaminedCredentials, InvalidCognitoId, InvalidName, RoleAlias, StaticCredentials, ThingName,
     X509Credentials,
 };
-pub use endpoint::{Endpoint, InvalidEndpoint};
-pub use error::{AuthKind, Cause, Error, HttpRefusal, Layer};
+pub use error::{AuthKind, Error};
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
+pub use iot_transport::text::{json_line, one_line};
+pub use iot_transport::{
+    Agreed, Cause, Certificate, Endpoint, Error as TransportError, HttpAnswer, HttpRefusal, Identity,
+    InvalidEndpoint, InvalidProxy, KeySelector, Layer, Listing, NoServerClock, Pkcs11Options, Probe, Proxies,
+    Proxy, ProxyAnswer, ProxyChoice, ProxyProblem, ProxyScheme, Roots, Route, ServerClock, Step, Timeline,
+    Timelines, TlsInspection, TokenSelector, TrustStore, timeline,
+};
 pub use not_mqtt::NotMqtt;
 #[cfg(feature = "args")]
 pub use output::Progress;
-pub use printable::{json_line, one_line};
 pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
-pub use timeline::{Step, Timeline, Timelines};
-pub use transport::{
-    Agreed, Choice as ProxyChoice, Error as TransportError, HttpAnswer, Identity, InvalidProxy, KeySelector,
-    Listing, Pkcs11Options, Probe, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, Roots, Route,
-    TlsInspection, TokenSelector, TrustStore,
-};

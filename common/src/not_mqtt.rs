@@ -1,6 +1,6 @@
 use std::str;
 
-use crate::printable::{one_line, shortened};
+use iot_transport::text::{one_line, shortened};
 
 /// The server that answers where an MQTT broker should, by the beginning of its answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,8 +12,8 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 
-use crate::endpoint::bracketed;
-use crate::error::Cause;
+use iot_transport::Cause;
+use iot_transport::bracketed;
 
 /// The path that AWS IoT Core serves MQTT over WebSocket on.
 pub(crate) const PATH: &str = "/mqtt";

@@ -8,7 +8,7 @@ use super::error::{ArgsError, first_given, usage};
 use super::secret::Secret;
 use crate::auth::Auth;
 use crate::credentials::{CognitoId, CognitoIdentity, CredentialSource};
-use crate::endpoint::Endpoint;
+use iot_transport::Endpoint;
 
 /// One login; the flag may be repeated, the variable holds one.
 const LOGIN: Secret = Secret { what: "login token", flag: "--login", variable: "AWS_IOT_LOGIN" };

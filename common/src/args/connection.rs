@@ -10,9 +10,9 @@ use super::error::{ArgsError, usage};
 use super::values::parse_seconds;
 use crate::auth::Auth;
 use crate::client::{ClientOptions, MqttVersion};
-use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::transport::{ProxyScheme, Roots, Route};
+use iot_transport::Endpoint;
+use iot_transport::{ProxyScheme, Roots, Route};
 
 /// The flags below, and those of [`ProxyArgs`].
 const FLAGS: [&str; 16] = [

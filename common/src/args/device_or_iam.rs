@@ -7,7 +7,7 @@ use super::SigV4Args;
 use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::{KEY_PASSWORD, pem_identity};
 use crate::auth::Auth;
-use crate::endpoint::Endpoint;
+use iot_transport::Endpoint;
 
 /// Mutual TLS as a device, or with `--websocket` a signature with AWS credentials.
 #[derive(Debug, Clone, Args)]

@@ -7,8 +7,8 @@ use clap::error::ErrorKind;
 
 use crate::client::MqttVersion;
 use crate::error::Error;
-use crate::printable::one_line;
-use crate::transport;
+use iot_transport as transport;
+use iot_transport::text::one_line;
 
 /// Why flags could not be turned into settings.
 #[derive(Debug, thiserror::Error)]

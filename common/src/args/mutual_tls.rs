@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use super::secret::Secret;
 use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::Identity;
+use iot_transport::Identity;
 
 /// Mutual TLS with an X.509 client certificate.
 #[derive(Debug, Clone, Args)]

@@ -9,8 +9,8 @@ use super::error::usage;
 use super::secret::Secret;
 use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
-use crate::transport::{Identity, Listing, Pkcs11Options};
+use iot_transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
+use iot_transport::{Identity, Listing, Pkcs11Options};
 
 const PIN: Secret = Secret { what: "PIN of the PKCS#11 token", flag: "--pin", variable: "AWS_IOT_PIN" };
 
@@ -125,10 +125,9 @@ impl Pkcs11Args {
             (Some(pin), false) => PinSource::Uri(pin),
             (None, _) => PinSource::Flags { value: self.pin.clone(), file: self.pin_file.clone() },
         };
-        Ok(Pkcs11Settings {
-            options: Pkcs11Options { module, token, key, certificate: self.cert.clone() },
-            pin,
-        })
+        let mut options = Pkcs11Options::new(module);
+        (options.token, options.key, options.certificate) = (token, key, self.cert.clone());
+        Ok(Pkcs11Settings { options, pin })
     }
 }
 

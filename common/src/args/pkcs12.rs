@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::secret::Secret;
 use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::Identity;
+use iot_transport::Identity;
 
 /// Mutual TLS with certificate and key from a PKCS#12 file.
 #[derive(Debug, Clone, Args)]

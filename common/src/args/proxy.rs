@@ -10,8 +10,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::error::usage_error;
 use super::secret::Secret;
 use crate::error::Error;
-use crate::transport::proxy::parse_host;
-use crate::transport::{InvalidProxy, Proxies, Proxy, ProxyScheme, Roots, Route};
+use iot_transport::proxy::parse_host;
+use iot_transport::{InvalidProxy, Proxies, Proxy, ProxyScheme, Roots, Route};
 
 /// Which proxy to go through. Without any of these flags the environment says, as it does to curl.
 #[derive(Debug, Clone, Default, Args)]

@@ -6,8 +6,8 @@ use clap::Args;
 use super::error::usage;
 use crate::auth::Auth;
 use crate::credentials::CredentialSource;
-use crate::endpoint::Endpoint;
-use crate::region;
+use iot_transport::Endpoint;
+use iot_transport::region;
 
 /// The region that is signed for.
 #[derive(Debug, Clone, Args)]

@@ -10,8 +10,8 @@ use secrecy::SecretString;
 use tokio::{runtime, signal};
 
 use crate::error::Error;
-use crate::file;
-use crate::printable::one_line;
+use iot_transport::file;
+use iot_transport::text::one_line;
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
 const MAX_FILE: u64 = 64 * 1024;

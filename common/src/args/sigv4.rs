@@ -4,7 +4,7 @@ use super::error::{ArgsError, first_given, usage};
 use super::{CognitoArgs, ProfileArgs, RegionArgs, StaticArgs, X509CredentialsArgs};
 use crate::auth::Auth;
 use crate::credentials::CredentialSource;
-use crate::endpoint::Endpoint;
+use iot_transport::Endpoint;
 
 /// Signature Version 4, and where the credentials for it come from.
 #[derive(Debug, Clone, Args)]

@@ -2,7 +2,7 @@ use clap::Args;
 
 use crate::auth::Auth;
 use crate::error::Error;
-use crate::transport::{Identity, StorePath};
+use iot_transport::{Identity, StorePath};
 
 /// Mutual TLS with a certificate from the certificate store of Windows.
 #[derive(Debug, Clone, Args)]

@@ -9,8 +9,8 @@ use super::mutual_tls::pem_identity;
 use super::secret::Secret;
 use crate::auth::Auth;
 use crate::credentials::{CredentialSource, RoleAlias, ThingName, X509Credentials};
-use crate::endpoint::Endpoint;
-use crate::transport::Roots;
+use iot_transport::Endpoint;
+use iot_transport::Roots;
 
 const KEY_PASSWORD: Secret = Secret {
     what: "password of the private key",

@@ -2,7 +2,7 @@ use std::fmt;
 
 use super::{BrokerLimits, MqttVersion};
 
-/// The CONNACK that accepts a connection, as a [timeline](crate::timeline) shows it.
+/// The CONNACK that accepts a connection, as a [timeline](iot_transport::timeline) shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Accepted {
     /// The protocol version.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::Message;
 use crate::error::Error;
-use crate::timeline::Timeline;
+use iot_transport::timeline::Timeline;
 
 /// Something that happens to a client.
 #[derive(Debug, Clone)]

@@ -6,10 +6,10 @@ use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Q
 use crate::auth::Auth;
 use crate::custom_auth::CustomAuthorizer;
 use crate::dialer::Dialer;
-use crate::endpoint::Endpoint;
 use crate::error::Error;
-use crate::timeline::Timelines;
-use crate::transport::Route;
+use iot_transport::Endpoint;
+use iot_transport::Route;
+use iot_transport::timeline::Timelines;
 
 /// Everything that a [`Client`](super::Client) needs to know.
 #[derive(Debug, Clone)]

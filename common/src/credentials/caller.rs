@@ -10,8 +10,8 @@ use tokio::time::timeout;
 
 use super::settings::{Service, Settings};
 use super::{ExaminedCredentials, refusal, sdk_failure};
-use crate::error::{Cause, HttpRefusal};
-use crate::transport::Route;
+use iot_transport::Route;
+use iot_transport::{Cause, HttpRefusal};
 
 /// Whom AWS takes the holder of credentials for
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).

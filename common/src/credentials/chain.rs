@@ -10,9 +10,9 @@ use super::profile::{self, NoCredentials, NoSuchProfile};
 use super::services::Role;
 use super::settings::Settings;
 use super::{config_files, environment};
-use crate::error::Cause;
-use crate::printable::Chain;
-use crate::transport::{self, Route};
+use iot_transport::Cause;
+use iot_transport::Route;
+use iot_transport::text::Chain;
 
 /// A source of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,7 +43,7 @@ pub(super) async fn resolve(region: &str, route: &Route) -> Result<Credentials, 
             (settings.map_err(|error| failed(Link::Profile, error))?, vec![Link::Profile])
         }
         // A service may have been given a home directory that it may not read; then another source is meant.
-        Err(error @ transport::Error::File { .. }) if named_profile.is_none() => {
+        Err(error @ iot_transport::Error::File { .. }) if named_profile.is_none() => {
             log::warn!("the profile is passed over: {}", Chain(&error));
             passed_over.push((Link::Profile, Chain(&error).to_string()));
             (Settings::without_files(route).await?, Vec::new())

@@ -20,9 +20,9 @@ use uuid::fmt::Hyphenated;
 
 use super::sdk_failure;
 use super::settings::{Service, Settings};
-use crate::error::Cause;
-use crate::region;
-use crate::transport::Route;
+use iot_transport::Cause;
+use iot_transport::Route;
+use iot_transport::region;
 
 /// Whose credentials Amazon Cognito is asked for. Its `Debug` hides the logins' tokens.
 ///

@@ -10,10 +10,10 @@ use aws_runtime::fs_util::{Os, home_dir};
 use aws_types::os_shim_internal::Env;
 
 use super::environment;
-use crate::error::Cause;
-use crate::file;
-use crate::printable::Chain;
-use crate::transport::Error;
+use iot_transport::Cause;
+use iot_transport::Error;
+use iot_transport::file;
+use iot_transport::text::Chain;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use aws_credential_types::Credentials;
 
 use super::part;
-use crate::error::Cause;
+use iot_transport::Cause;
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";

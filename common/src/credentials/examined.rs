@@ -4,8 +4,8 @@ use aws_credential_types::Credentials;
 
 use super::{CredentialSource, Provider};
 use crate::error::Error;
-use crate::timeline::Detail;
-use crate::transport::Route;
+use iot_transport::Route;
+use iot_transport::timeline::Detail;
 
 /// What a source gives for AWS credentials. Its `Debug` hides the secret key and the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl CredentialSource {
 mod tests {
     use super::*;
     use crate::credentials::StaticCredentials;
-    use crate::transport::Roots;
+    use iot_transport::Roots;
 
     #[tokio::test]
     async fn its_debug_form_hides_the_credentials() {

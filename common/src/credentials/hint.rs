@@ -11,8 +11,8 @@ use super::provider::Expired;
 use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
 use super::{CredentialSource, X509Credentials};
-use crate::error::HttpRefusal;
-use crate::printable::links;
+use iot_transport::HttpRefusal;
+use iot_transport::text::links;
 
 const ENVIRONMENT: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";

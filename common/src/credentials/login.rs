@@ -19,9 +19,9 @@ use serde_json::Value;
 use super::refusal::without;
 use super::sdk_failure;
 use super::settings::Settings;
-use crate::error::Cause;
-use crate::printable::links;
-use crate::region;
+use iot_transport::Cause;
+use iot_transport::region;
+use iot_transport::text::links;
 
 /// The beginnings of the SDK's sentences about a file that it cannot use. They show nothing of the file.
 const UNUSABLE: [&str; 2] = ["missing field `", "failed to load cached Login token: invalid secret key"];
@@ -116,7 +116,7 @@ mod tests {
     use aws_sdk_signin::error::ErrorMetadata;
 
     use super::*;
-    use crate::printable::Chain;
+    use iot_transport::text::Chain;
 
     #[test]
     fn only_an_answer_that_refuses_the_login_asks_for_another_one() {

@@ -9,8 +9,8 @@ use aws_credential_types::provider::error::CredentialsError;
 
 use super::settings::{InvalidSetting, Setting, Settings};
 use super::{environment, sdk_failure};
-use crate::error::Cause;
-use crate::printable::one_line;
+use iot_transport::Cause;
+use iot_transport::text::one_line;
 
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";

@@ -3,9 +3,9 @@
 use std::error::Error as StdError;
 
 use super::services::RoleRefused;
-use crate::error::HttpRefusal;
-use crate::printable::links;
-use crate::transport::Error;
+use iot_transport::Error;
+use iot_transport::HttpRefusal;
+use iot_transport::text::links;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
 /// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
@@ -29,7 +29,7 @@ fn is_final(refusal: &HttpRefusal) -> bool {
 mod tests {
     use super::*;
     use crate::credentials::CredentialSource;
-    use crate::error::Cause;
+    use iot_transport::Cause;
 
     fn ends_reconnecting(source: impl Into<Cause>) -> bool {
         crate::Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }

@@ -13,8 +13,8 @@ use super::process::CredentialProcess;
 use super::services::{Role, Sso};
 use super::settings::Settings;
 use super::{environment, part};
-use crate::error::Cause;
-use crate::region;
+use iot_transport::Cause;
+use iot_transport::region;
 
 /// The profile that was asked for holds no credentials, as one with a region alone.
 #[derive(Debug, thiserror::Error)]

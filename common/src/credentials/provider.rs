@@ -7,9 +7,10 @@ use tokio::sync::Mutex;
 
 use super::settings::Settings;
 use super::{CognitoId, CredentialSource, chain, config_files, environment, profile};
-use crate::error::{AuthKind, Cause, Error};
-use crate::timeline::Detail;
-use crate::transport::Route;
+use crate::error::{AuthKind, Error};
+use iot_transport::Cause;
+use iot_transport::Route;
+use iot_transport::timeline::Detail;
 
 /// How long before their expiry credentials are no longer used: the signature has to arrive, too.
 const MARGIN: Duration = Duration::from_secs(10);

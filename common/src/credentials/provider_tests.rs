@@ -1,6 +1,6 @@
 use super::*;
 use crate::credentials::StaticCredentials;
-use crate::transport::Roots;
+use iot_transport::Roots;
 
 fn provider(source: CredentialSource) -> Provider {
     Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())

@@ -4,8 +4,8 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
-use crate::error::HttpRefusal;
-use crate::printable::one_line;
+use iot_transport::HttpRefusal;
+use iot_transport::text::one_line;
 
 /// The service's own answer, if there was one; without `secrets`, which it may repeat.
 pub(super) fn of<E: ProvideErrorMetadata>(

@@ -13,10 +13,10 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::refusal;
-use crate::error::Cause;
-use crate::https::CallFailed;
-use crate::printable::{links, one_line};
-use crate::transport::Error;
+use iot_transport::Cause;
+use iot_transport::Error;
+use iot_transport::https::CallFailed;
+use iot_transport::text::{links, one_line};
 
 /// Sentences of the SDK that hold nothing but a service's word for the failure, by their beginning.
 const SHOWN: [&str; 9] = [
@@ -139,8 +139,8 @@ mod tests {
     use aws_smithy_types::error::ErrorMetadata;
 
     use super::*;
-    use crate::printable::Chain;
-    use crate::transport;
+    use iot_transport as transport;
+    use iot_transport::text::Chain;
 
     /// The message with its causes, and what `{:?}` shows.
     fn shown(cause: &Cause) -> (String, String) {

@@ -7,8 +7,8 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 
-use crate::https::{HttpClient, HttpError, HttpErrorKind, HttpLimits};
-use crate::transport::Route;
+use iot_transport::Route;
+use iot_transport::https::{HttpClient, HttpError, HttpErrorKind, HttpLimits};
 
 /// An HTTP client for the SDK.
 pub(super) fn client(route: &Route) -> SharedHttpClient {
@@ -55,7 +55,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::transport::{Proxies, Proxy, Roots};
+    use iot_transport::{Proxies, Proxy, Roots};
 
     async fn call(uri: &str, route: Route, limit: Duration) -> Result<HttpResponse, ConnectorError> {
         let limits = HttpLimits { connect: Some(limit), answer: Some(limit) };

@@ -15,8 +15,8 @@ use aws_types::os_shim_internal::Env;
 
 use super::sdk_failure;
 use super::settings::{Service, Settings};
-use crate::error::Cause;
-use crate::file;
+use iot_transport::Cause;
+use iot_transport::file;
 
 /// The longest web identity token that is read, in bytes. AWS STS takes 20,000 characters.
 const MAX_TOKEN: u64 = 64 * 1024;

@@ -18,9 +18,9 @@ use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use http::Uri;
 
 use super::{config_files, environment, part, sdk_failure, sdk_http};
-use crate::error::Cause;
-use crate::printable::{one_line, words};
-use crate::transport::{self, Route};
+use iot_transport::Cause;
+use iot_transport::Route;
+use iot_transport::text::{one_line, words};
 
 /// A service that the SDK calls, by its ID in the names of settings
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>).
@@ -102,12 +102,15 @@ impl Settings {
     pub(super) async fn of_environment(route: &Route) -> Result<Self, Cause> {
         let read = match config_files::find(None, None) {
             Ok(files) => Self::of(files, None, route).await,
-            Err(error @ transport::Error::File { .. }) => Err(error.into()),
+            Err(error @ iot_transport::Error::File { .. }) => Err(error.into()),
             Err(error) => return Err(error.into()),
         };
         match read {
             Err(error) => {
-                log::warn!("the AWS configuration files are left out: {}", crate::printable::Chain(&*error));
+                log::warn!(
+                    "the AWS configuration files are left out: {}",
+                    iot_transport::text::Chain(&*error)
+                );
                 Self::without_files(route).await
             }
             read => read,

@@ -7,7 +7,7 @@ use aws_credential_types::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CognitoIdentity, X509Credentials};
-use crate::error::Cause;
+use iot_transport::Cause;
 
 /// Where AWS credentials come from.
 #[derive(Debug, Clone)]

@@ -13,11 +13,11 @@ use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::endpoint::Endpoint;
-use crate::error::Cause;
-use crate::https::{HttpClient, HttpLimits};
 use crate::sigv4;
-use crate::transport::{Error, Identity, Roots, Route, refusal};
+use iot_transport::Cause;
+use iot_transport::Endpoint;
+use iot_transport::https::{HttpClient, HttpLimits};
+use iot_transport::{Error, HttpRefusal, Identity, Roots, Route};
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
 #[derive(Debug, Clone)]
@@ -77,7 +77,7 @@ impl X509Credentials {
         let answer = client.send(self.request()?, HttpLimits::default()).await?;
         let body = answer.body();
         if answer.status() != StatusCode::OK {
-            return Err(refusal::read(answer.status(), answer.headers(), body).into());
+            return Err(HttpRefusal::read(answer.status(), answer.headers(), body).into());
         }
         Ok(parse(body)?)
     }

@@ -4,8 +4,8 @@ use std::{env, panic};
 use env_logger::{Builder, DEFAULT_FILTER_ENV, Env, Logger, Target};
 use log::{LevelFilter, Log, Metadata, Record};
 
-use crate::panics;
-use crate::printable::one_line;
+use iot_transport::panics;
+use iot_transport::text::one_line;
 
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
 /// An application with a logger of its own has to do the same.

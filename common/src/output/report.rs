@@ -7,9 +7,9 @@ use terminal_size::{Width, terminal_size_of};
 use super::timeline_json::to_json;
 use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::error::Error;
-use crate::printable::{json_line, one_line};
 use crate::publisher::Traffic;
-use crate::timeline::Timelines;
+use iot_transport::text::{json_line, one_line};
+use iot_transport::timeline::Timelines;
 
 /// A sample's report, one line an event, in a form that scripts can rely on.
 ///

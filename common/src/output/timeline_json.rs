@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use crate::client::Accepted;
-use crate::layer::Layer;
-use crate::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
+use iot_transport::Layer;
+use iot_transport::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
 
 /// The fields of the event `timeline`. Times are in milliseconds since the attempt began, and dates in UTC (RFC 3339).
 pub(super) fn to_json(attempts: &Attempts) -> Value {
@@ -113,10 +113,10 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::certificate::Certificate;
     use crate::client::BrokerLimits;
     use crate::client::MqttVersion;
-    use crate::timeline::{Timeline, Timelines};
+    use iot_transport::Certificate;
+    use iot_transport::timeline::{Timeline, Timelines};
 
     const TARGET: &str = "localhost:8443";
 

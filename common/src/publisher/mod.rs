@@ -18,7 +18,7 @@ pub use self::shared_group::SharedGroup;
 use crate::client::{Client, Delivery, Event, Events, Message, Operation, QoS};
 use crate::error::Error;
 use crate::failure::Failure;
-use crate::printable::one_line;
+use iot_transport::text::one_line;
 
 /// Publishes messages as fast as they come and the client takes them, and waits for each: for its acknowledgement, and
 /// where the client has subscribed to its topic until the broker has sent it back. What is under way is bounded, so a
@@ -336,8 +336,8 @@ mod tests {
     use super::*;
     use crate::auth::Auth;
     use crate::client::ClientOptions;
-    use crate::endpoint::Endpoint;
-    use crate::transport::{Identity, Roots};
+    use iot_transport::Endpoint;
+    use iot_transport::{Identity, Roots};
 
     #[tokio::test]
     async fn a_message_that_a_full_queue_has_not_taken_is_undelivered_at_the_end() {

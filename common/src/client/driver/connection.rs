@@ -21,12 +21,12 @@ use crate::client::wire::connack::Connack;
 use crate::client::{Accepted, BrokerLimits};
 use crate::client::{ClientOptions, MqttVersion};
 use crate::error::Error;
-use crate::layer::Layer;
 use crate::not_mqtt::NotMqtt;
-use crate::shortage;
-use crate::timeline::{Detail, Timeline};
-use crate::transport::websocket::TextMessage;
-use crate::transport::{self, map_read_error};
+use iot_transport::Layer;
+use iot_transport::shortage;
+use iot_transport::timeline::{Detail, Timeline};
+use iot_transport::tls::map_read_error;
+use iot_transport::websocket::TextMessage;
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
 pub(crate) struct Connection {
@@ -52,7 +52,7 @@ impl Connection {
         let after = options.connect_timeout;
         match timeout(after, attempt(options, events, session, timeline)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::Transport(transport::Error::ConnectTimeout {
+            Err(_) => Err(Error::Transport(iot_transport::Error::ConnectTimeout {
                 target: options.dialer.target(),
                 proxy: options.dialer.proxy(),
                 seen: timeline.waiting_after(),
@@ -107,7 +107,7 @@ impl Connection {
             LinkEnd::BrokerClosed | LinkEnd::Truncated => None,
             LinkEnd::Paho | LinkEnd::Stopped => Some("the MQTT library gave it up".into()),
             LinkEnd::Transport(error) => match map_read_error(error, &target) {
-                Ok(rejected @ transport::Error::CertificateRejected { .. }) => return rejected.into(),
+                Ok(rejected @ iot_transport::Error::CertificateRejected { .. }) => return rejected.into(),
                 Ok(error) => Some(error.into()),
                 Err(error) => Some(Error::ended(target.clone(), error).into()),
             },

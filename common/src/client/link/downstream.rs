@@ -21,7 +21,7 @@ use crate::client::wire::fields::Malformed;
 use crate::client::wire::frames::{Decoder, Kind, MAXIMUM_PACKET_SIZE, PINGRESP_PACKET, Violation};
 use crate::client::wire::publish::Publish;
 use crate::not_mqtt::NotMqtt;
-use crate::transport::Stream;
+use iot_transport::Stream;
 
 /// Carries packets until one side ends. paho gets none that it could not read: what is malformed ends the connection.
 /// paho's PINGREQs are answered here: paho would take the link for dead otherwise.

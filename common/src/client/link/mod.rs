@@ -49,8 +49,8 @@ use crate::client::link::socket::LinkSocket;
 use crate::client::link::upstream::upstream;
 use crate::client::session::SessionStart;
 use crate::client::wire::connack::Connack;
-use crate::panics;
-use crate::transport::Stream;
+use iot_transport::Stream;
+use iot_transport::panics;
 
 /// A port on 127.0.0.1 for one connection of paho's.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::client::link::socket::READ_SIZE;
 use crate::client::wire::fields::Fields;
 use crate::client::wire::frames::{Decoder, Kind, PINGREQ_PACKET};
 use crate::client::wire::publish::{puback, qos};
-use crate::transport::Stream;
+use iot_transport::Stream;
 
 /// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's is answered on this side.
 /// `acknowledge` tells paho's socket that what it sent has been read.

@@ -6,9 +6,9 @@ use super::*;
 use crate::auth::{Auth, CustomAuthTransport};
 use crate::client::{MqttVersion, ReasonCode};
 use crate::custom_auth::CustomAuthorizer;
-use crate::endpoint::Endpoint;
-use crate::panics;
-use crate::transport::Roots;
+use iot_transport::Endpoint;
+use iot_transport::Roots;
+use iot_transport::panics;
 
 struct Fixture {
     outbox: Outbox,

@@ -11,7 +11,7 @@ use crate::client::outbox::aliases::Aliases;
 use crate::client::reason::ReasonCode;
 use crate::client::request::Action;
 use crate::client::version::MqttVersion;
-use crate::error::Cause;
+use iot_transport::Cause;
 
 /// The outcome of an action on one connection.
 pub(crate) type Answer = Result<(), OperationFailure>;

@@ -20,7 +20,7 @@ use self::request::{Done, Request};
 use self::worker::Worker;
 use super::message::Message;
 use crate::error::Error;
-use crate::panics;
+use iot_transport::panics;
 
 /// The messages of one client ID in one directory.
 ///

@@ -2,7 +2,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::panics;
+use iot_transport::panics;
 
 /// The reason why a store cannot be used. One transaction has many callers, hence `Clone`.
 #[derive(Debug, Clone, thiserror::Error)]

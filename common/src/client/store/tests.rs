@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::client::QoS;
-use crate::printable::Chain;
+use iot_transport::text::Chain;
 
 #[cfg(unix)]
 mod full_disk;

@@ -18,7 +18,7 @@ use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use self::output::InvalidOutput;
-use crate::printable;
+use iot_transport::text;
 
 /// The longest output that is read, in bytes. Credentials take a few thousand.
 const MAX_OUTPUT: u64 = 64 * 1024;
@@ -195,7 +195,7 @@ impl Tail {
         let (shells, own): (Vec<_>, Vec<_>) = lines.partition(|&(index, line)| is_shells(index, line));
         let own = own.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join(&b'\n');
         let text = String::from_utf8_lossy(&own);
-        let mut words = printable::words(&text).collect::<Vec<_>>().join(" ");
+        let mut words = text::words(&text).collect::<Vec<_>>().join(" ");
         if words.is_empty() && !shells.is_empty() {
             "the shell's message is not shown, as it may repeat the command".clone_into(&mut words);
         }

@@ -11,7 +11,7 @@ use tokio::net::unix::pipe;
 use super::*;
 use crate::credentials::{CredentialSource, Provider};
 use crate::error::Error;
-use crate::transport::Roots;
+use iot_transport::Roots;
 
 const KEYS: &str =
     r#"{"Version":1,"AccessKeyId":"ASIAPRINTED","SecretAccessKey":"hush","SessionToken":"quiet"}"#;

@@ -47,7 +47,6 @@ mod publisher;
 mod region;
 mod shortage;
 pub mod sigv4;
-#[cfg_attr(not(feature = "args"), expect(unused_imports, reason = "public in a crate of its own"))]
 pub mod timeline;
 #[cfg_attr(not(feature = "args"), expect(unused_imports, dead_code, reason = "public in a crate of its own"))]
 mod transport;

@@ -1,9 +1,7 @@
 use std::error::Error as StdError;
 use std::fmt;
-use std::sync::Arc;
 
 use crate::error::Error;
-use iot_transport as transport;
 use iot_transport::text::{Chain, links, one_line};
 
 /// What a sample's `main` returns: one readable chain of causes, and a hint where the cause is known.
@@ -57,55 +55,34 @@ impl fmt::Display for WithHint<'_> {
     }
 }
 
-/// The target of the client's records, as the module that calls [`warn`] would have it.
-const CLIENT: &str = "common::client";
-
-/// Logs an error of the client with its causes as a warning, and its hint as another: a record of the log is one line.
-pub(crate) fn warn(error: &(dyn StdError + 'static)) {
-    log::warn!(target: CLIENT, "{}", Chain(error));
-    if let Some(hint) = advice(error) {
-        log::warn!(target: CLIENT, "hint: {hint}");
-    }
-}
-
 /// The advice of the first error in the chain that has one, on one line.
 fn advice(error: &(dyn StdError + 'static)) -> Option<String> {
-    links(error).find_map(hint).map(|hint| one_line(&hint))
-}
-
-fn hint(error: &(dyn StdError + 'static)) -> Option<String> {
-    if let Some(error) = own::<Error>(error) {
-        return error.hint();
-    }
-    own::<transport::Error>(error).and_then(transport::Error::hint)
-}
-
-/// The error as one of ours; some are shared.
-fn own<'a, E: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a E> {
-    error.downcast_ref().or_else(|| error.downcast_ref::<Arc<E>>().map(AsRef::as_ref))
+    let own = links(error).find_map(|error| error.downcast_ref::<Error>()?.hint());
+    own.map(|hint| one_line(&hint)).or_else(|| iot_client::advice(error))
 }
 
 #[cfg(test)]
 mod tests {
     use std::io;
+    use std::sync::Arc;
     use std::time::Duration;
 
     use super::*;
-    use crate::client::{BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
-    use crate::credentials::CredentialSource;
-    use crate::error::AuthKind;
-    use crate::not_mqtt::NotMqtt;
+    use iot_client::Error as ClientError;
+    use iot_client::NotMqtt;
+    use iot_client::{AuthKind, BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
+    use iot_transport as transport;
     use iot_transport::ProxyProblem;
     use iot_transport::{Cause, HttpRefusal, Layer};
 
     #[test]
     fn shows_each_cause_once_and_the_hint_of_the_innermost_that_has_one() {
-        let refused = Error::Transport(transport::Error::Tcp {
+        let refused = ClientError::Transport(transport::Error::Tcp {
             target: "localhost:1".to_owned(),
             source: io::Error::from(io::ErrorKind::ConnectionRefused),
         });
         let hint = refused.hint();
-        let stopped = Error::Stopped { source: Some(Arc::new(refused)) };
+        let stopped = ClientError::Stopped { source: Some(Arc::new(refused)) };
         let shown = format!("{:?}", Failure::from(stopped));
         let (chain, shown_hint) = shown.split_once("\nhint: ").unwrap();
         assert_eq!(
@@ -127,39 +104,45 @@ mod tests {
         let publish = || Operation::Publish { topic: text(), retain: true };
         let refusal =
             || HttpRefusal { status: 401, error_type: Some(text()), message: Some(text()), clock_skew: None };
-        let profile = || CredentialSource::Profile {
-            name: Some(text()),
-            config_file: Some(text().into()),
-            credentials_file: Some(text().into()),
-        };
         let errors = [
-            Error::Settings(text()),
-            Error::Transport(transport::Error::File {
+            ClientError::Settings(text()),
+            ClientError::Transport(transport::Error::File {
                 what: "CA file",
                 path: text().into(),
                 source: io::Error::other(FOREIGN),
             }),
-            Error::Transport(transport::Error::Identity {
+            ClientError::Transport(transport::Error::Identity {
                 problem: text(),
                 hint: Some(text()),
                 source: Some(cause()),
             }),
-            Error::Credentials { from: Box::new(profile()), source: cause() },
-            Error::Signing { target: text(), source: cause() },
-            Error::Transport(transport::Error::Resolve { host: text(), source: io::Error::other(FOREIGN) }),
-            Error::Transport(transport::Error::Tcp { target: text(), source: io::Error::other(FOREIGN) }),
-            Error::Transport(transport::Error::Proxy {
+            ClientError::Credentials {
+                from: text(),
+                hint: Some(text()),
+                is_permanent: true,
+                source: cause(),
+            },
+            ClientError::Signing { target: text(), source: cause() },
+            ClientError::Transport(transport::Error::Resolve {
+                host: text(),
+                source: io::Error::other(FOREIGN),
+            }),
+            ClientError::Transport(transport::Error::Tcp {
+                target: text(),
+                source: io::Error::other(FOREIGN),
+            }),
+            ClientError::Transport(transport::Error::Proxy {
                 proxy: text(),
                 target: text(),
                 problem: Box::new(ProxyProblem::Unresolved),
                 source: Some(cause()),
             }),
-            Error::Transport(transport::Error::Tls { target: text(), source: cause() }),
-            Error::Transport(transport::Error::Signature { key: text(), source: cause() }),
-            Error::Transport(transport::Error::CertificateRejected { target: text(), source: cause() }),
-            Error::UpgradeRefused { target: text(), refusal: Box::new(refusal()), auth: auth() },
-            Error::Transport(transport::Error::WebSocket { target: text(), source: cause() }),
-            Error::ConnectRefused {
+            ClientError::Transport(transport::Error::Tls { target: text(), source: cause() }),
+            ClientError::Transport(transport::Error::Signature { key: text(), source: cause() }),
+            ClientError::Transport(transport::Error::CertificateRejected { target: text(), source: cause() }),
+            ClientError::UpgradeRefused { target: text(), refusal: Box::new(refusal()), auth: auth() },
+            ClientError::Transport(transport::Error::WebSocket { target: text(), source: cause() }),
+            ClientError::ConnectRefused {
                 target: text(),
                 client_id: text(),
                 code,
@@ -167,45 +150,48 @@ mod tests {
                 auth: auth(),
                 asked: Box::new(ConnectAsked { will: Some(publish()), session: true }),
             },
-            Error::ClosedBeforeConnack {
+            ClientError::ClosedBeforeConnack {
                 target: text(),
                 client_id: text(),
                 auth: auth(),
                 asked: Box::default(),
             },
-            Error::Transport(transport::Error::ConnectTimeout {
+            ClientError::Transport(transport::Error::ConnectTimeout {
                 target: text(),
                 proxy: Some(text()),
                 waiting_for: Layer::Tcp,
                 seen: Some(text()),
                 after: Duration::from_secs(1),
             }),
-            Error::Disconnected {
+            ClientError::Disconnected {
                 target: text(),
                 code: None,
                 reason_string: Some(text()),
                 source: Some(cause()),
             },
-            Error::OperationRefused {
+            ClientError::OperationRefused {
                 target: text(),
                 operation: publish(),
                 code,
                 reason_string: Some(text()),
             },
-            Error::OperationClosesConnection { target: text(), operation: publish(), code: Some(code) },
-            Error::OperationInvalid { operation: publish(), source: cause() },
-            Error::TakenOver { target: text(), client_id: text(), times: 3 },
-            Error::Store { doing: "open", directory: text().into(), source: cause() },
-            Error::Mqtt(cause()),
-            Error::NotMqtt { target: text(), answer: NotMqtt::Text { line: text() } },
-            Error::Protocol { target: text(), source: cause() },
-            Error::BeyondLimit { target: text(), operation: publish(), limit: Box::new(BrokerLimit::QoS) },
-            Error::Panicked { part: "driver", panic: text() },
-            Error::Output(io::Error::other(FOREIGN)),
+            ClientError::OperationClosesConnection { target: text(), operation: publish(), code: Some(code) },
+            ClientError::OperationInvalid { operation: publish(), source: cause() },
+            ClientError::TakenOver { target: text(), client_id: text(), times: 3 },
+            ClientError::Store { doing: "open", directory: text().into(), source: cause() },
+            ClientError::Mqtt(cause()),
+            ClientError::NotMqtt { target: text(), answer: NotMqtt::Text { line: text() } },
+            ClientError::Protocol { target: text(), source: cause() },
+            ClientError::BeyondLimit {
+                target: text(),
+                operation: publish(),
+                limit: Box::new(BrokerLimit::QoS),
+            },
+            ClientError::Panicked { part: "driver", panic: text() },
         ];
-        for error in errors {
-            let stopped = Error::Stopped { source: Some(Arc::new(error)) };
-            let failure = Failure::from(stopped);
+        let stopped = |error| Failure::from(ClientError::Stopped { source: Some(Arc::new(error)) });
+        let own = [Error::Settings(text()), Error::Output(io::Error::other(FOREIGN))];
+        for failure in errors.map(stopped).into_iter().chain(own.map(Failure::from)) {
             let lines = [Some(failure.chain()), failure.hint()].into_iter().flatten().collect::<Vec<_>>();
             assert!(lines[0].contains(r"x\r\nhint: y\u{1b}[2J\u{9b}2J\u{202e}z"), "{}", lines[0]);
             for line in &lines {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::signal;
 
 use crate::error::Error;
+use crate::failure::Failure;
 
 /// Runs `work` until it ends or the user asks the process to end (Ctrl-C, SIGTERM), whichever comes first.
 ///
@@ -14,9 +15,11 @@ use crate::error::Error;
 /// # Errors
 ///
 /// `work`'s own, or [`Error::Interrupted`].
-pub async fn until_interrupted<T, E: From<Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+pub async fn until_interrupted<T, E: Into<Failure>>(
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
     tokio::select! {
-        outcome = work => outcome,
+        outcome = work => outcome.map_err(Into::into),
         _ = interruption() => Err(Error::Interrupted.into()),
     }
 }
@@ -27,11 +30,11 @@ pub async fn until_interrupted<T, E: From<Error>>(work: impl Future<Output = Res
 /// # Errors
 ///
 /// `work`'s own, or [`Error::Interrupted`].
-pub async fn until_interrupted_twice<T, E: From<Error>>(
+pub async fn until_interrupted_twice<T, E: Into<Failure>>(
     work: impl Future<Output = Result<T, E>>,
-) -> Result<T, E> {
+) -> Result<T, Failure> {
     tokio::select! {
-        outcome = work => outcome,
+        outcome = work => outcome.map_err(Into::into),
         () = async { while interruption().await < 2 {} } => Err(Error::Interrupted.into()),
     }
 }

@@ -23,34 +23,29 @@
 
 #[cfg(feature = "args")]
 pub mod args;
-mod auth;
-pub mod client;
 mod credentials;
-pub mod custom_auth;
-mod dialer;
 mod error;
 mod failure;
-mod hint;
 mod interrupt;
-mod not_mqtt;
 #[cfg(feature = "args")]
 mod output;
 mod publisher;
 pub mod sigv4;
+mod sigv4_upgrade;
 
-pub use auth::{Auth, CustomAuthTransport};
-pub use client::{
-    BrokerLimit, Client, ClientOptions, Delivery, Event, Events, Message, MqttVersion, QoS, QueueLimits,
-    Quotas, SessionPolicy, Status, WhenFull, Will,
-};
 pub use credentials::{
     CallerIdentity, CallerUnknown, CognitoId, CognitoIdentity, CredentialFault, CredentialSource,
     ExaminedCredentials, InvalidCognitoId, InvalidName, RoleAlias, StaticCredentials, ThingName,
     X509Credentials,
 };
-pub use error::{AuthKind, Error};
+pub use error::Error;
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
+pub use iot_client::{
+    Auth, AuthKind, BrokerLimit, Client, ClientOptions, CustomAuthTransport, Delivery, Error as ClientError,
+    Event, Events, Message, MqttVersion, NotMqtt, QoS, QueueLimits, Quotas, SessionPolicy, Status, WhenFull,
+    Will, custom_auth,
+};
 pub use iot_transport::text::{json_line, one_line};
 pub use iot_transport::{
     Agreed, Cause, Certificate, Endpoint, Error as TransportError, HttpAnswer, HttpRefusal, Identity,
@@ -58,8 +53,8 @@ pub use iot_transport::{
     Proxy, ProxyAnswer, ProxyChoice, ProxyProblem, ProxyScheme, Roots, Route, ServerClock, Step, Timeline,
     Timelines, TlsInspection, TokenSelector, TrustStore, timeline,
 };
-pub use not_mqtt::NotMqtt;
 #[cfg(feature = "args")]
 pub use output::Progress;
 pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};
 pub use secrecy::SecretString;
+pub use sigv4_upgrade::SigV4;

@@ -12,11 +12,8 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4;
 
+use iot_client::WEBSOCKET_PATH;
 use iot_transport::Cause;
-use iot_transport::bracketed;
-
-/// The path that AWS IoT Core serves MQTT over WebSocket on.
-pub(crate) const PATH: &str = "/mqtt";
 
 /// The name of AWS IoT Core's data plane in a signature.
 const SERVICE: &str = "iotdevicegateway";
@@ -26,7 +23,7 @@ const MAX_EXPIRES: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// What goes into a signature. No `Debug`: it holds credentials.
 pub struct SigningRequest<'a> {
-    /// The `Host` header exactly as it will be sent; [`host_header`] makes it.
+    /// The `Host` header exactly as it will be sent; [`host_header`](iot_transport::websocket::host_header) makes it.
     pub host_header: &'a str,
     /// The signing region.
     pub region: &'a str,
@@ -36,14 +33,6 @@ pub struct SigningRequest<'a> {
     pub time: SystemTime,
     /// `X-Amz-Expires`, in whole seconds: 1 second to 7 days. AWS IoT Core ignores the value.
     pub expires: Duration,
-}
-
-/// The `Host` header for a WebSocket connection over TLS: without the default port 443 (RFC 9110 §7.2), because
-/// the header is part of what is signed and what proxies verify.
-#[must_use]
-pub fn host_header(host: &str, port: u16) -> String {
-    let host = bracketed(host);
-    if port == 443 { host } else { format!("{host}:{port}") }
 }
 
 /// The path and query to send with GET, starting with `/mqtt?`.
@@ -75,13 +64,13 @@ pub fn presign(request: &SigningRequest<'_>) -> Result<String, Cause> {
         .into();
     let signable = SignableRequest::new(
         "GET",
-        format!("https://{}{PATH}", request.host_header),
+        format!("https://{}{WEBSOCKET_PATH}", request.host_header),
         [("host", request.host_header)].into_iter(),
         SignableBody::empty(),
     )?;
     let (instructions, _signature) = sign(signable, &params)?.into_parts();
 
-    let mut target = http::Request::get(PATH).body(())?;
+    let mut target = http::Request::get(WEBSOCKET_PATH).body(())?;
     instructions.apply_to_request_http1x(&mut target);
     Ok(target.uri().to_string())
 }
@@ -116,14 +105,6 @@ mod tests {
             expires: Duration::from_secs(expires),
         })
         .map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn leaves_out_the_default_port_only() {
-        assert_eq!(host_header("a.example", 443), "a.example");
-        assert_eq!(host_header("a.example", 8443), "a.example:8443");
-        assert_eq!(host_header("::1", 443), "[::1]");
-        assert_eq!(host_header("::1", 8443), "[::1]:8443");
     }
 
     #[test]

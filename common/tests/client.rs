@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use common::timeline::{Outcome, StepState};
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Error, Event, Events, Layer, Message, MqttVersion, QoS,
+    Auth, Client, ClientOptions, CredentialSource, Event, Events, Layer, Message, MqttVersion, QoS, SigV4,
     StaticCredentials,
 };
+use iot_client::Error;
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::task::JoinSet;
@@ -56,7 +57,7 @@ fn sigv4_on(sandbox: &Sandbox, port: u16, client_id: &str) -> ClientOptions {
         Some(credentials.session_token.clone().into()),
     );
     let region = sandbox.region().to_owned();
-    let auth = Auth::SigV4 { credentials: CredentialSource::Static(credentials), region };
+    let auth = Auth::from(SigV4::new(CredentialSource::Static(credentials), region));
     options(sandbox, port, auth, client_id)
 }
 

@@ -8,9 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{
-    Auth, ClientOptions, CognitoIdentity, CredentialSource, Endpoint, Error, Event, Events, Identity,
-    Message, QoS, RoleAlias, Roots, X509Credentials,
+    Auth, ClientOptions, CognitoIdentity, CredentialSource, Endpoint, Event, Events, Identity, Message, QoS,
+    RoleAlias, Roots, SigV4, X509Credentials,
 };
+use iot_client::Error;
 use sandbox::{CredentialEndpoint, CredentialOutcome, Principal, Sandbox};
 use tokio::time::timeout;
 
@@ -25,10 +26,10 @@ fn x509(sandbox: &Sandbox) -> Auth {
     let endpoint = Endpoint::parse_with_port(&provider.endpoint).unwrap();
     let role_alias: RoleAlias = provider.role_alias.parse().unwrap();
     let identity = Identity::from_pem_files(&device.cert_file, &device.key_file).unwrap();
-    Auth::SigV4 {
-        credentials: CredentialSource::X509(X509Credentials::new(endpoint, role_alias, identity)),
-        region: sandbox.region().to_owned(),
-    }
+    Auth::from(SigV4::new(
+        CredentialSource::X509(X509Credentials::new(endpoint, role_alias, identity)),
+        sandbox.region().to_owned(),
+    ))
 }
 
 /// The access keys that the connections so far were signed with.
@@ -136,10 +137,8 @@ async fn share_an_identity(pool: &str, port: u16, ca_file: String) {
     let identity = CognitoIdentity::of_pool(pool.parse().unwrap());
     assert_eq!(identity.id(), None);
     let connected = |client_id| {
-        let auth = Auth::SigV4 {
-            credentials: CredentialSource::Cognito(identity.clone()),
-            region: "us-east-1".to_owned(),
-        };
+        let auth =
+            Auth::from(SigV4::new(CredentialSource::Cognito(identity.clone()), "us-east-1".to_owned()));
         let endpoint = Endpoint::parse("localhost").unwrap().with_port(port);
         connect(ClientOptions::new(endpoint, auth, Roots::from_file(&ca_file), client_id).unwrap())
     };

@@ -19,7 +19,7 @@ const SHOWN: &str = r"(no\u{1b}[2J\r\nhint: trust me\u{9b}1m\u{202e})";
 
 /// Requires that an error, as an application shows it and as a sample does, has the reason in its escaped form.
 #[track_caller]
-fn assert_is_plain(error: common::Error) {
+fn assert_is_plain(error: iot_client::Error) {
     let own = error.to_string();
     let failure = Failure::from(error);
     for text in [&own, &failure.chain(), &format!("{failure:?}")] {
@@ -49,7 +49,7 @@ async fn a_reason_string_of_disconnect_is_escaped() {
     };
     drop(events);
     assert!(error.to_string().contains(SHOWN), "{error}");
-    let stopped = common::Error::Stopped { source: Some(error) };
+    let stopped = iot_client::Error::Stopped { source: Some(error) };
     let shown = format!("{:?}", Failure::from(stopped));
     assert!(shown.contains(SHOWN) && !shown.contains(['\x1b', '\r']), "{shown:?}");
 }

@@ -13,7 +13,8 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Client, Error, Event, Message, QoS, TransportError};
+use common::{Client, Event, Message, QoS, TransportError};
+use iot_client::Error;
 use sandbox::{Sandbox, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

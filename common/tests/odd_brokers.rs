@@ -9,8 +9,9 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{BrokerLimit, Client, ClientOptions, Error, Event, Events, Message, MqttVersion, QoS};
+use common::{BrokerLimit, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
 use futures_util::{SinkExt, StreamExt};
+use iot_client::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

@@ -11,9 +11,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Error, Event, Events, Identity, Message, QoS,
+    Auth, Client, ClientOptions, CredentialSource, Endpoint, Event, Events, Identity, Message, QoS, SigV4,
     WhenFull, X509Credentials,
 };
+use iot_client::Error;
 use log::{LevelFilter, Log, Metadata, Record};
 use sandbox::{Principal, Sandbox};
 use tokio::io::AsyncWriteExt;
@@ -52,8 +53,9 @@ impl Log for Panicking {
     fn log(&self, record: &Record<'_>) {
         let mut line = String::new();
         write!(line, "{}", record.args()).unwrap();
-        let found =
-            self.words().filter(|words| record.target().starts_with("common") && line.contains(words));
+        let is_own =
+            ["common", "iot_client", "iot_transport"].iter().any(|own| record.target().starts_with(own));
+        let found = self.words().filter(|words| is_own && line.contains(words));
         if found.is_some_and(|words| words != EVERY_LINE) {
             *self.words() = None;
         }
@@ -88,8 +90,7 @@ fn signed(sandbox: &Sandbox) -> ClientOptions {
     let endpoint = Endpoint::parse_with_port(&provider.endpoint).unwrap();
     let identity = Identity::from_pem_files(&device.cert_file, &device.key_file).unwrap();
     let credentials = X509Credentials::new(endpoint, provider.role_alias.parse().unwrap(), identity);
-    let auth =
-        Auth::SigV4 { credentials: CredentialSource::X509(credentials), region: sandbox.region().to_owned() };
+    let auth = Auth::from(SigV4::new(CredentialSource::X509(credentials), sandbox.region().to_owned()));
     options(sandbox, sandbox.https_port(), auth, "test-1")
 }
 

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Error, Failure, Identity, Layer, Proxies, Proxy,
-    ProxyProblem, Roots, Route, StaticCredentials, TransportError,
+    Auth, Client, ClientOptions, CredentialSource, Endpoint, Failure, Identity, Layer, Proxies, Proxy,
+    ProxyProblem, Roots, Route, SigV4, StaticCredentials, TransportError,
 };
+use iot_client::Error;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use sandbox::Sandbox;
@@ -59,7 +60,7 @@ fn signed(sandbox: &Sandbox) -> Auth {
         keys.secret_access_key.clone(),
         Some(keys.session_token.clone().into()),
     );
-    Auth::SigV4 { credentials: CredentialSource::Static(keys), region: sandbox.region().to_owned() }
+    Auth::from(SigV4::new(CredentialSource::Static(keys), sandbox.region().to_owned()))
 }
 
 fn through(sandbox: &Sandbox, url: &str, proxy_roots: Roots) -> Route {

@@ -5,7 +5,8 @@ use std::env;
 use std::fs::File;
 use std::process::Command;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Error, Identity, Roots, TransportError};
+use common::{Auth, Client, ClientOptions, Endpoint, Identity, Roots, TransportError};
+use iot_client::Error;
 use sandbox::Sandbox;
 use testkit::Outcome;
 

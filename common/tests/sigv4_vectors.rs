@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
-use common::sigv4::{SigningRequest, host_header, presign};
+use common::sigv4::{SigningRequest, presign};
+use iot_transport::websocket::host_header;
 use serde_json::Value;
 
 /// The fewest cases that must be checked, so that an emptied file does not pass.

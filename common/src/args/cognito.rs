@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 use super::RegionArgs;
 use super::error::{ArgsError, first_given, usage};
 use super::secret::Secret;
-use crate::auth::Auth;
 use crate::credentials::{CognitoId, CognitoIdentity, CredentialSource};
+use iot_client::Auth;
 use iot_transport::Endpoint;
 
 /// One login; the flag may be repeated, the variable holds one.

@@ -8,9 +8,9 @@ use uuid::Uuid;
 use super::ProxyArgs;
 use super::error::{ArgsError, usage};
 use super::values::parse_seconds;
-use crate::auth::Auth;
-use crate::client::{ClientOptions, MqttVersion};
 use crate::error::Error;
+use iot_client::Auth;
+use iot_client::{ClientOptions, MqttVersion};
 use iot_transport::Endpoint;
 use iot_transport::{ProxyScheme, Roots, Route};
 

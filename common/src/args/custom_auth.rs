@@ -5,8 +5,8 @@ use secrecy::SecretString;
 
 use super::error::{ArgsError, usage};
 use super::secret::Secret;
-use crate::auth::{Auth, CustomAuthTransport};
-use crate::custom_auth::{CustomAuthorizer, SignedToken};
+use iot_client::custom_auth::{CustomAuthorizer, SignedToken};
+use iot_client::{Auth, CustomAuthTransport};
 
 /// A custom authorizer, and what it shall look at.
 #[derive(Debug, Clone, Args)]

@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use super::SigV4Args;
 use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::{KEY_PASSWORD, pem_identity};
-use crate::auth::Auth;
+use iot_client::Auth;
 use iot_transport::Endpoint;
 
 /// Mutual TLS as a device, or with `--websocket` a signature with AWS credentials.
@@ -94,7 +94,7 @@ mod tests {
     fn chosen(flags: &[&str]) -> Result<&'static str, String> {
         let cli = Cli::try_parse_from([&["cli"], flags].concat()).map_err(|error| error.to_string())?;
         match cli.auth.auth(&Endpoint::parse("localhost").unwrap()) {
-            Ok(Auth::SigV4 { .. }) => Ok("SigV4"),
+            Ok(Auth::SignedWebSocket(_)) => Ok("SigV4"),
             Ok(other) => Err(format!("{other:?}")),
             Err(ArgsError::Failed(error)) => Err(format!("failed: {error}")),
             Err(ArgsError::Usage(error)) => Err(error.to_string()),

@@ -5,8 +5,8 @@ use std::fmt;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use crate::client::MqttVersion;
 use crate::error::Error;
+use iot_client::MqttVersion;
 use iot_transport as transport;
 use iot_transport::text::one_line;
 

@@ -44,7 +44,7 @@ impl OutputArgs {
     /// Starts logging to stderr as the flags, or `RUST_LOG`, ask for.
     pub fn start_logging(&self) {
         logging::start(match (self.verbosity, self.verbose) {
-            (_, true) => "warn,common=debug,paho_mqtt=error",
+            (_, true) => "warn,common=debug,iot_client=debug,iot_transport=debug,paho_mqtt=error",
             (None | Some(Verbosity::Warn), _) => "warn,paho_mqtt=error",
             (Some(Verbosity::None), _) => "off",
             (Some(Verbosity::Fatal | Verbosity::Error), _) => "error",

@@ -3,9 +3,9 @@ use std::array;
 use clap::Args;
 
 use super::ConnectionArgs;
-use crate::auth::Auth;
-use crate::client::{Client, ClientOptions, Event, Events};
 use crate::error::Error;
+use iot_client::Auth;
+use iot_client::{Client, ClientOptions, Event, Events};
 
 /// [`ConnectionArgs`], for a program that may be there before its network is.
 #[derive(Debug, Clone, Args)]
@@ -51,18 +51,20 @@ impl PatientConnectionArgs {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::connect`]; [`Error::Stopped`] with the cause when no further attempt would help.
+    /// Those of [`Client::connect`]; [`iot_client::Error::Stopped`] with the cause when no further attempt would help.
     pub async fn connect(&self, options: ClientOptions) -> Result<(Client, Events), Error> {
         if !self.wait_for_network {
-            return Client::connect(options).await;
+            return Ok(Client::connect(options).await?);
         }
         let (client, mut events) = Client::start(options).await?;
         loop {
             match events.next().await {
                 Some(Event::Connected { .. }) => return Ok((client, events)),
-                Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
+                Some(Event::Stopped { error }) => {
+                    return Err(iot_client::Error::Stopped { source: error }.into());
+                }
                 Some(_) => {}
-                None => return Err(Error::Stopped { source: None }),
+                None => return Err(iot_client::Error::Stopped { source: None }.into()),
             }
         }
     }

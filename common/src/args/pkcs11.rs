@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::error::usage;
 use super::secret::Secret;
-use crate::auth::Auth;
 use crate::error::Error;
+use iot_client::Auth;
 use iot_transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
 use iot_transport::{Identity, Listing, Pkcs11Options};
 

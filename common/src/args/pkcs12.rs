@@ -4,8 +4,8 @@ use clap::Args;
 use secrecy::SecretString;
 
 use super::secret::Secret;
-use crate::auth::Auth;
 use crate::error::Error;
+use iot_client::Auth;
 use iot_transport::Identity;
 
 /// Mutual TLS with certificate and key from a PKCS#12 file.

@@ -4,8 +4,9 @@ use std::ffi::OsString;
 use clap::Args;
 
 use super::error::usage;
-use crate::auth::Auth;
 use crate::credentials::CredentialSource;
+use crate::sigv4_upgrade::SigV4;
+use iot_client::Auth;
 use iot_transport::Endpoint;
 use iot_transport::region;
 
@@ -31,7 +32,7 @@ impl RegionArgs {
         endpoint: &Endpoint,
     ) -> Result<Auth, clap::Error> {
         let region = self.signing_region(endpoint, |name| env::var_os(name))?;
-        Ok(Auth::SigV4 { credentials, region })
+        Ok(SigV4::new(credentials, region).into())
     }
 
     fn signing_region(

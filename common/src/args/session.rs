@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use super::error::{ArgsError, refuse_on_v311, usage};
 use super::values::parse_seconds;
 use super::will::WillArgs;
-use crate::client::{ClientOptions, Quotas, SessionPolicy, WhenFull};
+use iot_client::{ClientOptions, Quotas, SessionPolicy, WhenFull};
 
 /// What outlives a connection: the broker's session, and messages that wait to be published.
 #[derive(Debug, Clone, Args)]

@@ -4,8 +4,8 @@ use clap::Args;
 
 use super::topic::parse_echo_topic;
 use super::values::parse_interval;
-use crate::client::Message;
 use crate::publisher::{Messages, SharedGroup};
+use iot_client::Message;
 
 /// What to publish for a group of subscribers that share it, and how often.
 #[derive(Debug, Clone, Args)]

@@ -2,8 +2,8 @@ use clap::{Args, ValueEnum};
 
 use super::error::{ArgsError, first_given, usage};
 use super::{CognitoArgs, ProfileArgs, RegionArgs, StaticArgs, X509CredentialsArgs};
-use crate::auth::Auth;
 use crate::credentials::CredentialSource;
+use iot_client::Auth;
 use iot_transport::Endpoint;
 
 /// Signature Version 4, and where the credentials for it come from.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::QoS;
+use iot_client::QoS;
 
 /// AWS IoT Core has no QoS 2.
 pub(super) fn parse_qos(text: &str) -> Result<QoS, String> {

@@ -5,7 +5,7 @@ use clap::Args;
 use super::error::{ArgsError, refuse_on_v311};
 use super::topic::parse_topic;
 use super::values::parse_qos;
-use crate::client::{ClientOptions, Message, QoS, Will};
+use iot_client::{ClientOptions, Message, QoS, Will};
 
 /// What the broker publishes if this client goes without a word.
 #[derive(Debug, Clone, Args)]

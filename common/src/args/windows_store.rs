@@ -1,7 +1,7 @@
 use clap::Args;
 
-use crate::auth::Auth;
 use crate::error::Error;
+use iot_client::Auth;
 use iot_transport::{Identity, StorePath};
 
 /// Mutual TLS with a certificate from the certificate store of Windows.

@@ -7,8 +7,8 @@ use super::RegionArgs;
 use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::pem_identity;
 use super::secret::Secret;
-use crate::auth::Auth;
 use crate::credentials::{CredentialSource, RoleAlias, ThingName, X509Credentials};
+use iot_client::Auth;
 use iot_transport::Endpoint;
 use iot_transport::Roots;
 

@@ -3,7 +3,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 
 use super::{CredentialSource, Provider};
-use crate::error::Error;
+use iot_client::Error;
 use iot_transport::Route;
 use iot_transport::timeline::Detail;
 
@@ -32,8 +32,8 @@ impl CredentialSource {
     /// # Errors
     /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
     pub async fn examine(&self, region: &str, route: &Route) -> Result<ExaminedCredentials, Error> {
-        let provider = Provider::new(self.clone(), region.to_owned(), route);
-        let resolved = provider.resolve().await?;
+        let provider = Provider::new(self.clone(), region.to_owned());
+        let resolved = provider.resolve(route).await?;
         let source = match provider.describe(&resolved) {
             Detail::Credentials { source, .. } => source,
             other => other.to_string(),

@@ -30,7 +30,6 @@ pub use self::cognito::{CognitoId, CognitoIdentity, InvalidCognitoId};
 pub use self::examined::ExaminedCredentials;
 #[cfg(feature = "args")]
 pub(crate) use self::part::check as check_part;
-pub(crate) use self::permanent::is_permanent;
 pub(crate) use self::provider::{Provider, Resolved};
 pub use self::source::{CredentialSource, StaticCredentials};
 pub use self::x509::{InvalidName, RoleAlias, ThingName, X509Credentials};

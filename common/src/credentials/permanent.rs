@@ -28,12 +28,10 @@ fn is_final(refusal: &HttpRefusal) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::credentials::CredentialSource;
     use iot_transport::Cause;
 
     fn ends_reconnecting(source: impl Into<Cause>) -> bool {
-        crate::Error::Credentials { from: Box::new(CredentialSource::DefaultChain), source: source.into() }
-            .is_permanent()
+        is_permanent(&*source.into())
     }
 
     #[test]

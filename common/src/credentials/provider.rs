@@ -5,9 +5,10 @@ use std::time::{Duration, SystemTime};
 use aws_credential_types::Credentials;
 use tokio::sync::Mutex;
 
+use super::permanent::is_permanent;
 use super::settings::Settings;
 use super::{CognitoId, CredentialSource, chain, config_files, environment, profile};
-use crate::error::{AuthKind, Error};
+use iot_client::Error;
 use iot_transport::Cause;
 use iot_transport::Route;
 use iot_transport::timeline::Detail;
@@ -20,7 +21,6 @@ const MARGIN: Duration = Duration::from_secs(10);
 pub(crate) struct Provider {
     source: CredentialSource,
     region: String,
-    route: Route,
     /// Only those that expire: the others come from this machine, where looking again is cheap and finds the ones
     /// that have been rotated.
     kept: Mutex<Option<Credentials>>,
@@ -46,23 +46,31 @@ impl Resolved {
 }
 
 impl Provider {
-    /// `region` is the one that STS is asked in, `route` is for the HTTP calls.
-    pub(crate) fn new(source: CredentialSource, region: String, route: &Route) -> Self {
-        Self { source, region, route: route.clone(), kept: Mutex::default() }
+    /// `region` is the one that STS is asked in.
+    pub(crate) fn new(source: CredentialSource, region: String) -> Self {
+        Self { source, region, kept: Mutex::default() }
     }
 
-    /// Credentials that have not expired.
+    pub(crate) fn source(&self) -> &CredentialSource {
+        &self.source
+    }
+
+    pub(crate) fn region(&self) -> &str {
+        &self.region
+    }
+
+    /// Credentials that have not expired; `route` is for the HTTP calls.
     ///
     /// # Errors
     /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
-    pub(crate) async fn resolve(&self) -> Result<Resolved, Error> {
+    pub(crate) async fn resolve(&self, route: &Route) -> Result<Resolved, Error> {
         let mut kept = self.kept.lock().await;
         if let Some(credentials) = kept.as_ref().filter(|kept| !expires_by(kept, SystemTime::now() + MARGIN))
         {
             return Ok(Resolved::Kept(credentials.clone()));
         }
         // The SDK's futures are deep, and the compiler follows them only so far into the one that holds this.
-        let credentials = Box::pin(self.load()).await?;
+        let credentials = Box::pin(self.load(route)).await?;
         profile::check(&credentials).map_err(|problem| self.failure(problem.into()))?;
         if expires_by(&credentials, SystemTime::now()) {
             return Err(self.failure(Expired.into()));
@@ -103,14 +111,14 @@ impl Provider {
 
     /// Asks the source. The SDK's providers are made anew each time: they remember a failure, and what a
     /// configuration file said when they first read it.
-    async fn load(&self) -> Result<Credentials, Error> {
+    async fn load(&self, route: &Route) -> Result<Credentials, Error> {
         match &self.source {
             CredentialSource::Static(given) => given.load().map_err(|source| self.failure(source)),
             CredentialSource::Cognito(identity) => {
-                identity.load(&self.route).await.map_err(|source| self.failure(source))
+                identity.load(route).await.map_err(|source| self.failure(source))
             }
             CredentialSource::X509(provider) => {
-                provider.load(&self.route).await.map_err(|source| self.failure(source))
+                provider.load(route).await.map_err(|source| self.failure(source))
             }
             CredentialSource::Environment => environment::credentials()
                 .and_then(|found| found.ok_or_else(|| environment::not_set().into()))
@@ -118,30 +126,23 @@ impl Provider {
             CredentialSource::Profile { name, config_file, credentials_file } => {
                 let files = config_files::find(config_file.as_deref(), credentials_file.as_deref())?;
                 let asked = async {
-                    let settings = Settings::of(files, name.clone(), &self.route).await?;
+                    let settings = Settings::of(files, name.clone(), route).await?;
                     profile::credentials(&settings, &self.region).await
                 };
                 asked.await.map_err(|source| self.failure(source))
             }
             CredentialSource::DefaultChain => {
-                chain::resolve(&self.region, &self.route).await.map_err(|source| self.failure(source))
+                chain::resolve(&self.region, route).await.map_err(|source| self.failure(source))
             }
         }
     }
 
     fn failure(&self, source: Cause) -> Error {
-        Error::Credentials { from: Box::new(self.source.clone()), source }
-    }
-}
-
-impl AuthKind {
-    /// With the access key that signed the upgrade, where no session token went with it.
-    pub(crate) fn signed_with(self, credentials: &Credentials) -> Self {
-        match (&self, credentials.session_token()) {
-            (AuthKind::Credentials { cognito_identity: None }, None) => {
-                AuthKind::AccessKey { id: credentials.access_key_id().to_owned() }
-            }
-            _ => self,
+        Error::Credentials {
+            from: self.source.to_string(),
+            hint: Some(self.source.hint(&*source)),
+            is_permanent: is_permanent(&*source),
+            source,
         }
     }
 }

@@ -2,12 +2,16 @@ use super::*;
 use crate::credentials::StaticCredentials;
 use iot_transport::Roots;
 
+fn route() -> Route {
+    Roots::system().into()
+}
+
 fn provider(source: CredentialSource) -> Provider {
-    Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())
+    Provider::new(source, "us-east-1".to_owned())
 }
 
 async fn resolved(provider: &Provider) -> Credentials {
-    provider.resolve().await.expect("resolves").credentials().clone()
+    provider.resolve(&route()).await.expect("resolves").credentials().clone()
 }
 
 /// A message and its causes.
@@ -42,7 +46,7 @@ async fn given_keys() {
     assert_eq!(credentials.session_token(), Some("token-secret"));
 
     let empty = CredentialSource::Static(StaticCredentials::new("AKID", "", None));
-    let error = provider(empty).resolve().await.expect_err("no secret");
+    let error = provider(empty).resolve(&route()).await.expect_err("no secret");
     assert_eq!(
         chain(&error),
         "no AWS credentials from the access key that was given: the secret access key is empty"
@@ -58,14 +62,14 @@ async fn a_profile() {
 
     let provider = provider(profile(folder.path(), Some("prod"), dev));
     for _ in 0..2 {
-        let error = provider.resolve().await.expect_err("no such profile");
+        let error = provider.resolve(&route()).await.expect_err("no such profile");
         assert_eq!(
             chain(&error),
             "no AWS credentials from profile \"prod\": there is no such profile, only dev, half"
         );
     }
     std::fs::write(folder.path().join("credentials"), dev.replace("[dev]", "[prod]")).expect("writable");
-    assert!(provider.resolve().await.is_ok(), "a mended file is read again");
+    assert!(provider.resolve(&route()).await.is_ok(), "a mended file is read again");
 }
 
 #[tokio::test]
@@ -74,7 +78,7 @@ async fn a_configuration_file_that_is_not_utf_8_does_not_end_reconnecting() {
     let source = profile(folder.path(), None, "");
     let path = folder.path().join("credentials");
     std::fs::write(&path, b"# caf\xe9\n").expect("writable");
-    let error = provider(source).resolve().await.expect_err("not UTF-8");
+    let error = provider(source).resolve(&route()).await.expect_err("not UTF-8");
     assert!(!error.is_permanent());
     let expected = format!("cannot read the AWS credentials file {}: it is not UTF-8", path.display());
     assert_eq!(chain(&error), expected);
@@ -84,7 +88,7 @@ async fn a_configuration_file_that_is_not_utf_8_does_not_end_reconnecting() {
 async fn half_a_profile() {
     let folder = tempfile::tempdir().expect("a folder");
     let source = profile(folder.path(), Some("half"), "[half]\naws_access_key_id = AKID\n");
-    let error = provider(source).resolve().await.expect_err("no secret key");
+    let error = provider(source).resolve(&route()).await.expect_err("no secret key");
     let text = chain(&error);
     assert!(text.starts_with("no AWS credentials from profile \"half\": "), "{text}");
     assert!(text.contains("aws_secret_access_key"), "{text}");
@@ -142,7 +146,7 @@ async fn a_profile_that_leads_to_no_credentials_says_why() {
         ),
     ] {
         let source = profile(folder.path(), Some("a"), &format!("[a]\n{settings}"));
-        let text = chain(&provider(source).resolve().await.expect_err("no credentials"));
+        let text = chain(&provider(source).resolve(&route()).await.expect_err("no credentials"));
         assert!(text.contains(problem) && !text.contains("hush"), "{settings}: {text}");
     }
 }
@@ -154,7 +158,7 @@ async fn credentials_that_a_header_cannot_hold_are_refused_whoever_gave_them() {
         (given("AKID\r", "quiet"), "the access key ID ends with a carriage return"),
         (given("AKID", "qui\net"), "the session token holds a line feed"),
     ] {
-        let error = provider(CredentialSource::Static(source)).resolve().await.expect_err("refused");
+        let error = provider(CredentialSource::Static(source)).resolve(&route()).await.expect_err("refused");
         assert!(chain(&error).contains(problem), "{error:?}");
         assert!(error.hint().is_some_and(|hint| hint.contains("where it is set")), "{:?}", error.hint());
     }
@@ -164,7 +168,7 @@ async fn credentials_that_a_header_cannot_hold_are_refused_whoever_gave_them() {
 async fn a_file_that_does_not_parse_is_named_with_its_line() {
     let folder = tempfile::tempdir().expect("a folder");
     let source = profile(folder.path(), None, "[default]\naws_access_key_id = AKID\nhush\n");
-    let text = chain(&provider(source).resolve().await.expect_err("does not parse"));
+    let text = chain(&provider(source).resolve(&route()).await.expect_err("does not parse"));
     let path = folder.path().join("credentials");
     let start =
         format!("no AWS credentials from the default profile: error parsing {} on line 3:", path.display());
@@ -178,7 +182,7 @@ async fn a_named_file_must_exist() {
         config_file: None,
         credentials_file: Some("/nowhere/credentials".into()),
     };
-    let error = provider(source).resolve().await.expect_err("missing");
+    let error = provider(source).resolve(&route()).await.expect_err("missing");
     assert_eq!(error.to_string(), "cannot read the AWS credentials file /nowhere/credentials");
 }
 
@@ -187,9 +191,13 @@ async fn credentials_are_kept_until_shortly_before_they_expire() {
     let provider = provider(CredentialSource::Static(StaticCredentials::new("NEW", "secret", None)));
     let old = |left| Credentials::new("OLD", "secret", None, Some(SystemTime::now() + left), "test");
     provider.keep(old(MARGIN * 2)).await;
-    assert!(matches!(provider.resolve().await, Ok(Resolved::Kept(kept)) if kept.access_key_id() == "OLD"));
+    assert!(
+        matches!(provider.resolve(&route()).await, Ok(Resolved::Kept(kept)) if kept.access_key_id() == "OLD")
+    );
     provider.keep(old(MARGIN)).await;
-    assert!(matches!(provider.resolve().await, Ok(Resolved::Fresh(new)) if new.access_key_id() == "NEW"));
+    assert!(
+        matches!(provider.resolve(&route()).await, Ok(Resolved::Fresh(new)) if new.access_key_id() == "NEW")
+    );
     assert!(provider.kept.lock().await.is_none(), "what does not expire is not kept");
 }
 
@@ -209,7 +217,36 @@ async fn expired_credentials_are_refused_with_a_word_on_the_clock() {
         "[default]\ncredential_process = printf '{{\"Version\":1,\"AccessKeyId\":\"AKID\",{}}}'\n",
         r#""SecretAccessKey":"very-secret","Expiration":"2020-01-01T00:00:00Z""#
     );
-    let error = provider(profile(folder.path(), None, &process)).resolve().await.expect_err("expired");
+    let error =
+        provider(profile(folder.path(), None, &process)).resolve(&route()).await.expect_err("expired");
     assert_eq!(chain(&error), "no AWS credentials from the default profile: they have expired already");
     assert!(error.hint().is_some_and(|hint| hint.contains("clock")), "{:?}", error.hint());
+}
+
+#[test]
+fn a_proxy_in_the_way_of_credentials_is_what_matters() {
+    let refused = iot_transport::Error::Proxy {
+        proxy: "http://p:1080".to_owned(),
+        target: "sts.example:443".to_owned(),
+        problem: Box::new(iot_transport::ProxyProblem::Unresolved),
+        source: None,
+    };
+    let call = aws_smithy_runtime_api::client::result::ConnectorError::io(refused.into());
+    let error = provider(CredentialSource::DefaultChain).failure(call.into());
+    assert!(error.hint().is_some_and(|hint| hint.contains("socks5h://")), "{:?}", error.hint());
+}
+
+#[test]
+fn each_source_of_credentials_has_its_own() {
+    let profile = |name| CredentialSource::Profile { name, config_file: None, credentials_file: None };
+    for (from, words) in [
+        (CredentialSource::Environment, "set AWS_ACCESS_KEY_ID"),
+        (profile(Some("dev".to_owned())), "list-profiles"),
+        (profile(None), "list-profiles"),
+        (CredentialSource::DefaultChain, "AWS_PROFILE"),
+        (CredentialSource::Static(StaticCredentials::new("", "", None)), "both"),
+    ] {
+        let error = provider(from.clone()).failure("none".into());
+        assert!(error.hint().is_some_and(|hint| hint.contains(words)), "{from}");
+    }
 }

@@ -13,10 +13,10 @@ use http::{Request, StatusCode};
 use serde_json::Value;
 use tokio::sync::Mutex;
 
-use crate::sigv4;
 use iot_transport::Cause;
 use iot_transport::Endpoint;
 use iot_transport::https::{HttpClient, HttpLimits};
+use iot_transport::websocket::host_header;
 use iot_transport::{Error, HttpRefusal, Identity, Roots, Route};
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
@@ -83,7 +83,7 @@ impl X509Credentials {
     }
 
     fn request(&self) -> Result<Request<String>, Cause> {
-        let authority = sigv4::host_header(self.endpoint.host(), self.endpoint.port().unwrap_or(443));
+        let authority = host_header(self.endpoint.host(), self.endpoint.port().unwrap_or(443));
         let path = format!("role-aliases/{}/credentials", self.role_alias.as_str());
         let request = Request::get(format!("https://{authority}/{path}"));
         let request = match &self.thing_name {

@@ -98,7 +98,7 @@ mod tests {
             assert!(enabled(target, Level::Info), "{target}");
         }
         assert!(!enabled("aws_smithy_runtime::client::orchestrator", Level::Error));
-        assert!(enabled("common::transport", Level::Trace));
+        assert!(enabled("iot_transport::tcp", Level::Trace));
     }
 
     #[test]

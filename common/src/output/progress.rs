@@ -6,7 +6,7 @@ use std::time::Duration;
 use terminal_size::{Width, terminal_size};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 
-use crate::client::{Client, Status};
+use iot_client::{Client, Status};
 
 /// A line that says, once a second, how far a long run is: on a terminal that shows nothing else, since stdout goes
 /// elsewhere. It is rewritten in place, and gone in the end.

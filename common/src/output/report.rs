@@ -5,9 +5,9 @@ use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
 
 use super::timeline_json::to_json;
-use crate::client::{Client, ClientOptions, ConnectionPlan, Message};
 use crate::error::Error;
 use crate::publisher::Traffic;
+use iot_client::{Client, ClientOptions, ConnectionPlan, Message};
 use iot_transport::text::{json_line, one_line};
 use iot_transport::timeline::Timelines;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::client::Accepted;
+use iot_client::Accepted;
 use iot_transport::Layer;
 use iot_transport::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
 
@@ -113,8 +113,8 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::client::BrokerLimits;
-    use crate::client::MqttVersion;
+    use iot_client::BrokerLimits;
+    use iot_client::MqttVersion;
     use iot_transport::Certificate;
     use iot_transport::timeline::{Timeline, Timelines};
 

@@ -4,8 +4,8 @@ use tokio::time::{Instant, sleep};
 
 use super::SharedGroup;
 use super::lines::{LineError, Lines};
-use crate::client::Message;
 use crate::failure::Failure;
+use iot_client::Message;
 
 /// The messages that a program publishes, one after the other: a numbered text, or lines.
 #[derive(Debug)]
@@ -90,7 +90,11 @@ impl Messages {
             (Some(_), left) => left.map(|left| left - 1),
         };
         self.last = Some(Instant::now());
-        Ok(payload.map(|payload| Message { payload, ..self.template.clone() }))
+        Ok(payload.map(|payload| {
+            let mut message = self.template.clone();
+            message.payload = payload;
+            message
+        }))
     }
 
     /// Whether the last one has been taken.
@@ -147,7 +151,7 @@ mod tests {
     async fn an_interruption_is_a_failure_only_before_the_last_of_a_number_of_messages() {
         let messages = |count| Messages::numbered(Message::new("a", ""), "hi", count, Duration::ZERO);
         let interrupted = || Err(Error::Interrupted.into());
-        let refused = || Err(Error::Stopped { source: None }.into());
+        let refused = || Err(iot_client::Error::Stopped { source: None }.into());
         assert!(messages(None).outcome(interrupted()).is_ok());
         assert!(messages(Some(5)).outcome(interrupted()).unwrap_err().is_interruption());
         for count in [None, Some(5)] {

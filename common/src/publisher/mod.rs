@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub use self::lines::LineError;
 pub use self::messages::Messages;
 pub use self::shared_group::SharedGroup;
-use crate::client::{Client, Delivery, Event, Events, Message, Operation, QoS};
 use crate::error::Error;
 use crate::failure::Failure;
+use iot_client::{Client, Delivery, Error as ClientError, Event, Events, Message, Operation, QoS};
 use iot_transport::text::one_line;
 
 /// Publishes messages as fast as they come and the client takes them, and waits for each: for its acknowledgement, and
@@ -36,8 +36,8 @@ pub struct Publisher {
     /// How many messages there were, so that each has a number.
     count: u64,
     /// The last one, until the client has it. Kept here so that a call that is given up loses track of none.
-    handing_over: FuturesUnordered<BoxFuture<'static, Result<Delivery, Error>>>,
-    deliveries: FuturesUnordered<BoxFuture<'static, (u64, Result<(), Error>)>>,
+    handing_over: FuturesUnordered<BoxFuture<'static, Result<Delivery, ClientError>>>,
+    deliveries: FuturesUnordered<BoxFuture<'static, (u64, Result<(), ClientError>)>>,
     /// By number, and so in the order of publishing.
     unacknowledged: BTreeMap<u64, Entry>,
     /// Refused by the client, by the broker, or by the end of the client.
@@ -74,7 +74,7 @@ impl Publisher {
     /// Publishes nothing yet. The client has a connection.
     #[must_use]
     pub fn new(messages: Messages, client: &Client, events: Events) -> Self {
-        let options = &client.options;
+        let options = client.options();
         Self {
             at_once: messages.at_once(options.max_in_flight).min(options.queue.messages).max(1),
             messages,
@@ -100,7 +100,7 @@ impl Publisher {
     /// # Errors
     ///
     /// Those of [`Client::enqueue`] and [`Client::publish`], [`Error::Input`] when the messages cannot be read, and
-    /// [`Error::OperationTimeout`] when one has not come back [`Messages::PATIENCE`] after its acknowledgement.
+    /// [`ClientError::OperationTimeout`] when one has not come back [`Messages::PATIENCE`] after its acknowledgement.
     pub async fn next(&mut self) -> Result<Option<Traffic>, Error> {
         loop {
             if let Some(traffic) = self.traffic.pop_front() {
@@ -137,7 +137,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::disconnect`], and `tell`'s; [`Error::Undelivered`] for a message that the client, whose queue was
+    /// Those of [`Client::disconnect`], and `tell`'s; [`ClientError::Undelivered`] for a message that the client, whose queue was
     /// full, has not taken over.
     pub async fn disconnect(
         &mut self,
@@ -174,9 +174,9 @@ impl Publisher {
         flush(&mut self.traffic);
         not_taken += self.handing_over.len();
         if outcome.is_ok() && not_taken > 0 {
-            return Err(Error::Undelivered { target: self.client.target(), messages: not_taken });
+            return Err(ClientError::Undelivered { target: self.client.target(), messages: not_taken }.into());
         }
-        outcome.and(told)
+        outcome.map_err(Error::from).and(told)
     }
 
     /// As [`Messages::outcome`], after the session and the [disconnect](Self::disconnect): what ended the session
@@ -188,11 +188,11 @@ impl Publisher {
     pub fn outcome(
         &self,
         session: Result<(), Failure>,
-        disconnect: Result<(), Error>,
+        disconnect: Result<(), Failure>,
     ) -> Result<(), Failure> {
         match self.messages.outcome(session) {
             Err(failure) if !failure.is_interruption() => Err(failure),
-            session => disconnect.map_err(Failure::from).and(session),
+            session => disconnect.and(session),
         }
     }
 
@@ -202,7 +202,7 @@ impl Publisher {
             loop {
                 match client.enqueue(own.clone()).await {
                     // With nothing else in the queue there will never be more room.
-                    Err(Error::QueueFull { waiting: 1.., .. }) => sleep(Self::NO_ROOM).await,
+                    Err(ClientError::QueueFull { waiting: 1.., .. }) => sleep(Self::NO_ROOM).await,
                     taken => return taken,
                 }
             }
@@ -211,7 +211,7 @@ impl Publisher {
         self.unacknowledged.insert(self.count, Entry { message, acknowledged: false, back: None });
     }
 
-    fn taken(&mut self, taken: Result<Delivery, Error>) -> Result<(), Error> {
+    fn taken(&mut self, taken: Result<Delivery, ClientError>) -> Result<(), Error> {
         let number = self.count;
         match taken {
             Ok(delivery) => {
@@ -222,9 +222,9 @@ impl Publisher {
         }
     }
 
-    fn delivered(&mut self, number: u64, outcome: Result<(), Error>) -> Result<(), Error> {
+    fn delivered(&mut self, number: u64, outcome: Result<(), ClientError>) -> Result<(), Error> {
         // The client has warned of it: it was the oldest in a queue that is full.
-        let is_dropped = matches!(outcome, Err(Error::QueueFull { waiting: 1.., .. }));
+        let is_dropped = matches!(outcome, Err(ClientError::QueueFull { waiting: 1.., .. }));
         if outcome.is_err() {
             let refused = self.unacknowledged.remove(&number).filter(|_| !is_dropped);
             self.undelivered.extend(refused.map(|entry| entry.message));
@@ -237,7 +237,7 @@ impl Publisher {
             let entry = first.remove();
             self.published(entry);
         }
-        if is_dropped { Ok(()) } else { outcome }
+        if is_dropped { Ok(()) } else { Ok(outcome?) }
     }
 
     fn published(&mut self, Entry { message, back, .. }: Entry) {
@@ -263,8 +263,8 @@ impl Publisher {
                 self.connected = false;
                 self.forget_awaited(|message| message.qos == QoS::AtMostOnce);
             }
-            Some(Event::Stopped { error }) => return Err(Error::Stopped { source: error }),
-            None => return Err(Error::Stopped { source: None }),
+            Some(Event::Stopped { error }) => return Err(ClientError::Stopped { source: error }.into()),
+            None => return Err(ClientError::Stopped { source: None }.into()),
             Some(_) => {}
         }
         Ok(())
@@ -302,7 +302,8 @@ impl Publisher {
     fn not_back(&self) -> Error {
         let topic = self.awaited.front().map(|message| message.topic.clone()).unwrap_or_default();
         let operation = Operation::Receive { topic };
-        Error::OperationTimeout { target: self.client.target(), operation, after: Messages::PATIENCE }
+        ClientError::OperationTimeout { target: self.client.target(), operation, after: Messages::PATIENCE }
+            .into()
     }
 }
 
@@ -334,8 +335,8 @@ mod tests {
     use tokio::time::timeout;
 
     use super::*;
-    use crate::auth::Auth;
-    use crate::client::ClientOptions;
+    use iot_client::Auth;
+    use iot_client::ClientOptions;
     use iot_transport::Endpoint;
     use iot_transport::{Identity, Roots};
 
@@ -363,6 +364,6 @@ mod tests {
             );
         }
         let error = publisher.disconnect(|_| Ok(())).await.unwrap_err();
-        assert!(matches!(error, Error::Undelivered { messages: 1, .. }), "{error:?}");
+        assert!(matches!(error, Error::Client(ClientError::Undelivered { messages: 1, .. })), "{error:?}");
     }
 }

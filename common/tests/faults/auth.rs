@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use common::custom_auth::CustomAuthorizer;
 use common::{
-    Auth, ClientOptions, CredentialSource, CustomAuthTransport, Endpoint, Error, Identity, MqttVersion,
-    Roots, TransportError, X509Credentials,
+    Auth, ClientOptions, CredentialSource, CustomAuthTransport, Endpoint, Identity, MqttVersion, Roots,
+    SigV4, TransportError, X509Credentials,
 };
+use iot_client::Error;
 use sandbox::{Authorizer, Principal, Sandbox};
 
 use crate::journal::Journal;
@@ -25,7 +26,7 @@ fn temporary(sandbox: &Sandbox) -> Auth {
     let endpoint = Endpoint::parse_with_port(&provider.endpoint).unwrap();
     let identity = Identity::from_pem_files(&device.cert_file, &device.key_file).unwrap();
     let credentials = X509Credentials::new(endpoint, provider.role_alias.parse().unwrap(), identity);
-    Auth::SigV4 { credentials: CredentialSource::X509(credentials), region: sandbox.region().to_owned() }
+    Auth::from(SigV4::new(CredentialSource::X509(credentials), sandbox.region().to_owned()))
 }
 
 #[tokio::test]
@@ -70,7 +71,7 @@ async fn a_wrong_signature_stops_the_client_while_the_clocks_agree() {
         config_file: Some(config_file),
         credentials_file: Some(credentials_file.clone()),
     };
-    let auth = Auth::SigV4 { credentials, region: sandbox.region().to_owned() };
+    let auth = Auth::from(SigV4::new(credentials, sandbox.region().to_owned()));
     let (_client, events) =
         connect(quick(options(&sandbox, relay.port(), auth, "test-1"), MqttVersion::V5)).await;
     let mut journal = Journal::of(events);

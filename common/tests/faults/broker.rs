@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use common::{Error, Layer, TransportError};
+use common::{Layer, TransportError};
+use iot_client::Error;
 use sandbox::{Sandbox, ServerCertificate};
 
 use crate::row::Row;

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use common::{Auth, CredentialSource, Error, MqttVersion, StaticCredentials};
+use common::{Auth, CredentialSource, MqttVersion, SigV4, StaticCredentials};
+use iot_client::Error;
 use sandbox::{Principal, Sandbox};
 
 use crate::auth::ALLOW_ALL;
@@ -20,7 +21,7 @@ async fn a_clock_that_steps_is_waited_for() {
         let token = Some(keys.session_token.into());
         let keys = StaticCredentials::new(keys.access_key_id, keys.secret_access_key, token);
         let credentials = CredentialSource::Static(keys);
-        let auth = Auth::SigV4 { credentials, region: sandbox.region().to_owned() };
+        let auth = Auth::from(SigV4::new(credentials, sandbox.region().to_owned()));
         let options = quick(options(&sandbox, relay.port(), auth, "test-1"), MqttVersion::V5);
         let name = format!("the broker's clock steps by {offset} s");
         let mut row = Row::start(&name, &sandbox, options).await;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Error, Event, Events};
+use common::{Event, Events};
+use iot_client::Error;
 use tokio::sync::watch;
 use tokio::time::timeout;
 

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Error, Layer, MqttVersion, TransportError};
+use common::{Layer, MqttVersion, TransportError};
+use iot_client::Error;
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Side};
 

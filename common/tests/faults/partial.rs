@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use common::{Error, Layer};
+use common::Layer;
+use iot_client::Error;
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Relay};
 

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use common::{Error, MqttVersion};
+use common::MqttVersion;
+use iot_client::Error;
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Client, ClientOptions, Error, Message};
+use common::{Client, ClientOptions, Message};
+use iot_client::Error;
 use sandbox::{Recording, Sandbox};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Client, Error, Event, MqttVersion};
+use common::{Client, Event, MqttVersion};
+use iot_client::Error;
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

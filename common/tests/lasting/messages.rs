@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use common::{Client, Error, Message, MqttVersion, QoS, Quotas, Will};
+use common::{Client, Message, MqttVersion, QoS, Quotas, Will};
+use iot_client::Error;
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 

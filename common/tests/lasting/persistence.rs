@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use common::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS, TransportError};
+use common::{Client, ClientOptions, Event, Message, MqttVersion, QoS, TransportError};
+use iot_client::Error;
 use sandbox::Sandbox;
 use sandbox::relay::{Fault, Options, Reach, Relay};
 

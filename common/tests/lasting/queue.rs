@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Error, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
+use common::{Client, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
+use iot_client::Error;
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 

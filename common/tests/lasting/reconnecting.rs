@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Auth, Client, CredentialSource, Error, Event, Events, Layer, MqttVersion, StaticCredentials};
+use common::{Auth, Client, CredentialSource, Event, Events, Layer, MqttVersion, SigV4, StaticCredentials};
+use iot_client::Error;
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 
@@ -120,8 +121,7 @@ async fn a_wrong_clock_is_waited_out_and_a_wrong_key_is_not() {
         let secret = if stops { "wrong".to_owned() } else { known.secret_access_key.clone() };
         let token = Some(known.session_token.clone().into());
         let keys = StaticCredentials::new(known.access_key_id.clone(), secret, token);
-        let auth =
-            Auth::SigV4 { credentials: CredentialSource::Static(keys), region: sandbox.region().to_owned() };
+        let auth = Auth::from(SigV4::new(CredentialSource::Static(keys), sandbox.region().to_owned()));
         let options = options(&sandbox, sandbox.https_port(), auth, "test-1");
         let (client, mut events) = Client::start(options).await.unwrap();
         if stops {

@@ -1,6 +1,7 @@
 //! Which session a connection has, and what waits in it.
 
-use common::{Client, Error, Event, Message, MqttVersion, QoS, SessionPolicy};
+use common::{Client, Event, Message, MqttVersion, QoS, SessionPolicy};
+use iot_client::Error;
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 

@@ -5,7 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{Auth, ClientOptions, CredentialSource, Endpoint, Identity, Quotas, Roots, StaticCredentials};
+use common::{
+    Auth, ClientOptions, CredentialSource, Endpoint, Identity, Quotas, Roots, SigV4, StaticCredentials,
+};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -47,7 +49,7 @@ impl OddBroker {
     /// The same over WebSocket.
     pub(crate) fn websocket_options(&self) -> ClientOptions {
         let credentials = CredentialSource::Static(StaticCredentials::new("id", "key", None));
-        self.options_for(Auth::SigV4 { credentials, region: "us-east-1".to_owned() })
+        self.options_for(Auth::from(SigV4::new(credentials, "us-east-1".to_owned())))
     }
 
     fn options_for(&self, auth: Auth) -> ClientOptions {

@@ -5,11 +5,12 @@ use std::ffi::OsString;
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{Args, CommandFactory, FromArgMatches, Parser};
+use common::Error;
 use common::args::{
     ArgsError, ConnectionArgs, CustomAuthArgs, MutualTlsArgs, OutputArgs, Pkcs11Args, Pkcs12Args, SigV4Args,
     WindowsStoreArgs, escaped, parse_echo_topic,
 };
-use common::{Auth, Endpoint, Error};
+use common::{Auth, Endpoint};
 
 use crate::method::{Method, NoArgs};
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use common::{Auth, Endpoint, Route};
+use common::{Auth, Endpoint, Route, SigV4};
 
 use crate::method::Method;
 
@@ -20,6 +20,11 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The signer, where credentials of AWS are used.
+    pub(crate) fn signer(&self) -> Option<&SigV4> {
+        self.auth.as_ref().and_then(SigV4::of)
+    }
+
     pub(crate) fn host(&self) -> &str {
         self.endpoint.host()
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use common::{Auth, Error, Failure, TransportError};
+use common::{Auth, ClientError, Error, Failure, TransportError};
 
 use crate::args::Request;
 use crate::case::Case;
@@ -129,5 +129,8 @@ fn not_connected(name: &'static str, failed: Option<&str>) -> Check {
 
 /// Whether the CA certificates to trust could not be had.
 fn is_about_roots(error: &Error) -> bool {
-    matches!(error, Error::Transport(TransportError::File { .. } | TransportError::Identity { .. }))
+    matches!(
+        error,
+        Error::Client(ClientError::Transport(TransportError::File { .. } | TransportError::Identity { .. }))
+    )
 }

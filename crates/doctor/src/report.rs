@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 
-use common::{Error, json_line, one_line};
+use common::Error;
+use common::{json_line, one_line};
 use serde_json::json;
 
 use crate::check::{Check, Outcome};

@@ -25,6 +25,7 @@ use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 
 use super::{Io, Stream, http_refusal, tls};
+use crate::endpoint::bracketed;
 use crate::error::Error;
 use crate::http_refusal::HttpRefusal;
 use crate::stream::driving;
@@ -50,6 +51,14 @@ impl TextMessage {
     fn new(text: &str) -> Self {
         Self(shortened(one_line(text), Self::SHOWN).unwrap_or_default())
     }
+}
+
+/// The `Host` header for a WebSocket connection over TLS: without the default port 443 (RFC 9110 §7.2), because
+/// the header is part of what is signed and what proxies verify.
+#[must_use]
+pub fn host_header(host: &str, port: u16) -> String {
+    let host = bracketed(host);
+    if port == 443 { host } else { format!("{host}:{port}") }
 }
 
 /// Upgrades `stream` to WebSocket with GET `path`, a secret as it may be signed, and gives the bytes within its

@@ -434,3 +434,11 @@ async fn a_panic_below_the_upgrade_is_the_callers() {
     let _ =
         upgrade(Box::new(tokio::io::join(Panicking, tokio::io::sink())), "a.example", "/mqtt", TARGET).await;
 }
+
+#[test]
+fn leaves_out_the_default_port_only() {
+    assert_eq!(host_header("a.example", 443), "a.example");
+    assert_eq!(host_header("a.example", 8443), "a.example:8443");
+    assert_eq!(host_header("::1", 443), "[::1]");
+    assert_eq!(host_header("::1", 8443), "[::1]:8443");
+}

@@ -65,7 +65,7 @@ async fn main() -> Result<(), Failure> {
 
     // Waits for acknowledgements, unless Ctrl-C comes a second time.
     let ended = until_interrupted_twice(publisher.disconnect(|traffic| out.traffic(traffic))).await;
-    let ended = ended.and_then(|()| out.disconnected());
+    let ended = ended.and_then(|()| Ok(out.disconnected()?));
     // Ctrl-C is a failure only if messages that --count asks for are missing.
     publisher.outcome(outcome, ended)
 }

@@ -54,7 +54,7 @@ async fn main() -> Result<(), Failure> {
     let outcome = session.await;
 
     let ended = until_interrupted_twice(client.disconnect()).await;
-    let ended = ended.and_then(|()| out.disconnected());
+    let ended = ended.and_then(|()| Ok(out.disconnected()?));
     outcome?;
-    Ok(ended?)
+    ended
 }

@@ -10,8 +10,8 @@ use tokio::net::unix::pipe;
 
 use super::*;
 use crate::credentials::{CredentialSource, Provider};
-use crate::error::Error;
-use iot_transport::Roots;
+use iot_client::Error;
+use iot_transport::{Roots, Route};
 
 const KEYS: &str =
     r#"{"Version":1,"AccessKeyId":"ASIAPRINTED","SecretAccessKey":"hush","SessionToken":"quiet"}"#;
@@ -26,13 +26,17 @@ fn dev(folder: &Path, config: &str) -> Provider {
         config_file: Some(config_file),
         credentials_file: Some(credentials_file),
     };
-    Provider::new(source, "us-east-1".to_owned(), &Roots::system().into())
+    Provider::new(source, "us-east-1".to_owned())
+}
+
+fn route() -> Route {
+    Roots::system().into()
 }
 
 async fn refusal(command: &str) -> Error {
     let folder = TempDir::new().expect("a folder");
     let provider = dev(folder.path(), &format!("[profile dev]\ncredential_process = {command}\n"));
-    provider.resolve().await.expect_err("no credentials")
+    provider.resolve(&route()).await.expect_err("no credentials")
 }
 
 fn causes(error: &Error) -> String {
@@ -56,7 +60,8 @@ async fn a_role_is_assumed_with_the_credentials_that_the_command_prints() {
     for config in [other, own, half] {
         let folder = TempDir::new().expect("a folder");
         let provider = dev(folder.path(), &config);
-        let (resolved, request) = tokio::join!(provider.resolve(), answer_assume_role(&sts));
+        let route = route();
+        let (resolved, request) = tokio::join!(provider.resolve(&route), answer_assume_role(&sts));
         assert_eq!(resolved.expect("assumes the role").credentials().access_key_id(), "ASIAROLE");
         assert!(request.contains("Credential=ASIAPRINTED/"), "{request}");
         assert!(request.contains("Action=AssumeRole&"), "{request}");
@@ -77,7 +82,8 @@ async fn roles_are_assumed_from_the_credentials_on_each_with_its_external_id() {
     let folder = TempDir::new().expect("a folder");
     let provider = dev(folder.path(), &config);
     let answers = async { [answer_assume_role(&sts).await, answer_assume_role(&sts).await] };
-    let (resolved, requests) = tokio::join!(provider.resolve(), answers);
+    let route = route();
+    let (resolved, requests) = tokio::join!(provider.resolve(&route), answers);
     resolved.expect("assumes the roles");
     for (request, (key, name)) in requests.iter().zip([("ASIAPRINTED", "first"), ("ASIAROLE", "last")]) {
         assert!(request.contains(&format!("Credential={key}/")), "{request}");
@@ -183,7 +189,7 @@ async fn a_process_that_is_left_in_the_background_is_not_waited_for() {
     let number = folder.path().join("number");
     let command = format!("sleep 1000 & echo $! > {}; printf '%s' '{KEYS}'", number.display());
     let provider = dev(folder.path(), &format!("[profile dev]\ncredential_process = {command}\n"));
-    let resolved = provider.resolve().await;
+    let resolved = provider.resolve(&route()).await;
     let background =
         fs::read_to_string(number).expect("readable").trim().parse().ok().and_then(Pid::from_raw);
     kill_process(background.expect("a process"), Signal::KILL).expect("an agent goes on");
@@ -208,8 +214,9 @@ async fn a_dropped_attempt_leaves_no_process() {
     let provider = dev(folder.path(), &format!("[profile dev]\ncredential_process = {command}\n"));
 
     let mut processes = Vec::new();
+    let route = route();
     tokio::select! {
-        resolved = provider.resolve() => panic!("the command has ended: {resolved:?}"),
+        resolved = provider.resolve(&route) => panic!("the command has ended: {resolved:?}"),
         () = async {
             while processes.len() < 4 {
                 let line = started.next_line().await.expect("reads").expect("goes on");

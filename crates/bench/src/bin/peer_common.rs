@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bench::{Backoff, Flags, KEEP_ALIVE, MAX_IN_FLIGHT, PAYLOAD, Peer, Progress, Qos, ROUND_TRIPS, serve};
 use clap::Parser;
-use common::client::Quotas;
 use common::{Auth, Client, ClientOptions, Endpoint, Event, Events, Identity, Message, QoS, Roots};
+use iot_client::Quotas;
 
 fn main() -> Result<()> {
     let flags = Flags::parse();

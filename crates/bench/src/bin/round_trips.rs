@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Event, Identity, Layer, Roots,
+    Auth, Client, ClientOptions, CredentialSource, Endpoint, Event, Identity, Layer, Roots, SigV4,
     StaticCredentials, Step,
 };
 use sandbox::Sandbox;
@@ -45,7 +45,7 @@ async fn round_trips() -> Result<()> {
         Some(keys.session_token.clone().into()),
     );
     let region = sandbox.region().to_owned();
-    let signed = Auth::SigV4 { credentials: CredentialSource::Static(keys), region };
+    let signed = Auth::from(SigV4::new(CredentialSource::Static(keys), region));
 
     println!("{:<24} {:>12} {:>14} {:>8}", "to CONNACK", "median ms", "round trips", "needed");
     for (name, auth, port, needed) in [
@@ -81,7 +81,7 @@ fn with_metadata_service() -> Result<()> {
 }
 
 async fn slow_metadata(port: u16, ca_file: &Path, region: &str) -> Result<()> {
-    let auth = Auth::SigV4 { credentials: CredentialSource::DefaultChain, region: region.to_owned() };
+    let auth = Auth::from(SigV4::new(CredentialSource::DefaultChain, region.to_owned()));
     let (mut measured, mut credentials, mut rest) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..RUNS {
         let (total, steps) = connect(&auth, port, ca_file, run).await?;

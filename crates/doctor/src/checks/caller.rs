@@ -31,19 +31,19 @@ pub(crate) async fn check(
     examined: Option<&ExaminedCredentials>,
     failed: Option<&str>,
 ) -> (Check, Caller) {
-    let check = match (&case.auth, examined) {
-        (Some(Auth::SigV4 { region, .. }), Some(examined)) => match failed {
+    let check = match (&case.auth, case.signer(), examined) {
+        (_, Some(signer), Some(examined)) => match failed {
             Some(failed) => Check::not_reached(NAME, failed),
             None if is_here(case.host()) && !is_sts_configured() => Check::not_used(
                 NAME,
                 "not asked: the endpoint is on this machine, and its credentials need not be AWS's \
                  (AWS_ENDPOINT_URL_STS names an STS that knows them)",
             ),
-            None => return ask(case, examined, region).await,
+            None => return ask(case, examined, signer.region()).await,
         },
-        (None, _) if case.method == Method::Nothing => Check::unreached(NAME, "there are no credentials"),
-        (None | Some(Auth::SigV4 { .. }), _) => Check::not_reached(NAME, credentials::NAME),
-        (Some(_), _) => Check::not_used(NAME, "not used: AWS STS knows AWS credentials only"),
+        (None, ..) if case.method == Method::Nothing => Check::unreached(NAME, "there are no credentials"),
+        (None | Some(Auth::SignedWebSocket(_)), ..) => Check::not_reached(NAME, credentials::NAME),
+        (Some(_), ..) => Check::not_used(NAME, "not used: AWS STS knows AWS credentials only"),
     };
     (check, Caller::Unknown)
 }

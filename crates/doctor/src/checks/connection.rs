@@ -3,9 +3,10 @@
 use std::io::Write;
 use std::time::Duration;
 
-use common::client::{Accepted, BrokerLimits};
 use common::timeline::StepState;
-use common::{Auth, Client, ClientOptions, Error, Layer, Step, TransportError};
+use common::{Auth, Client, ClientOptions, Layer, Step, TransportError};
+use iot_client::Error;
+use iot_client::{Accepted, BrokerLimits};
 
 use super::caller::{self, Caller};
 use super::credentials::{advise_on_policy, advise_on_rejection};
@@ -29,7 +30,7 @@ pub(crate) async fn check<W: Write>(
     caller: &Caller,
     options: ClientOptions,
     report: &mut Report<W>,
-) -> Result<Option<Session>, Error> {
+) -> Result<Option<Session>, common::Error> {
     let timelines = options.timelines();
     let client_id = options.client_id.clone();
     let keep_alive = options.keep_alive;
@@ -128,7 +129,7 @@ fn refused(case: &Case, caller: &Caller, client_id: &str, error: Error) -> Check
     match &case.auth {
         Some(Auth::MutualTls(identity)) if is_rejected => advise_on_rejection(check, identity),
         Some(Auth::MutualTls(identity)) if about_policy => advise_on_policy(check, identity),
-        Some(Auth::SigV4 { .. }) if about_policy => caller::advise_on_policy(check, caller, client_id),
+        Some(Auth::SignedWebSocket(_)) if about_policy => caller::advise_on_policy(check, caller, client_id),
         _ => check,
     }
 }

@@ -19,8 +19,10 @@ const SHORT: Duration = Duration::from_secs(15 * 60);
 
 /// AWS credentials are returned, too: whose they are is another check.
 pub(crate) async fn check(case: &Case) -> (Check, Option<ExaminedCredentials>) {
+    if let Some(signer) = case.signer() {
+        return signing(case, signer.credentials(), signer.region()).await;
+    }
     let check = match &case.auth {
-        Some(Auth::SigV4 { credentials, region }) => return signing(case, credentials, region).await,
         Some(Auth::MutualTls(identity)) => certificate(identity),
         Some(Auth::CustomAuthorizer { authorizer, .. }) => login(authorizer),
         Some(_) => Check::unreached(NAME, "they are of a kind that the doctor does not know"),

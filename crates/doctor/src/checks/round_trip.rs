@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Client, Error, Events, Message, QoS};
+use common::{Client, Events, Message, QoS};
+use iot_client::Error;
 use tokio::time::timeout_at;
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ pub(crate) async fn check<W: Write>(
     (client, mut events): Session,
     topic: &str,
     report: &mut Report<W>,
-) -> Result<(), Error> {
+) -> Result<(), common::Error> {
     let began = Instant::now();
     let outcome = client.subscribe(topic, QoS::AtLeastOnce).await;
     let subscribed = report.add(check_of(SUBSCRIBE, outcome, topic, began))?;
@@ -59,7 +60,7 @@ pub(crate) async fn check<W: Write>(
             let outcome = timeout_at(deadline, arrival).await.unwrap_or_else(|_| {
                 Err(Error::OperationTimeout {
                     target: client.target(),
-                    operation: common::client::Operation::Receive { topic: topic.to_owned() },
+                    operation: iot_client::Operation::Receive { topic: topic.to_owned() },
                     after: limit,
                 })
             });

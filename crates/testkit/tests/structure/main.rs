@@ -16,13 +16,10 @@ use testkit::workspace;
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// Packages whose circles are not broken yet (issue 11).
-const NOT_YET: &[&str] = &["common", "crates/iot-transport"];
+const NOT_YET: &[&str] = &["crates/iot-transport"];
 
 /// The folders that may use paho.
 const PAHO: &[&str] = &["crates/iot-client/src/paho", "crates/bench"];
-
-/// Where paho is used until `crates/iot-client` exists (issue 11).
-const PAHO_UNTIL_MOVED: &[&str] = &["common/src/client/paho"];
 
 #[test]
 fn files_form_no_circle() {
@@ -60,7 +57,7 @@ fn only_the_paho_folder_uses_paho() {
             }
         });
     }
-    users.retain(|file| !PAHO.iter().chain(PAHO_UNTIL_MOVED).any(|allowed| file.starts_with(allowed)));
+    users.retain(|file| !PAHO.iter().any(|allowed| file.starts_with(allowed)));
     assert!(users.is_empty(), "paho_mqtt is used outside of {}: {users:?}", PAHO[0]);
 }
 

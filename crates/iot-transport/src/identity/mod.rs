@@ -4,8 +4,6 @@ mod chain;
 mod legacy;
 mod pem_key;
 mod pkcs12;
-mod pkcs12_password;
-mod pkcs12_work;
 mod pkcs8_key;
 mod windows_store;
 

@@ -1,5 +1,8 @@
 //! PKCS#12 files (RFC 7292): key, certificate and chain in one, behind a password.
 
+mod password;
+mod work;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -11,8 +14,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::pkcs12_work::Refusal;
-use super::{chain, pkcs12_password, pkcs12_work, problem};
+use self::work::Refusal;
+use super::{chain, problem};
 use crate::cause::Cause;
 use crate::error::Error;
 use crate::pem::{self, Foreign, PemFile, Wanted};
@@ -34,7 +37,7 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
     }
     let content = own.as_deref().unwrap_or(content);
     let has_mac = has_mac(content).map_err(|error| foreign(content, error, path))?;
-    pkcs12_work::check(content, password.expose_secret()).map_err(|refusal| match refusal {
+    work::check(content, password.expose_secret()).map_err(|refusal| match refusal {
         Refusal::NoCost => refuse(path, "is damaged: scrypt has no cost", None, None),
         Refusal::TooMuch => too_much_work(path, None),
     })?;
@@ -67,7 +70,7 @@ pub(crate) fn is_pkcs12(content: &[u8]) -> bool {
 fn open(content: &[u8], password: &SecretString) -> Result<Pkcs12Archive, Pkcs12Error> {
     let password = password.expose_secret();
     Pkcs12Archive::from_pkcs12(content, password).or_else(|error| {
-        match pkcs12_password::without_protection(content, password) {
+        match password::without_protection(content, password) {
             Some(clear) => Pkcs12Archive::from_pkcs12(&clear, password),
             None => Err(error),
         }
@@ -138,7 +141,7 @@ fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: 
         Pkcs12Error::DerError(error) if has_mac && is_ber(error) => in_ber(path),
         Pkcs12Error::MacError(_) => wrong_password(path, password, ""),
         // The library cannot encode the password.
-        Pkcs12Error::DerError(_) if pkcs12_password::is_beyond_bmp(password.expose_secret()) => {
+        Pkcs12Error::DerError(_) if password::is_beyond_bmp(password.expose_secret()) => {
             wrong_password(path, password, "")
         }
         // The library refuses what would take minutes.
@@ -216,5 +219,4 @@ fn refuse(path: &Path, what_is_wrong: &str, hint: Option<&str>, source: Option<C
 }
 
 #[cfg(test)]
-#[path = "pkcs12_tests.rs"]
 mod tests;

@@ -15,8 +15,8 @@ use pkcs8::der::asn1::AnyRef;
 use pkcs8::der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber};
 use rc2::Rc2;
 
-use super::pkcs8_key::MAX_ITERATIONS;
-use super::pkcs12_work::{self, MAX_WORK};
+use super::work::{self, MAX_WORK};
+use crate::identity::pkcs8_key::MAX_ITERATIONS;
 
 pub(super) const DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
 pub(super) const ENCRYPTED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.6");
@@ -93,7 +93,7 @@ fn clear_safe(safe: AnyRef<'_>, password: &[u8], work: &mut u64) -> Option<Vec<u
             match Pbes1::of(scheme)? {
                 Some(pbes1) => {
                     let bags = pbes1.decrypt(ciphertext.value(), password)?;
-                    *work = pkcs12_work::spend(*work, &bags).ok()?;
+                    *work = work::spend(*work, &bags).ok()?;
                     data(&clear_bags(&bags, password)?)
                 }
                 None => safe.to_der().ok(),

@@ -8,7 +8,8 @@
 //! | `endpoint`, `region` | the name of a server, and what an AWS endpoint's name says |
 //! | `route` | the way out of this machine: [`Route`], which names the roots to trust and the proxy |
 //! | `tcp`, [`proxy`], [`tls`], [`websocket`] | one layer each |
-//! | `roots`, `identity`, `pkcs11`, `pem`, `certificate` | whom to trust, and who we are |
+//! | `crypto` | the cryptography below TLS |
+//! | `roots`, `identity`, `pkcs11`, `pem`, `asn1`, `certificate` | whom to trust, and who we are |
 //! | [`https`], `http_refusal`, `server_clock` | requests over a route, and the answers that refuse them |
 //! | [`timeline`] | the record of connection attempts, step by step |
 //! | `inspect` | the layers one by one, to look for a fault |
@@ -17,8 +18,10 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+mod asn1;
 mod cause;
 mod certificate;
+mod crypto;
 mod endpoint;
 mod error;
 pub mod file;

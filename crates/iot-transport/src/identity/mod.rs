@@ -1,10 +1,12 @@
 //! An X.509 client identity: a certificate, its chain, and its private key, wherever they are kept.
 
 mod chain;
+mod encryption;
 mod legacy;
 mod pem_key;
 mod pkcs12;
 mod pkcs8_key;
+mod problem;
 mod windows_store;
 
 use std::fmt;
@@ -17,18 +19,14 @@ use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 
 use self::pem_key::PemKey;
-pub(crate) use self::pkcs12::is_pkcs12;
+use self::problem::{CERTIFICATE, KEY, problem};
 pub use self::windows_store::StorePath;
-use super::pem::PemFile;
-use super::tls;
 use crate::cause::Cause;
 use crate::certificate::Certificate;
+use crate::crypto;
 use crate::error::Error;
 use crate::file;
-
-/// What the user calls the two files.
-const CERTIFICATE: &str = "client certificate";
-const KEY: &str = "private key";
+use crate::pem::PemFile;
 
 /// In bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -95,7 +93,7 @@ impl Identity {
             PemKey::Encrypted(encrypted) => encrypted.decrypt(&password()?, key)?,
         };
 
-        let signing_key = tls::provider()
+        let signing_key = crypto::provider()
             .key_provider
             .load_private_key(private_key)
             .map_err(|error| unusable(error, certificate, key))?;
@@ -230,10 +228,6 @@ fn unusable(error: rustls::Error, certificate: &Path, key: &Path) -> Error {
             Some(error.into()),
         ),
     }
-}
-
-fn problem(problem: String, hint: Option<String>, source: Option<Cause>) -> Error {
-    Error::Identity { problem, hint, source }
 }
 
 #[cfg(test)]

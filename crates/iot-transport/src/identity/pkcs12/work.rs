@@ -7,7 +7,8 @@ use pkcs8::der::asn1::AnyRef;
 use pkcs8::der::{Decode, Encode, SliceReader};
 use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, ScryptParams};
 
-use super::password::{ENCRYPTED_DATA, Pbes1, RC2_40, TRIPLE_DES, bmp_string, content_info, fields};
+use super::pbes1::{Pbes1, RC2_40, TRIPLE_DES, bmp_string};
+use super::values::{ENCRYPTED_DATA, content_info, fields};
 use crate::identity::pkcs8_key::{MAX_ITERATIONS, MAX_SCRYPT_WORK, scrypt_work};
 
 /// The iterations of a file: as many as one derivation may have, for each of the MAC, the certificates and the key.
@@ -105,7 +106,8 @@ mod tests {
     use pkcs8::der::{Tag, TagNumber};
     use pkcs8::pkcs5::pbes2::{Parameters, Pbkdf2Prf, Salt};
 
-    use super::super::password::{DATA, SHROUDED_KEY_BAG, data, encode, sequence, without_protection};
+    use super::super::password::without_protection;
+    use super::super::values::{DATA, SHROUDED_KEY_BAG, data, encode, sequence};
     use super::*;
 
     const PASSWORD: &str = "hush";

@@ -33,6 +33,7 @@ mod inspect;
 mod layer;
 pub mod panics;
 mod pem;
+#[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 pub mod proxy;
 pub mod region;
@@ -58,6 +59,7 @@ pub use self::http_refusal::HttpRefusal;
 pub use self::identity::{Identity, StorePath};
 pub use self::inspect::{Agreed, Probe, TlsInspection};
 pub use self::layer::Layer;
+#[cfg(feature = "pkcs11")]
 pub use self::pkcs11::{KeySelector, Listing, Pkcs11Options, TokenSelector};
 pub use self::proxy::{
     Choice as ProxyChoice, HttpAnswer, InvalidProxy, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,

@@ -4,6 +4,7 @@ mod chain;
 mod encryption;
 mod legacy;
 mod pem_key;
+#[cfg(feature = "pkcs12")]
 mod pkcs12;
 mod pkcs8_key;
 mod problem;
@@ -14,6 +15,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::InconsistentKeys;
+#[cfg(feature = "pkcs11")]
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
@@ -109,6 +111,7 @@ impl Identity {
     /// # Errors
     /// [`Error::File`] when the file cannot be read; [`Error::Identity`] when it is no PKCS#12 file, when the password
     /// is wrong, and when the file does not hold one key and its certificate.
+    #[cfg(feature = "pkcs12")]
     pub fn from_pkcs12_file(path: &Path, password: &SecretString) -> Result<Self, Error> {
         let content = read(pkcs12::FILE, path)?;
         Ok(Self::new(pkcs12::parse(&content, password, path)?))
@@ -149,6 +152,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Error::File`] and [`Error::Identity`], as [`from_pem_files`](Self::from_pem_files).
+    #[cfg(feature = "pkcs11")]
     pub(crate) fn read_chains(certificate: &Path) -> Result<Vec<Vec<CertificateDer<'static>>>, Error> {
         let chain = chain::parse(&PemFile::new(certificate, read(CERTIFICATE, certificate)?))?;
         let others: Vec<_> = (1..chain.len()).map(|leaf| chain::upwards(&chain, leaf)).collect();

@@ -14,6 +14,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Identity, Route, tcp, tls};
 use crate::certificate::Certificate;
+use crate::crypto;
 use crate::endpoint::bracketed;
 use crate::error::Error;
 use crate::layer::Layer;
@@ -130,7 +131,7 @@ impl Route {
         let config = tls::config(self.roots(), identity, alpn.map(<[u8]>::to_vec))?;
         let mut config = Arc::unwrap_or_clone(config);
         let verifier =
-            WebPkiServerVerifier::builder_with_provider(self.roots().load()?, tls::provider()).build();
+            WebPkiServerVerifier::builder_with_provider(self.roots().load()?, crypto::provider()).build();
         let verifier = verifier.map_err(|error| Error::Settings(format!("no roots to trust: {error}")))?;
         // It asks the verifier that every connection has; what is dangerous is only that it could do otherwise.
         config.dangerous().set_certificate_verifier(Arc::new(Recording { verifier, seen: Arc::clone(seen) }));

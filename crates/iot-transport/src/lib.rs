@@ -8,7 +8,8 @@
 //! | `endpoint`, `region` | the name of a server, and what an AWS endpoint's name says |
 //! | `route` | the way out of this machine: [`Route`], which names the roots to trust and the proxy |
 //! | `tcp`, [`proxy`], [`tls`], [`websocket`] | one layer each |
-//! | `roots`, `identity`, `pkcs11`, `pem`, `certificate` | whom to trust, and who we are |
+//! | `crypto` | the cryptography below TLS |
+//! | `roots`, `identity`, `pkcs11`, `pem`, `asn1`, `certificate` | whom to trust, and who we are |
 //! | [`https`], `http_refusal`, `server_clock` | requests over a route, and the answers that refuse them |
 //! | [`timeline`] | the record of connection attempts, step by step |
 //! | `inspect` | the layers one by one, to look for a fault |
@@ -17,8 +18,10 @@
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
+mod asn1;
 mod cause;
 mod certificate;
+mod crypto;
 mod endpoint;
 mod error;
 pub mod file;
@@ -30,6 +33,7 @@ mod inspect;
 mod layer;
 pub mod panics;
 mod pem;
+#[cfg(feature = "pkcs11")]
 pub mod pkcs11;
 pub mod proxy;
 pub mod region;
@@ -55,6 +59,7 @@ pub use self::http_refusal::HttpRefusal;
 pub use self::identity::{Identity, StorePath};
 pub use self::inspect::{Agreed, Probe, TlsInspection};
 pub use self::layer::Layer;
+#[cfg(feature = "pkcs11")]
 pub use self::pkcs11::{KeySelector, Listing, Pkcs11Options, TokenSelector};
 pub use self::proxy::{
     Choice as ProxyChoice, HttpAnswer, InvalidProxy, Proxies, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme,

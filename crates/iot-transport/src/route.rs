@@ -12,6 +12,7 @@ use super::proxy::{
 };
 use super::tcp::AddressFamily;
 use super::{Roots, Stream, tcp, tls};
+use crate::crypto;
 use crate::endpoint::bracketed;
 use crate::error::Error;
 use crate::layer::Layer;
@@ -179,6 +180,7 @@ async fn open_tcp(
     names: &Names,
     timeline: &Timeline,
 ) -> Result<TcpStream, Error> {
+    crypto::seed_ahead();
     let addresses = resolve(host, port, family, names, timeline).await?;
     let step = timeline.step_named(Layer::Tcp, names.tcp);
     let (stream, address) = tcp::connect(&addresses, &authority(host, port)).await?;

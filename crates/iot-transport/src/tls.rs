@@ -5,7 +5,6 @@ use std::io;
 use std::sync::Arc;
 
 use rustls::client::ResolvesClientCert;
-use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::sign::SingleCertAndKey;
 use rustls::{AlertDescription, ClientConfig, OtherError};
@@ -15,16 +14,13 @@ use tokio::sync::Mutex;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-use super::{Identity, Roots};
 use crate::certificate::Certificate;
+pub use crate::crypto::provider;
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::panics::{Caller, on_own_thread};
+use crate::roots::Roots;
 use crate::timeline::Detail;
-
-/// The one cryptography provider, always named: a process-wide default could be anyone's.
-pub fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
-}
 
 /// The configuration for TLS 1.2 and 1.3. Session tickets live in it, so it is built once for many connections.
 ///

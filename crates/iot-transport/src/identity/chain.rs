@@ -5,7 +5,7 @@ use rustls::sign::SigningKey;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::parse_x509_certificate;
 
-use super::{CERTIFICATE, problem};
+use super::problem::{CERTIFICATE, problem};
 use crate::error::Error;
 use crate::pem::{Foreign, PemFile, Purpose, Wanted};
 

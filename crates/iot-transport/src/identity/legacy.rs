@@ -11,7 +11,7 @@ use md5::{Digest, Md5};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivateSec1KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::pem_key::{Provider, Refusal, is_key};
+use super::encryption::{Provider, Refusal, is_key};
 use crate::pem::section::Section;
 
 pub(super) struct EncryptedKey {

@@ -1,12 +1,13 @@
 //! An X.509 client identity: a certificate, its chain, and its private key, wherever they are kept.
 
 mod chain;
+mod encryption;
 mod legacy;
 mod pem_key;
+#[cfg(feature = "pkcs12")]
 mod pkcs12;
-mod pkcs12_password;
-mod pkcs12_work;
 mod pkcs8_key;
+mod problem;
 mod windows_store;
 
 use std::fmt;
@@ -14,23 +15,20 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::InconsistentKeys;
+#[cfg(feature = "pkcs11")]
 use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 
 use self::pem_key::PemKey;
-pub(crate) use self::pkcs12::is_pkcs12;
+use self::problem::{CERTIFICATE, KEY, problem};
 pub use self::windows_store::StorePath;
-use super::pem::PemFile;
-use super::tls;
 use crate::cause::Cause;
 use crate::certificate::Certificate;
+use crate::crypto;
 use crate::error::Error;
 use crate::file;
-
-/// What the user calls the two files.
-const CERTIFICATE: &str = "client certificate";
-const KEY: &str = "private key";
+use crate::pem::PemFile;
 
 /// In bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -97,7 +95,7 @@ impl Identity {
             PemKey::Encrypted(encrypted) => encrypted.decrypt(&password()?, key)?,
         };
 
-        let signing_key = tls::provider()
+        let signing_key = crypto::provider()
             .key_provider
             .load_private_key(private_key)
             .map_err(|error| unusable(error, certificate, key))?;
@@ -113,6 +111,7 @@ impl Identity {
     /// # Errors
     /// [`Error::File`] when the file cannot be read; [`Error::Identity`] when it is no PKCS#12 file, when the password
     /// is wrong, and when the file does not hold one key and its certificate.
+    #[cfg(feature = "pkcs12")]
     pub fn from_pkcs12_file(path: &Path, password: &SecretString) -> Result<Self, Error> {
         let content = read(pkcs12::FILE, path)?;
         Ok(Self::new(pkcs12::parse(&content, password, path)?))
@@ -153,6 +152,7 @@ impl Identity {
     ///
     /// # Errors
     /// [`Error::File`] and [`Error::Identity`], as [`from_pem_files`](Self::from_pem_files).
+    #[cfg(feature = "pkcs11")]
     pub(crate) fn read_chains(certificate: &Path) -> Result<Vec<Vec<CertificateDer<'static>>>, Error> {
         let chain = chain::parse(&PemFile::new(certificate, read(CERTIFICATE, certificate)?))?;
         let others: Vec<_> = (1..chain.len()).map(|leaf| chain::upwards(&chain, leaf)).collect();
@@ -232,10 +232,6 @@ fn unusable(error: rustls::Error, certificate: &Path, key: &Path) -> Error {
             Some(error.into()),
         ),
     }
-}
-
-fn problem(problem: String, hint: Option<String>, source: Option<Cause>) -> Error {
-    Error::Identity { problem, hint, source }
 }
 
 #[cfg(test)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use pkcs8::EncryptedPrivateKeyInfoOwned;
-use pkcs8::der::asn1::{AnyRef, IntRef};
-use pkcs8::der::{Decode, Reader};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs1KeyDer, PrivatePkcs8KeyDer, PrivateSec1KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{KEY, legacy, pkcs8_key, problem};
+use super::encryption::refuse;
+use super::problem::{KEY, problem};
+use super::{legacy, pkcs8_key};
 use crate::error::Error;
 use crate::pem::{self, Foreign, PemFile, Wanted, section};
 
@@ -29,26 +29,6 @@ pub(super) enum EncryptedKey {
     Pkcs8(EncryptedPrivateKeyInfoOwned),
     /// OpenSSL's older form, with the headers of RFC 1421 §4.6.1.
     Legacy(legacy::EncryptedKey),
-}
-
-/// Why an encrypted key stays closed whatever the password.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It is not what its BEGIN line says.
-    Damaged,
-    /// OpenSSL reads it; we do not.
-    Unsupported {
-        /// The scheme, in words for "encrypted with".
-        scheme: String,
-        provider: Provider,
-    },
-}
-
-/// Which of OpenSSL 3's providers has a cipher.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Provider {
-    Default,
-    Legacy,
 }
 
 impl PemKey {
@@ -104,46 +84,10 @@ impl EncryptedKey {
     }
 }
 
-impl Refusal {
-    fn about(self, path: &Path) -> Error {
-        match self {
-            Self::Damaged => refuse(path, "is damaged: what it holds is not an encrypted key", None),
-            Self::Unsupported { scheme, provider } => {
-                let providers = match provider {
-                    Provider::Default => "",
-                    Provider::Legacy => " -provider legacy -provider default",
-                };
-                let hint = format!(
-                    "encrypt it anew: openssl pkey -in {0} -aes256 -out {0}.aes{providers}",
-                    path.display()
-                );
-                refuse(path, &format!("is encrypted with {scheme}, which is not supported"), Some(hint))
-            }
-        }
-    }
-}
-
 /// The refusal of an encrypted key where nobody can give a password.
 pub(super) fn needs_password(path: &Path) -> Error {
     let decrypt = pem::secret(&format!("openssl pkey -in {0} -out {0}.plain", path.display()));
     refuse(path, "is encrypted", Some(format!("give its password, or decrypt it: {decrypt}")))
-}
-
-/// Whether `der` is a key of whichever form: a SEQUENCE that fills it, and begins with the version (PKCS#1 of RFC 8017
-/// §A.1.2, SEC1 of RFC 5915 §3, PKCS#8 of RFC 5958 §2).
-///
-/// CBC has no checksum: one wrong password in 256 leaves what looks like padding, with noise before it.
-pub(super) fn is_key(der: &[u8]) -> bool {
-    AnyRef::from_der(der).is_ok_and(|any| {
-        any.sequence(|reader| {
-            IntRef::decode(reader)?;
-            while !reader.is_finished() {
-                AnyRef::decode(reader)?;
-            }
-            Ok::<(), pkcs8::der::Error>(())
-        })
-        .is_ok()
-    })
 }
 
 /// The contents of a file without a key that can be used.
@@ -174,8 +118,4 @@ fn without_key(file: &PemFile<'_>) -> Error {
             Some("it must hold a -----BEGIN … PRIVATE KEY----- section".to_owned()),
         ),
     }
-}
-
-fn refuse(path: &Path, what_is_wrong: &str, hint: Option<String>) -> Error {
-    problem(format!("the {KEY} {} {what_is_wrong}", path.display()), hint, None)
 }

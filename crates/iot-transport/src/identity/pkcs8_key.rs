@@ -7,7 +7,7 @@ use pkcs8::{AlgorithmIdentifierRef, EncryptedPrivateKeyInfoOwned};
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::pem_key::{Provider, Refusal, is_key};
+use super::encryption::{Provider, Refusal, is_key};
 
 /// As for PKCS#12; a build without optimization takes seconds for so many. OpenSSL's own keys take 2048, and a file may
 /// say 2^32, which takes hours.

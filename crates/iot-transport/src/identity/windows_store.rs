@@ -7,7 +7,7 @@ use std::fmt;
 
 use rustls::sign::CertifiedKey;
 
-use super::problem;
+use super::problem::problem;
 use crate::error::Error;
 
 /// `CurrentUser\MY\<thumbprint>`, as the official samples write it.

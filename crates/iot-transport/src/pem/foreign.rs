@@ -5,8 +5,8 @@ use std::path::Path;
 use base64::prelude::*;
 use serde_json::Value;
 
-use super::{first_value, section};
-use crate::identity;
+use super::section;
+use crate::asn1::{first_value, is_pkcs12};
 
 /// The expected content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub(crate) fn format(content: &[u8], text: &str, path: &Path, wanted: Wanted) ->
             );
         }
         _ if wanted == Wanted::Pkcs12 => {}
-        _ if identity::is_pkcs12(content) => {
+        _ if is_pkcs12(content) => {
             return found(
                 "is a PKCS#12 file, not PEM",
                 match wanted {

@@ -5,12 +5,11 @@ pub(crate) mod section;
 
 use std::path::Path;
 
-use pkcs8::der::asn1::AnyRef;
-use pkcs8::der::{Decode, Encode, SliceReader};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::Error;
 
 pub(crate) use self::foreign::{Foreign, Wanted, secret};
+use crate::asn1::first_value;
 use crate::file;
 
 /// OpenSSL's older label for a certificate.
@@ -71,12 +70,6 @@ impl<'a> PemFile<'a> {
             })
         })
     }
-}
-
-/// The first ASN.1 value of `der`, without what stands behind it.
-pub(crate) fn first_value(der: &[u8]) -> Option<Vec<u8>> {
-    let mut reader = SliceReader::new(der).ok()?;
-    AnyRef::decode(&mut reader).and_then(|value| value.to_der()).ok()
 }
 
 /// The PEM reader's complaint without the bytes that it quotes: they may be part of a key.

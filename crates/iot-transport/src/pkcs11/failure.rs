@@ -44,6 +44,11 @@ pub(super) fn cause(error: Error) -> Cause {
     }
 }
 
+/// An [`Error::Identity`](crate::Error::Identity).
+pub(super) fn problem(problem: String, hint: Option<&str>, source: Option<Cause>) -> crate::Error {
+    crate::Error::Identity { problem, hint: hint.map(ToOwned::to_owned), source }
+}
+
 /// The value that a call returned, if the library was reached at all.
 pub(super) fn value(error: &Error) -> Option<RvError> {
     match error {

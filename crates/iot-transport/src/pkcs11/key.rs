@@ -11,10 +11,9 @@ use rustls::sign::{Signer, SigningKey};
 use rustls::{OtherError, SignatureAlgorithm, SignatureScheme};
 use secrecy::SecretString;
 
-use super::failure::{cause, is_about_the_pin, value};
+use super::failure::{cause, is_about_the_pin, problem, value};
 use super::module::{Module, Token};
 use super::objects::{self, Name};
-use super::problem;
 use super::scheme::{self, Method, PublicKey};
 use super::selector::{KeySelector, TokenSelector};
 use crate::cause::Cause;

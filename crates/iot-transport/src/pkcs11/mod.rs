@@ -20,6 +20,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::sign::CertifiedKey;
 use secrecy::SecretString;
 
+use self::failure::problem;
 use self::key::{Open, TokenKey, TokenSigningKey};
 pub use self::listing::Listing;
 use self::module::{Module, Token};
@@ -261,8 +262,4 @@ fn signing_key(
             None,
         )),
     }
-}
-
-fn problem(problem: String, hint: Option<&str>, source: Option<Cause>) -> Error {
-    Error::Identity { problem, hint: hint.map(ToOwned::to_owned), source }
 }

@@ -10,8 +10,7 @@ use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::failure::{cause, value};
-use super::problem;
+use super::failure::{cause, problem, value};
 use super::selector::TokenSelector;
 use crate::error::Error;
 

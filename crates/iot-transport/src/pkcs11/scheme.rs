@@ -13,7 +13,7 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::public_key::PublicKey as ParsedKey;
 
-use crate::tls;
+use crate::crypto;
 
 /// DigestInfo of RFC 8017 §9.2, note 1, up to where the digest follows.
 const SHA256_INFO: [u8; 19] = [
@@ -183,7 +183,7 @@ pub(super) fn verifies(
 ) -> bool {
     let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else { return false };
     let public_key = certificate.public_key().subject_public_key.data.as_ref();
-    let algorithms = tls::provider().signature_verification_algorithms;
+    let algorithms = crypto::provider().signature_verification_algorithms;
     let of_scheme = algorithms.mapping.iter().find(|(known, _)| *known == scheme);
     of_scheme.is_some_and(|(_, verifiers)| {
         verifiers.iter().any(|verifier| verifier.verify_signature(public_key, message, signature).is_ok())

@@ -2,18 +2,30 @@
 //! echo server shows everything.
 
 use super::{Failure, HttpAnswer, Proxy, ProxyAnswer, ProxyProblem, ProxyScheme, http, socks5};
+use crate::error::Error;
 
 /// How many bytes tell the password, as it is sent, from other text; of fewer there may be no more at the end.
 const TELLING: usize = 8;
 const TELLING_AT_THE_END: usize = 4;
 
 impl Proxy {
+    /// The error for what came in the way to `target`.
+    pub(crate) fn error(&self, target: &str, failure: Failure) -> Error {
+        let failure = self.hide_login(failure);
+        Error::Proxy {
+            proxy: self.to_string(),
+            target: target.to_owned(),
+            problem: Box::new(failure.problem),
+            source: failure.source,
+        }
+    }
+
     /// What the proxy said, up to where it repeats what it was sent to log in.
     pub(crate) fn without_login(&self, said: &[u8]) -> Vec<u8> {
         said[..self.repeats_login(said).unwrap_or(said.len())].to_vec()
     }
 
-    pub(super) fn hide_login(&self, failure: Failure) -> Failure {
+    fn hide_login(&self, failure: Failure) -> Failure {
         use ProxyProblem::{CredentialsRefused, CredentialsWanted, Protocol, Refused};
 
         let problem = match failure.problem {
@@ -45,7 +57,7 @@ impl Proxy {
     /// Where the password begins, as it is sent.
     fn repeats_login(&self, said: &[u8]) -> Option<usize> {
         let credentials = self.credentials()?;
-        let sent = match self.scheme {
+        let sent = match self.scheme() {
             ProxyScheme::Socks5 | ProxyScheme::Socks5h => socks5::sent_password(credentials),
             ProxyScheme::Http | ProxyScheme::Https => http::sent_login(credentials).into_bytes(),
         };

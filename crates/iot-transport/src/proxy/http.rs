@@ -13,7 +13,8 @@ use hyper::client::conn::http1;
 use hyper::ext::ReasonPhrase;
 use hyper_util::rt::TokioIo;
 
-use super::{Failure, Heard, HttpAnswer, Listening, ProxyAnswer, ProxyCredentials, ProxyProblem};
+use super::server::ProxyCredentials;
+use super::{Failure, Heard, HttpAnswer, Listening, ProxyAnswer, ProxyProblem};
 use crate::cause::Cause;
 use crate::stream::driving;
 use crate::tls::tls_cause;

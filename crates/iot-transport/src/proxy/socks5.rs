@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Failure, Listening, ProxyAnswer, ProxyCredentials, ProxyProblem};
+use super::server::ProxyCredentials;
+use super::{Failure, Listening, ProxyAnswer, ProxyProblem};
 
 const VERSION: u8 = 5;
 /// RFC 1929 §2.

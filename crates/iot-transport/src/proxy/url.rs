@@ -1,12 +1,57 @@
 //! The URL of a proxy, as a user writes it.
 
+use std::fmt;
 use std::net::Ipv6Addr;
 
 use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 
-use super::{Proxy, ProxyCredentials, ProxyScheme};
 use crate::endpoint::{Endpoint, has_zone_id};
+
+/// What is spoken with a proxy. The names are curl's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ProxyScheme {
+    /// `socks5://`: SOCKS5 (RFC 1928) with an address that was looked up here.
+    Socks5,
+    /// `socks5h://`: SOCKS5 with the name, which the proxy looks up.
+    Socks5h,
+    /// `http://`: HTTP CONNECT (RFC 9110 §9.3.6).
+    Http,
+    /// `https://`: HTTP CONNECT within TLS.
+    Https,
+}
+
+impl ProxyScheme {
+    /// The schemes of SOCKS5.
+    pub const SOCKS5: [Self; 2] = [Self::Socks5, Self::Socks5h];
+    /// The schemes of HTTP CONNECT.
+    pub const HTTP: [Self; 2] = [Self::Http, Self::Https];
+
+    fn name(self) -> &'static str {
+        match self {
+            ProxyScheme::Socks5 => "socks5",
+            ProxyScheme::Socks5h => "socks5h",
+            ProxyScheme::Http => "http",
+            ProxyScheme::Https => "https",
+        }
+    }
+
+    /// curl's defaults.
+    fn default_port(self) -> u16 {
+        match self {
+            ProxyScheme::Https => 443,
+            _ => 1080,
+        }
+    }
+}
+
+/// As a URL begins, without `://`.
+impl fmt::Display for ProxyScheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
 
 /// Text that names no proxy. The message says what is wrong; of the text it shows a scheme at most, as all the rest
 /// may be, or hold, the password.
@@ -22,9 +67,6 @@ impl InvalidProxy {
     }
 }
 
-/// The most bytes of a user name and of a password that SOCKS5 carries (RFC 1929 §2).
-const MAX_SOCKS_FIELD: usize = 255;
-
 const NO_HOST: &str = "it names no host";
 
 /// Quotation marks that a shell removes, and other readers of a variable, such as Docker's `--env-file`, leave in it;
@@ -34,7 +76,17 @@ pub(super) const QUOTES: [char; 7] = ['"', '\'', '`', '\u{201c}', '\u{201d}', '\
 /// How long a scheme may be to be shown in a message.
 const MAX_SCHEME: usize = 16;
 
-pub(super) fn parse(text: &str) -> Result<Proxy, InvalidProxy> {
+/// The parts of a proxy's URL.
+pub(super) struct Url {
+    pub(super) scheme: ProxyScheme,
+    /// A name in lower case, or an IP address without brackets.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// User name and password, decoded.
+    pub(super) login: Option<(String, SecretString)>,
+}
+
+pub(super) fn parse(text: &str) -> Result<Url, InvalidProxy> {
     if text.is_empty() {
         return invalid("it is empty");
     }
@@ -55,22 +107,18 @@ pub(super) fn parse(text: &str) -> Result<Proxy, InvalidProxy> {
     };
     let (user_info, host_and_port) = split_authority(rest)?;
     let (host, port) = split_port(host_and_port)?;
-    let proxy = Proxy {
-        scheme,
-        host: parse_host(host)?,
-        port: port.map_or(Ok(scheme.default_port()), parse_port)?,
-        credentials: None,
-    };
-    match user_info {
-        None | Some("") => Ok(proxy),
+    let (host, port) = (parse_host(host)?, port.map_or(Ok(scheme.default_port()), parse_port)?);
+    let login = match user_info {
+        None | Some("") => None,
         Some(user_info) => {
             let (user, password) = user_info.split_once(':').unwrap_or((user_info, ""));
-            proxy.with_credentials(decode(user)?, SecretString::from(decode(password)?))
+            Some((decode(user)?, SecretString::from(decode(password)?)))
         }
-    }
+    };
+    Ok(Url { scheme, host, port, login })
 }
 
-fn invalid<T>(problem: impl Into<String>) -> Result<T, InvalidProxy> {
+pub(super) fn invalid<T>(problem: impl Into<String>) -> Result<T, InvalidProxy> {
     Err(InvalidProxy(problem.into()))
 }
 
@@ -184,33 +232,4 @@ fn decode(text: &str) -> Result<String, InvalidProxy> {
         Ok(text) => Ok(text.into_owned()),
         Err(_) => invalid("its user name or password is not UTF-8"),
     }
-}
-
-pub(super) fn check_credentials(
-    scheme: ProxyScheme,
-    credentials: &ProxyCredentials,
-) -> Result<(), InvalidProxy> {
-    let (user, password) = (credentials.user(), credentials.password());
-    match scheme {
-        ProxyScheme::Socks5 | ProxyScheme::Socks5h => {
-            if user.is_empty() {
-                return invalid("a password needs a user name with SOCKS5");
-            }
-            if user.len() > MAX_SOCKS_FIELD || password.len() > MAX_SOCKS_FIELD {
-                return invalid(format!(
-                    "SOCKS5 carries a user name and a password of at most {MAX_SOCKS_FIELD} bytes each"
-                ));
-            }
-        }
-        ProxyScheme::Http | ProxyScheme::Https => {
-            // RFC 7617 §2, both.
-            if user.contains(':') {
-                return invalid("a user name with a colon cannot be told from its password in HTTP");
-            }
-            if [user, password].iter().any(|text| text.contains(char::is_control)) {
-                return invalid("HTTP carries no control character in a user name or a password");
-            }
-        }
-    }
-    Ok(())
 }

@@ -128,7 +128,7 @@ fn written(proxy: &Proxy) -> String {
     let user_info = proxy
         .credentials()
         .map_or_else(String::new, |c| format!("{}:{}@", encode(c.user()), encode(c.password())));
-    format!("{}://{user_info}{}", proxy.scheme.name(), proxy.authority())
+    format!("{}://{user_info}{}", proxy.scheme, proxy.authority())
 }
 
 /// Whatever is typed: what is accepted can be written and is read as the same; what is not does not show the password.

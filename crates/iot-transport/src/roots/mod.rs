@@ -1,38 +1,25 @@
 //! The certificate authorities that a server's certificate may come from.
 
+mod bundle;
 mod variables;
 
 use std::env;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
 use rustls_native_certs::ErrorKind;
 
-use super::pem::{Foreign, PemFile, Purpose, TRUSTED_CERTIFICATE, Wanted};
+use self::bundle::{Bundle, Loaded, WHAT, read};
 use crate::error::Error;
-use crate::{file, shortage};
-
-/// The user's name for such a file.
-const WHAT: &str = "CA file";
-
-/// In bytes; the bundles of operating systems take some hundred thousand.
-const MAX_FILE: u64 = 16 << 20;
+use crate::shortage;
 
 /// The trusted roots. Cheap to clone; read from disk once, when the first connection needs them.
 #[derive(Clone)]
 pub struct Roots {
     source: Source,
     loaded: Arc<OnceLock<Loaded>>,
-}
-
-/// The roots, once they were read.
-struct Loaded {
-    store: Arc<RootCertStore>,
-    from: String,
-    problems: Vec<String>,
 }
 
 /// Whom a server's certificate may come from. [`Display`](fmt::Display) says it in a few words.
@@ -117,21 +104,6 @@ impl Roots {
     }
 }
 
-impl Loaded {
-    /// Certificates that are no roots are left out, as OpenSSL does.
-    fn of(certificates: Vec<CertificateDer<'static>>, from: String) -> Self {
-        let mut store = RootCertStore::empty();
-        let (added, ignored) = store.add_parsable_certificates(certificates);
-        log::debug!("trusting {added} roots of {from} ({ignored} unusable)");
-        Self { store: Arc::new(store), from, problems: Vec::new() }
-    }
-
-    fn mozilla() -> Self {
-        let store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self { store: Arc::new(store), from: "Mozilla's bundle".to_owned(), problems: Vec::new() }
-    }
-}
-
 impl fmt::Debug for Roots {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Roots").field(&self.source).finish()
@@ -157,51 +129,6 @@ fn from_system() -> Result<Loaded, Error> {
         return Ok(Loaded::mozilla());
     }
     Ok(loaded)
-}
-
-/// The content of a PEM file: at least one certificate that can be a root.
-struct Bundle {
-    certificates: Vec<CertificateDer<'static>>,
-    /// The complaint about another one.
-    damage: Option<Error>,
-}
-
-/// # Errors
-/// [`Error::File`] when the file cannot be read, [`Error::Identity`] when it holds no certificate.
-fn read(path: &Path) -> Result<Bundle, Error> {
-    let unusable = |problem: &str, hint: Option<String>| {
-        let usual =
-            "it must hold certificates in PEM form; Amazon's are at https://www.amazontrust.com/repository/";
-        Error::Identity {
-            problem: format!("the {WHAT} {} {problem}", path.display()),
-            hint: Some(hint.unwrap_or_else(|| usual.to_owned())),
-            source: None,
-        }
-    };
-    let content = file::read(WHAT, path, MAX_FILE)?.ok_or_else(|| unusable("is larger than 16 MiB", None))?;
-    let file = PemFile::new(path, content);
-    let (mut certificates, mut complaint) = (Vec::new(), None);
-    for certificate in file.certificates(Purpose::Authorities) {
-        match certificate {
-            Ok(certificate) => certificates.push(certificate),
-            Err(problem) => complaint = Some(problem),
-        }
-    }
-    if !certificates.is_empty() {
-        return match RootCertStore::empty().add_parsable_certificates(certificates.iter().cloned()) {
-            (0, _) => Err(unusable("holds no certificate that can be read", None)),
-            _ => Ok(Bundle { certificates, damage: complaint.map(|complaint| unusable(complaint, None)) }),
-        };
-    }
-    Err(match (file.foreign_format(Wanted::Authorities), complaint) {
-        (Some(Foreign { is, hint }), _) => unusable(is, hint),
-        (None, Some(complaint)) => unusable(complaint, None),
-        (None, None) if file.has(TRUSTED_CERTIFICATE) => unusable(
-            "holds certificates with OpenSSL's trust settings (TRUSTED CERTIFICATE), which are not read",
-            Some(format!("write it without its settings: openssl x509 -in {0} -out {0}.pem", path.display())),
-        ),
-        (None, None) => unusable("holds no certificate", None),
-    })
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustls::pki_types::CertificateDer;
 
-use super::{Bundle, Loaded, read};
+use super::bundle::{Bundle, Loaded, read};
 use crate::error::Error;
 use crate::shortage;
 use crate::text::Chain;

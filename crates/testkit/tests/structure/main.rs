@@ -15,9 +15,6 @@ use testkit::workspace;
 /// Uses that may be part of a circle: the user, the used, and the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
-/// Packages whose circles are not broken yet (issue 11).
-const NOT_YET: &[&str] = &["crates/iot-transport"];
-
 /// The folders that may use paho.
 const PAHO: &[&str] = &["crates/iot-client/src/paho", "crates/bench"];
 
@@ -31,14 +28,7 @@ fn files_form_no_circle() {
         for path in &graph.unresolved {
             problems += &format!("the resolver of this test does not find {path}\n");
         }
-        let circles = graph.describe_circles();
-        match NOT_YET.contains(&package.as_str()) {
-            true if circles.is_empty() => {
-                problems += &format!("{package} has no circle: NOT_YET is out of date\n")
-            }
-            true => {}
-            false => problems += &circles,
-        }
+        problems += &graph.describe_circles();
     }
     for (user, used, _) in exceptions {
         problems += &format!("{user} uses {used} in no circle: the exception is not needed\n");

@@ -36,7 +36,7 @@ fn key_bag(key: &KeyPair, local_key_id: Option<&[u8]>) -> (PrivateKeyBag, Arc<dy
         local_key_id: local_key_id.map(LocalKeyId::from),
         key: PrivateKey::from_der(&der).unwrap(),
     };
-    let signing_key = tls::provider().key_provider.load_private_key(PrivatePkcs8KeyDer::from(der).into());
+    let signing_key = crypto::provider().key_provider.load_private_key(PrivatePkcs8KeyDer::from(der).into());
     (bag, signing_key.unwrap())
 }
 

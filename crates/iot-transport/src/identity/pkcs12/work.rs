@@ -7,8 +7,9 @@ use pkcs8::der::asn1::AnyRef;
 use pkcs8::der::{Decode, Encode, SliceReader};
 use pkcs8::pkcs5::pbes2::{self, Kdf, Pbkdf2Params, ScryptParams};
 
-use super::pkcs8_key::{MAX_ITERATIONS, MAX_SCRYPT_WORK, scrypt_work};
-use super::pkcs12_password::{ENCRYPTED_DATA, Pbes1, RC2_40, TRIPLE_DES, bmp_string, content_info, fields};
+use super::pbes1::{Pbes1, RC2_40, TRIPLE_DES, bmp_string};
+use super::values::{ENCRYPTED_DATA, content_info, fields};
+use crate::identity::pkcs8_key::{MAX_ITERATIONS, MAX_SCRYPT_WORK, scrypt_work};
 
 /// The iterations of a file: as many as one derivation may have, for each of the MAC, the certificates and the key.
 pub(super) const MAX_WORK: u64 = 3 * MAX_ITERATIONS as u64;
@@ -105,8 +106,8 @@ mod tests {
     use pkcs8::der::{Tag, TagNumber};
     use pkcs8::pkcs5::pbes2::{Parameters, Pbkdf2Prf, Salt};
 
-    use super::super::pkcs12;
-    use super::super::pkcs12_password::{DATA, SHROUDED_KEY_BAG, data, encode, sequence, without_protection};
+    use super::super::password::without_protection;
+    use super::super::values::{DATA, SHROUDED_KEY_BAG, data, encode, sequence};
     use super::*;
 
     const PASSWORD: &str = "hush";
@@ -158,7 +159,7 @@ mod tests {
     }
 
     fn problem(content: &[u8], password: &str) -> String {
-        pkcs12::parse(content, &password.into(), Path::new("a.p12")).err().unwrap().to_string()
+        super::super::parse(content, &password.into(), Path::new("a.p12")).err().unwrap().to_string()
     }
 
     #[test]

@@ -1,22 +1,28 @@
 //! PKCS#12 files (RFC 7292): key, certificate and chain in one, behind a password.
 
+mod password;
+mod pbes1;
+mod values;
+mod work;
+
 use std::path::Path;
 use std::sync::Arc;
 
 use p12_keystore::error::Error as Pkcs12Error;
 use p12_keystore::{CertificateBag, Pkcs12Archive, PrivateKeyBag};
-use pkcs8::der::asn1::AnyRef;
-use pkcs8::der::{self, Decode, ErrorKind, Reader};
+use pkcs8::der::{self, ErrorKind};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
 
-use super::pkcs12_work::Refusal;
-use super::{chain, pkcs12_password, pkcs12_work, problem};
+use self::work::Refusal;
+use super::chain;
+use super::problem::problem;
+use crate::asn1::{first_value, has_pkcs12_mac, is_pkcs12};
 use crate::cause::Cause;
+use crate::crypto;
 use crate::error::Error;
-use crate::pem::{self, Foreign, PemFile, Wanted};
-use crate::tls;
+use crate::pem::{Foreign, PemFile, Wanted};
 
 /// What the user calls it.
 pub(super) const FILE: &str = "PKCS#12 file";
@@ -27,20 +33,20 @@ pub(super) const FILE: &str = "PKCS#12 file";
 /// [`Error::Identity`], saying what is wrong with the password or the file.
 pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Result<CertifiedKey, Error> {
     // As for OpenSSL, bytes behind the end of the file's one value are no part of it.
-    let own = pem::first_value(content).filter(|own| is_pkcs12(own) && own.len() < content.len());
+    let own = first_value(content).filter(|own| is_pkcs12(own) && own.len() < content.len());
     if let Some(own) = &own {
         let behind = content.len() - own.len();
         log::warn!("{behind} bytes behind the end of the {FILE} {} are not read", path.display());
     }
     let content = own.as_deref().unwrap_or(content);
-    let has_mac = has_mac(content).map_err(|error| foreign(content, error, path))?;
-    pkcs12_work::check(content, password.expose_secret()).map_err(|refusal| match refusal {
+    let has_mac = has_pkcs12_mac(content).map_err(|error| foreign(content, error, path))?;
+    work::check(content, password.expose_secret()).map_err(|refusal| match refusal {
         Refusal::NoCost => refuse(path, "is damaged: scrypt has no cost", None, None),
         Refusal::TooMuch => too_much_work(path, None),
     })?;
     let archive = open(content, password).map_err(|error| unreadable(error, has_mac, password, path))?;
     let key = only_key(&archive.keys, path)?;
-    let signing_key = tls::provider()
+    let signing_key = crypto::provider()
         .key_provider
         .load_private_key(PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.key.as_der().to_vec())))
         .map_err(|error| {
@@ -58,36 +64,14 @@ pub(super) fn parse(content: &[u8], password: &SecretString, path: &Path) -> Res
     Ok(CertifiedKey::new(chain, signing_key))
 }
 
-/// Recognises a PKCS#12 file.
-pub(crate) fn is_pkcs12(content: &[u8]) -> bool {
-    has_mac(content).is_ok()
-}
-
 /// Opens the file with the password as the library encodes it, and else in the other way that is in use.
 fn open(content: &[u8], password: &SecretString) -> Result<Pkcs12Archive, Pkcs12Error> {
     let password = password.expose_secret();
     Pkcs12Archive::from_pkcs12(content, password).or_else(|error| {
-        match pkcs12_password::without_protection(content, password) {
+        match password::without_protection(content, password) {
             Some(clear) => Pkcs12Archive::from_pkcs12(&clear, password),
             None => Err(error),
         }
-    })
-}
-
-/// Whether the file has a checksum that depends on the password; an error if it is no PKCS#12 file (RFC 7292 §4:
-/// version 3, contents, and perhaps a MAC).
-fn has_mac(content: &[u8]) -> der::Result<bool> {
-    const VERSION: u8 = 3;
-    AnyRef::from_der(content)?.sequence(|reader| {
-        if u8::decode(reader)? != VERSION {
-            return Err(ErrorKind::Failed.into());
-        }
-        AnyRef::decode(reader)?;
-        let has_mac = !reader.is_finished();
-        if has_mac {
-            AnyRef::decode(reader)?;
-        }
-        Ok(has_mac)
     })
 }
 
@@ -138,7 +122,7 @@ fn unreadable(error: Pkcs12Error, has_mac: bool, password: &SecretString, path: 
         Pkcs12Error::DerError(error) if has_mac && is_ber(error) => in_ber(path),
         Pkcs12Error::MacError(_) => wrong_password(path, password, ""),
         // The library cannot encode the password.
-        Pkcs12Error::DerError(_) if pkcs12_password::is_beyond_bmp(password.expose_secret()) => {
+        Pkcs12Error::DerError(_) if password::is_beyond_bmp(password.expose_secret()) => {
             wrong_password(path, password, "")
         }
         // The library refuses what would take minutes.
@@ -216,5 +200,4 @@ fn refuse(path: &Path, what_is_wrong: &str, hint: Option<&str>, source: Option<C
 }
 
 #[cfg(test)]
-#[path = "pkcs12_tests.rs"]
 mod tests;

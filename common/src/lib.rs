@@ -41,18 +41,6 @@ pub use credentials::{
 pub use error::Error;
 pub use failure::Failure;
 pub use interrupt::{until_interrupted, until_interrupted_twice};
-pub use iot_client::{
-    Auth, AuthKind, BrokerLimit, Client, ClientOptions, CustomAuthTransport, Delivery, Error as ClientError,
-    Event, Events, Message, MqttVersion, NotMqtt, QoS, QueueLimits, Quotas, SessionPolicy, Status, WhenFull,
-    Will, custom_auth,
-};
-pub use iot_transport::text::{json_line, one_line};
-pub use iot_transport::{
-    Agreed, Cause, Certificate, Endpoint, Error as TransportError, HttpAnswer, HttpRefusal, Identity,
-    InvalidEndpoint, InvalidProxy, KeySelector, Layer, Listing, NoServerClock, Pkcs11Options, Probe, Proxies,
-    Proxy, ProxyAnswer, ProxyChoice, ProxyProblem, ProxyScheme, Roots, Route, ServerClock, Step, Timeline,
-    Timelines, TlsInspection, TokenSelector, TrustStore, timeline,
-};
 #[cfg(feature = "args")]
 pub use output::Progress;
 pub use publisher::{LineError, Messages, Publisher, SharedGroup, Traffic};

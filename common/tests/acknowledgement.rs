@@ -4,7 +4,7 @@ mod support;
 
 use std::time::Duration;
 
-use common::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS, SessionPolicy};
+use iot_client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS, SessionPolicy};
 use sandbox::relay::{Fault, Options, Reach, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::time::timeout;

@@ -7,12 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::timeline::{Outcome, StepState};
-use common::{
-    Auth, Client, ClientOptions, CredentialSource, Event, Events, Layer, Message, MqttVersion, QoS, SigV4,
-    StaticCredentials,
-};
+use common::{CredentialSource, SigV4, StaticCredentials};
 use iot_client::Error;
+use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
+use iot_transport::Layer;
+use iot_transport::timeline::{Outcome, StepState};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::task::JoinSet;

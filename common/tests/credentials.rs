@@ -7,11 +7,10 @@ use std::env;
 use std::process::Command;
 use std::time::Duration;
 
-use common::{
-    Auth, ClientOptions, CognitoIdentity, CredentialSource, Endpoint, Event, Events, Identity, Message, QoS,
-    RoleAlias, Roots, SigV4, X509Credentials,
-};
+use common::{CognitoIdentity, CredentialSource, RoleAlias, SigV4, X509Credentials};
 use iot_client::Error;
+use iot_client::{Auth, ClientOptions, Event, Events, Message, QoS};
+use iot_transport::{Endpoint, Identity, Roots};
 use sandbox::{CredentialEndpoint, CredentialOutcome, Principal, Sandbox};
 use tokio::time::timeout;
 

@@ -6,7 +6,8 @@ mod odd_broker;
 #[allow(dead_code, reason = "each of the test files uses its part")]
 mod support;
 
-use common::{Client, Event, Failure, Message, QoS};
+use common::Failure;
+use iot_client::{Client, Event, Message, QoS};
 use sandbox::Sandbox;
 use tokio::io::AsyncWriteExt;
 

@@ -13,8 +13,9 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{Client, Event, Message, QoS, TransportError};
 use iot_client::Error;
+use iot_client::{Client, Event, Message, QoS};
+use iot_transport::Error as TransportError;
 use sandbox::{Sandbox, relay};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -3,7 +3,8 @@
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::Duration;
 
-use common::{CredentialSource, Failure, Identity, Layer, Roots, Route, StaticCredentials, TransportError};
+use common::{CredentialSource, Failure, StaticCredentials};
+use iot_transport::{Error as TransportError, Identity, Layer, Roots, Route};
 use sandbox::{Sandbox, ServerCertificate};
 
 const LIMIT: Duration = Duration::from_secs(10);

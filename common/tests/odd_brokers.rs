@@ -9,9 +9,9 @@ mod support;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{BrokerLimit, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
 use futures_util::{SinkExt, StreamExt};
 use iot_client::Error;
+use iot_client::{BrokerLimit, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;

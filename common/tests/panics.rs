@@ -10,11 +10,10 @@ use std::fmt::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Event, Events, Identity, Message, QoS, SigV4,
-    WhenFull, X509Credentials,
-};
+use common::{CredentialSource, SigV4, X509Credentials};
 use iot_client::Error;
+use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, QoS, WhenFull};
+use iot_transport::{Endpoint, Identity};
 use log::{LevelFilter, Log, Metadata, Record};
 use sandbox::{Principal, Sandbox};
 use tokio::io::AsyncWriteExt;

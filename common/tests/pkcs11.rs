@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-use common::{Auth, Client, ClientOptions, Endpoint, Identity, Pkcs11Options, Roots, TransportError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use iot_client::{Auth, Client, ClientOptions};
+use iot_transport::{Endpoint, Error as TransportError, Identity, Pkcs11Options, Roots};
 use sandbox::Sandbox;
 use secrecy::SecretString;
 use testkit::{KeyKind, Outcome, SoftHsm};

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Failure, Identity, Layer, Proxies, Proxy,
-    ProxyProblem, Roots, Route, SigV4, StaticCredentials, TransportError,
-};
+use common::{CredentialSource, Failure, SigV4, StaticCredentials};
 use iot_client::Error;
+use iot_client::{Auth, Client, ClientOptions};
+use iot_transport::{
+    Endpoint, Error as TransportError, Identity, Layer, Proxies, Proxy, ProxyProblem, Roots, Route,
+};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use sandbox::Sandbox;

@@ -5,8 +5,9 @@ use std::env;
 use std::fs::File;
 use std::process::Command;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Identity, Roots, TransportError};
 use iot_client::Error;
+use iot_client::{Auth, Client, ClientOptions};
+use iot_transport::{Endpoint, Error as TransportError, Identity, Roots};
 use sandbox::Sandbox;
 use testkit::Outcome;
 

@@ -3,12 +3,11 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use common::custom_auth::CustomAuthorizer;
-use common::{
-    Auth, ClientOptions, CredentialSource, CustomAuthTransport, Endpoint, Identity, MqttVersion, Roots,
-    SigV4, TransportError, X509Credentials,
-};
+use common::{CredentialSource, SigV4, X509Credentials};
 use iot_client::Error;
+use iot_client::custom_auth::CustomAuthorizer;
+use iot_client::{Auth, ClientOptions, CustomAuthTransport, MqttVersion};
+use iot_transport::{Endpoint, Error as TransportError, Identity, Roots};
 use sandbox::{Authorizer, Principal, Sandbox};
 
 use crate::journal::Journal;

@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use common::{Layer, TransportError};
 use iot_client::Error;
+use iot_transport::{Error as TransportError, Layer};
 use sandbox::{Sandbox, ServerCertificate};
 
 use crate::row::Row;

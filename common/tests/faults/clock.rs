@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use common::{Auth, CredentialSource, MqttVersion, SigV4, StaticCredentials};
+use common::{CredentialSource, SigV4, StaticCredentials};
 use iot_client::Error;
+use iot_client::{Auth, MqttVersion};
 use sandbox::{Principal, Sandbox};
 
 use crate::auth::ALLOW_ALL;

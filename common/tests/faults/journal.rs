@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use common::{Event, Events};
 use iot_client::Error;
+use iot_client::{Event, Events};
 use tokio::sync::watch;
 use tokio::time::timeout;
 

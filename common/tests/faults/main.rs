@@ -20,7 +20,7 @@ mod takeover;
 
 use std::time::Duration;
 
-use common::{ClientOptions, MqttVersion, Quotas};
+use iot_client::{ClientOptions, MqttVersion, Quotas};
 use sandbox::relay::{Options, Relay};
 
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V5, MqttVersion::V311];

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use common::{Auth, ClientOptions, Endpoint, Event, Identity, MqttVersion, Roots};
+use iot_client::{Auth, ClientOptions, Event, MqttVersion};
+use iot_transport::{Endpoint, Identity, Roots};
 use sandbox::{Sandbox, ServerCertificate};
 
 use crate::row::{TOPIC, number, publish, report};

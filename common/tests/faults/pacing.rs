@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Event, MqttVersion};
+use iot_client::{Event, MqttVersion};
 use sandbox::Sandbox;
 use sandbox::relay::{Fault, Reach};
 use tokio::time::sleep;

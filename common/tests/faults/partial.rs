@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::time::Instant;
 
-use common::Layer;
 use iot_client::Error;
+use iot_transport::Layer;
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Relay};
 

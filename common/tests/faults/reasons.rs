@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use common::MqttVersion;
 use iot_client::Error;
+use iot_client::MqttVersion;
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Client, ClientOptions, Message};
 use iot_client::Error;
+use iot_client::{Client, ClientOptions, Message};
 use sandbox::{Recording, Sandbox};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{Event, MqttVersion, QoS, SessionPolicy};
+use iot_client::{Event, MqttVersion, QoS, SessionPolicy};
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Relay};
 use tokio::time::sleep;
@@ -40,7 +40,7 @@ async fn all_received(journal: &Journal, count: usize) {
 }
 
 /// A subscriber whose session outlives its connections.
-async fn subscriber(sandbox: &Sandbox, relay: &Relay, version: MqttVersion) -> (common::Client, Journal) {
+async fn subscriber(sandbox: &Sandbox, relay: &Relay, version: MqttVersion) -> (iot_client::Client, Journal) {
     let mut options = attentive(device_on(sandbox, relay.port(), "test-1"), version);
     options.session = SessionPolicy::Resume;
     let (client, events) = connect(options).await;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Client, Event, MqttVersion};
 use iot_client::Error;
+use iot_client::{Client, Event, MqttVersion};
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use common::Identity;
+use iot_transport::Identity;
 
 use crate::{Folder, KINDS};
 

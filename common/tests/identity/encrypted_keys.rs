@@ -1,4 +1,4 @@
-use common::{Identity, TransportError};
+use iot_transport::{Error as TransportError, Identity};
 use secrecy::SecretString;
 
 use crate::{Folder, KINDS, certificates, name, refused};

@@ -7,7 +7,7 @@ mod pkcs12;
 
 use std::path::{Path, PathBuf};
 
-use common::{Identity, TransportError};
+use iot_transport::{Error as TransportError, Identity};
 use tempfile::TempDir;
 use testkit::openssl;
 

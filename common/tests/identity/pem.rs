@@ -8,7 +8,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use common::{Identity, Roots, TransportError};
+use iot_transport::{Error as TransportError, Identity, Roots};
 
 use crate::{Folder, KINDS, certificates, refused};
 

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use common::{Identity, TransportError};
+use iot_transport::{Error as TransportError, Identity};
 
 use crate::{Folder, KINDS, certificates, name, refused};
 

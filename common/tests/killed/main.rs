@@ -9,7 +9,7 @@ mod receiving;
 
 use std::time::Duration;
 
-use common::{Event, Events, Message};
+use iot_client::{Event, Events, Message};
 use tokio::time::timeout;
 
 const TOPIC: &str = "test/topic";

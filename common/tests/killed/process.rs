@@ -3,7 +3,8 @@ use std::io::{BufRead, BufReader, Lines};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use common::{Auth, ClientOptions, Endpoint, Identity, Quotas, Roots};
+use iot_client::{Auth, ClientOptions, Quotas};
+use iot_transport::{Endpoint, Identity, Roots};
 use sandbox::Sandbox;
 
 /// What the other process is told, in variables of its environment.

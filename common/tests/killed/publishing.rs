@@ -3,8 +3,8 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use common::{Client, Delivery, QoS};
 use futures_util::future::join_all;
+use iot_client::{Client, Delivery, QoS};
 use sandbox::Sandbox;
 use sandbox::relay::{Fault, Options, Reach, Relay};
 use tokio::sync::mpsc;

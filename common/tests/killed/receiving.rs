@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use common::{Client, QoS, SessionPolicy};
+use iot_client::{Client, QoS, SessionPolicy};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 use tokio::task::block_in_place;

@@ -11,7 +11,7 @@ mod sessions;
 
 use std::time::Duration;
 
-use common::{Event, Events, Message};
+use iot_client::{Event, Events, Message};
 use tokio::time::timeout;
 
 /// What takes longer never comes.

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use common::{Client, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
 use iot_client::Error;
+use iot_client::{Client, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 

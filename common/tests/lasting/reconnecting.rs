@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Auth, Client, CredentialSource, Event, Events, Layer, MqttVersion, SigV4, StaticCredentials};
+use common::{CredentialSource, SigV4, StaticCredentials};
 use iot_client::Error;
+use iot_client::{Auth, Client, Event, Events, MqttVersion};
+use iot_transport::Layer;
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 
@@ -41,7 +43,7 @@ async fn who_is_pushed_out_again_and_again_stops() {
     };
     assert!(matches!(*error, Error::TakenOver { times: 3, .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("client ID"));
-    let later = client.publish(common::Message::new("test/topic", "")).await.unwrap_err();
+    let later = client.publish(iot_client::Message::new("test/topic", "")).await.unwrap_err();
     assert!(matches!(later, Error::Stopped { source: Some(_) }), "{later:?}");
 }
 
@@ -152,7 +154,7 @@ async fn no_patience_is_too_long() {
     options.reconnect_minimum = Duration::MAX;
     options.reconnect_maximum = Duration::MAX;
     let (client, _events) = connect(options.clone()).await;
-    let mut message = common::Message::new("test/topic", "x");
+    let mut message = iot_client::Message::new("test/topic", "x");
     message.expiry = Some(Duration::MAX);
     client.publish(message).await.unwrap();
     client.disconnect().await.unwrap();

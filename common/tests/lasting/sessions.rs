@@ -1,7 +1,7 @@
 //! Which session a connection has, and what waits in it.
 
-use common::{Client, Event, Message, MqttVersion, QoS, SessionPolicy};
 use iot_client::Error;
+use iot_client::{Client, Event, Message, MqttVersion, QoS, SessionPolicy};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 
@@ -16,7 +16,7 @@ async fn say(sandbox: &Sandbox, text: &str) {
 }
 
 /// Connects and tells whether the broker had a session.
-async fn session_present(options: common::ClientOptions) -> (Client, common::Events, bool) {
+async fn session_present(options: iot_client::ClientOptions) -> (Client, iot_client::Events, bool) {
     let (client, mut events) = connect(options).await;
     let present = pick(&mut events, |event| match event {
         Event::Connected { session_present, .. } => Some(session_present),

@@ -24,8 +24,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
-use common::{Client, ClientOptions, Delivery, Event, Events, Message, QoS, SessionPolicy};
 use futures_util::future::join_all;
+use iot_client::{Client, ClientOptions, Delivery, Event, Events, Message, QoS, SessionPolicy};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 use tokio::sync::{Mutex, Semaphore};

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use common::{Auth, Client, ClientOptions, Endpoint, Events, Identity, Quotas, Roots};
+use iot_client::{Auth, Client, ClientOptions, Events, Quotas};
+use iot_transport::{Endpoint, Identity, Roots};
 use sandbox::Sandbox;
 use tokio::time::{Instant, interval};
 

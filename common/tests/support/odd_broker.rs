@@ -5,9 +5,9 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use common::{
-    Auth, ClientOptions, CredentialSource, Endpoint, Identity, Quotas, Roots, SigV4, StaticCredentials,
-};
+use common::{CredentialSource, SigV4, StaticCredentials};
+use iot_client::{Auth, ClientOptions, Quotas};
+use iot_transport::{Endpoint, Identity, Roots};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;

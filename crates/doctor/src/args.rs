@@ -10,7 +10,8 @@ use common::args::{
     ArgsError, ConnectionArgs, CustomAuthArgs, MutualTlsArgs, OutputArgs, Pkcs11Args, Pkcs12Args, SigV4Args,
     WindowsStoreArgs, escaped, parse_echo_topic,
 };
-use common::{Auth, Endpoint};
+use iot_client::Auth;
+use iot_transport::Endpoint;
 
 use crate::method::{Method, NoArgs};
 

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use common::{Auth, Endpoint, Route, SigV4};
+use common::SigV4;
+use iot_client::Auth;
+use iot_transport::{Endpoint, Route};
 
 use crate::method::Method;
 

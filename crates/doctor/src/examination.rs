@@ -2,7 +2,9 @@
 
 use std::io;
 
-use common::{Auth, ClientError, Error, Failure, TransportError};
+use common::{Error, Failure};
+use iot_client::{Auth, Error as ClientError};
+use iot_transport::Error as TransportError;
 
 use crate::args::Request;
 use crate::case::Case;

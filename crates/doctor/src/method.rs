@@ -63,7 +63,7 @@ impl Method {
         matches!(self, Method::MutualTls | Method::Pkcs12 | Method::Pkcs11 | Method::WindowsStore)
     }
 
-    /// The port where none is given; there is an [`Auth`](common::Auth) to say it only if its files can be read.
+    /// The port where none is given; there is an [`Auth`](iot_client::Auth) to say it only if its files can be read.
     pub(crate) fn usual_port(self) -> u16 {
         if self.has_certificate() { 8883 } else { 443 }
     }

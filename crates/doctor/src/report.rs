@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use common::Error;
-use common::{json_line, one_line};
+use iot_transport::text::{json_line, one_line};
 use serde_json::json;
 
 use crate::check::{Check, Outcome};

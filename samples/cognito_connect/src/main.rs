@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ArgsError, CognitoArgs, ConnectionArgs, OutputArgs, RegionArgs, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects over WebSocket with the credentials of an Amazon Cognito identity, and disconnects.
 #[derive(Parser)]

@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ArgsError, ConnectionArgs, CustomAuthArgs, OutputArgs, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects with what a custom authorizer asks for, and disconnects.
 #[derive(Parser)]

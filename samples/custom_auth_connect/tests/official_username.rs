@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use common::custom_auth::{CustomAuthorizer, SignedToken};
+use iot_client::custom_auth::{CustomAuthorizer, SignedToken};
 use percent_encoding::percent_decode_str;
 use sandbox::Sandbox;
 use secrecy::ExposeSecret;

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use common::custom_auth::{CustomAuthorizer, SignedToken};
-use common::{Auth, Client, ClientOptions, CustomAuthTransport, Endpoint, Event, Roots};
+use iot_client::custom_auth::{CustomAuthorizer, SignedToken};
+use iot_client::{Auth, Client, ClientOptions, CustomAuthTransport, Event};
+use iot_transport::{Endpoint, Roots};
 use sandbox::Sandbox;
 
 #[tokio::test]

@@ -9,7 +9,9 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ArgsError, ConnectionArgs, MutualTlsArgs, OutputArgs, parse};
-use common::{Client, Failure, ProxyScheme, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
+use iot_transport::ProxyScheme;
 
 /// Connects over mutual TLS through an HTTP proxy, and disconnects.
 #[derive(Parser)]

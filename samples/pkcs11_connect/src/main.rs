@@ -9,7 +9,8 @@ use std::io::{self, Write};
 
 use clap::Parser;
 use common::args::{ConnectionArgs, OutputArgs, Pkcs11Args, parse};
-use common::{Client, Error, Failure, until_interrupted};
+use common::{Error, Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects by mutual TLS with a private key that stays on a PKCS#11 token, and disconnects.
 #[derive(Parser)]

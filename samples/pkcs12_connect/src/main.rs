@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ConnectionArgs, OutputArgs, Pkcs12Args, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects over mutual TLS with a PKCS#12 file, and disconnects.
 #[derive(Parser)]

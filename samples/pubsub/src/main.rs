@@ -11,7 +11,8 @@ use clap::Parser;
 use common::args::{
     ArgsError, MutualTlsArgs, OutputArgs, PatientConnectionArgs, PublishArgs, SessionArgs, SessionName, parse,
 };
-use common::{Failure, Progress, Publisher, QoS, until_interrupted, until_interrupted_twice};
+use common::{Failure, Progress, Publisher, until_interrupted, until_interrupted_twice};
+use iot_client::QoS;
 
 /// Subscribes to a topic over mutual TLS, publishes to it and receives its own messages, and whatever others publish.
 #[derive(Parser)]

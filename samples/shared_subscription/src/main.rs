@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{MutualTlsArgs, OutputArgs, PatientConnectionArgs, SharedArgs, parse};
-use common::{Failure, Messages, QoS, until_interrupted, until_interrupted_twice};
+use common::{Failure, Messages, until_interrupted, until_interrupted_twice};
+use iot_client::QoS;
 
 /// Publishes to a topic over mutual TLS with one client, and receives with two that share the subscription.
 #[derive(Parser)]

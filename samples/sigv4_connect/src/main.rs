@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ArgsError, ConnectionArgs, OutputArgs, SigV4Args, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects over WebSocket, signed with AWS credentials (SigV4), and disconnects.
 #[derive(Parser)]

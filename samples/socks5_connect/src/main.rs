@@ -10,7 +10,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use common::args::{ArgsError, ConnectionArgs, DeviceOrIamArgs, OutputArgs, parse};
-use common::{Client, Failure, Message, ProxyScheme, QoS, until_interrupted, until_interrupted_twice};
+use common::{Failure, until_interrupted, until_interrupted_twice};
+use iot_client::{Client, Message, QoS};
+use iot_transport::ProxyScheme;
 
 const TOPIC: &str = "test/topic";
 

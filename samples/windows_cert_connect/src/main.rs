@@ -9,7 +9,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ConnectionArgs, OutputArgs, WindowsStoreArgs, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects over mutual TLS with a certificate from the Windows certificate store, and disconnects.
 #[derive(Parser)]

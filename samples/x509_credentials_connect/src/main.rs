@@ -11,7 +11,8 @@ use std::io;
 
 use clap::Parser;
 use common::args::{ArgsError, ConnectionArgs, OutputArgs, RegionArgs, X509CredentialsArgs, parse};
-use common::{Client, Failure, until_interrupted};
+use common::{Failure, until_interrupted};
+use iot_client::Client;
 
 /// Connects over WebSocket with credentials that a client certificate was traded for, and disconnects.
 #[derive(Parser)]

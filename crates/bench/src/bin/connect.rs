@@ -1,8 +1,9 @@
 //! Connects by mutual TLS and disconnects: the least that a program can do with `common`.
 
 use clap::Parser;
+use common::Failure;
 use common::args::{ConnectionArgs, MutualTlsArgs};
-use common::{Client, Failure};
+use iot_client::Client;
 
 #[derive(Parser)]
 struct Args {

@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bench::{Backoff, Flags, KEEP_ALIVE, MAX_IN_FLIGHT, PAYLOAD, Peer, Progress, Qos, ROUND_TRIPS, serve};
 use clap::Parser;
-use common::{Auth, Client, ClientOptions, Endpoint, Event, Events, Identity, Message, QoS, Roots};
 use iot_client::Quotas;
+use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, QoS};
+use iot_transport::{Endpoint, Identity, Roots};
 
 fn main() -> Result<()> {
     let flags = Flags::parse();

@@ -6,7 +6,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use common::{Auth, Client, ClientOptions, Endpoint, Identity, Proxies, Proxy, Roots, Route};
+use iot_client::{Auth, Client, ClientOptions};
+use iot_transport::{Endpoint, Identity, Proxies, Proxy, Roots, Route};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 

@@ -10,10 +10,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use common::{
-    Auth, Client, ClientOptions, CredentialSource, Endpoint, Event, Identity, Layer, Roots, SigV4,
-    StaticCredentials, Step,
-};
+use common::{CredentialSource, SigV4, StaticCredentials};
+use iot_client::{Auth, Client, ClientOptions, Event};
+use iot_transport::{Endpoint, Identity, Layer, Roots, Step};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 

@@ -4,7 +4,8 @@ use std::env;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use common::{Auth, CallerIdentity, CallerUnknown, CredentialFault, ExaminedCredentials};
+use common::{CallerIdentity, CallerUnknown, CredentialFault, ExaminedCredentials};
+use iot_client::Auth;
 
 use super::credentials;
 use crate::case::Case;

@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use common::timeline::StepState;
-use common::{Auth, Client, ClientOptions, Layer, Step, TransportError};
 use iot_client::Error;
 use iot_client::{Accepted, BrokerLimits};
+use iot_client::{Auth, Client, ClientOptions};
+use iot_transport::timeline::StepState;
+use iot_transport::{Error as TransportError, Layer, Step};
 
 use super::caller::{self, Caller};
 use super::credentials::{advise_on_policy, advise_on_rejection};

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use common::custom_auth::CustomAuthorizer;
-use common::{Auth, CredentialSource, ExaminedCredentials, Identity, Layer, TransportError};
+use common::{CredentialSource, ExaminedCredentials};
+use iot_client::Auth;
+use iot_client::custom_auth::CustomAuthorizer;
+use iot_transport::{Error as TransportError, Identity, Layer};
 use tokio::time::timeout;
 
 use crate::case::Case;

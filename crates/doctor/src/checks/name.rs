@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use common::{ProxyChoice, ProxyScheme};
+use iot_transport::{ProxyChoice, ProxyScheme};
 
 use crate::case::Case;
 use crate::check::{Check, milliseconds};

@@ -1,6 +1,6 @@
 //! Which proxy is on the way, and why.
 
-use common::{ProxyChoice, TransportError};
+use iot_transport::{Error as TransportError, ProxyChoice};
 
 use crate::check::Check;
 

@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Client, Events, Message, QoS};
 use iot_client::Error;
+use iot_client::{Client, Events, Message, QoS};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 

@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use common::timeline::StepState;
-use common::{Probe, TransportError};
 use futures_util::future::join_all;
+use iot_transport::timeline::StepState;
+use iot_transport::{Error as TransportError, Probe};
 
 use crate::case::Case;
 use crate::check::{Check, milliseconds};

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use common::{Agreed, Auth, Certificate, TlsInspection, TransportError};
+use iot_client::Auth;
+use iot_transport::{Agreed, Certificate, Error as TransportError, TlsInspection};
 
 use super::credentials::{SOON, advise_on_rejection};
 use crate::case::Case;
@@ -177,7 +178,7 @@ fn rustls_error(error: &TransportError) -> Option<&rustls::Error> {
 
 #[cfg(test)]
 mod tests {
-    use common::Identity;
+    use iot_transport::Identity;
     use sandbox::Sandbox;
 
     use super::*;

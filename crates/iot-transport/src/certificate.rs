@@ -1,16 +1,16 @@
 //! What an X.509 certificate says of itself, for people to look at.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest;
+use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
-use x509_parser::prelude::{FromDer, X509Certificate};
 use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 
 use crate::text::one_line;
+use crate::x509;
 
 /// A certificate, as it is: whether anyone should believe it was, or will be, decided elsewhere. Its texts hold no
 /// control characters.
@@ -36,7 +36,7 @@ pub struct Certificate {
 impl Certificate {
     /// Reads a certificate; `None` of what is none, or whose dates are outside what a clock can show.
     pub(crate) fn from_der(der: &[u8]) -> Option<Self> {
-        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let certificate = x509::parse(der)?;
         Some(Self {
             subject: one_line(&certificate.subject().to_string()),
             issuer: one_line(&certificate.issuer().to_string()),
@@ -44,7 +44,7 @@ impl Certificate {
             key: key(&certificate),
             not_before: time(certificate.validity().not_before)?,
             not_after: time(certificate.validity().not_after)?,
-            fingerprint: fingerprint(der),
+            fingerprint: hex::encode(digest::digest(&digest::SHA256, der)),
         })
     }
 }
@@ -78,15 +78,6 @@ fn time(time: ASN1Time) -> Option<SystemTime> {
         0.. => UNIX_EPOCH.checked_add(seconds),
         _ => UNIX_EPOCH.checked_sub(seconds),
     }
-}
-
-fn fingerprint(der: &[u8]) -> String {
-    let mut text = String::new();
-    for byte in digest::digest(&digest::SHA256, der).as_ref() {
-        // A string takes everything.
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use tokio::time::timeout;
-use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::{Identity, Route, tcp, tls};
 use crate::certificate::Certificate;
@@ -20,6 +19,7 @@ use crate::error::Error;
 use crate::layer::Layer;
 use crate::text::one_line;
 use crate::timeline::{Detail, Step, Timeline};
+use crate::x509;
 
 /// What came of a way to a server, through its proxy if it has one.
 #[derive(Debug)]
@@ -219,22 +219,15 @@ impl ServerCertVerifier for Recording {
 }
 
 /// The name of the root that a trusted chain leads to: the first trusted issuer, from the server's certificate upwards.
-fn root(chain: &[CertificateDer<'_>], roots: &RootCertStore) -> Option<String> {
-    let parsed: Vec<_> = chain
-        .iter()
-        .filter_map(|der| X509Certificate::from_der(der).ok().map(|(_, parsed)| parsed))
-        .collect();
-    let mut certificate = parsed.first()?;
-    // A chain that bites its own tail has no more steps than certificates.
-    for _ in 0..parsed.len() {
+fn root(chain: &[CertificateDer<'static>], roots: &RootCertStore) -> Option<String> {
+    chain.first()?;
+    x509::upwards(chain, 0).iter().find_map(|certificate| {
+        let certificate = x509::parse(certificate)?;
         let issuer = certificate.issuer();
         // A trust anchor's name is without the header of its SEQUENCE.
-        if roots.roots.iter().any(|root| issuer.as_raw().ends_with(&root.subject)) {
-            return Some(one_line(&issuer.to_string()));
-        }
-        certificate = parsed.iter().find(|parent| parent.subject().as_raw() == issuer.as_raw())?;
-    }
-    None
+        let is_trusted = roots.roots.iter().any(|root| issuer.as_raw().ends_with(&root.subject));
+        is_trusted.then(|| one_line(&issuer.to_string()))
+    })
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@
 //! | `route` | the way out of this machine: [`Route`], which names the roots to trust and the proxy |
 //! | `tcp`, [`proxy`], [`tls`], [`websocket`] | one layer each |
 //! | `crypto` | the cryptography below TLS |
-//! | `roots`, `identity`, `pkcs11`, `pem`, `asn1`, `certificate` | whom to trust, and who we are |
+//! | `roots`, `identity`, `pkcs11`, `pem`, `asn1`, `x509`, `certificate` | whom to trust, and who we are |
 //! | [`https`], `http_refusal`, `server_clock` | requests over a route, and the answers that refuse them |
 //! | [`timeline`] | the record of connection attempts, step by step |
 //! | `inspect` | the layers one by one, to look for a fault |
 //! | `error`, `hint`, `layer`, [`shortage`] | what can go wrong, in which layer, and what to do about it |
-//! | [`text`], [`file`], [`panics`] | text of foreign origin, files that the user names, panics as errors |
+//! | [`text`], [`mod@file`], [`panics`] | text of foreign origin, files that the user names, panics as errors |
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 
@@ -49,6 +49,7 @@ pub mod text;
 pub mod timeline;
 pub mod tls;
 pub mod websocket;
+mod x509;
 
 pub use self::cause::Cause;
 pub use self::certificate::Certificate;

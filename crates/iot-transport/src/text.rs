@@ -1,8 +1,7 @@
 //! Text of foreign origin, made fit for a terminal and a log.
 //!
-//! The places that write (a [`Failure`](crate::Failure), the log of [`OutputArgs`](crate::args::OutputArgs), its
-//! [`Output`](crate::args::Output), the doctor's report) escape here whatever they are given, so a message need not
-//! know which of its words come from a broker, a proxy, a file or the command line.
+//! The places that write, such as a program's last error, its log and the doctor's report, escape here whatever they
+//! are given, so a message need not know which of its words come from a broker, a proxy, a file or the command line.
 
 use std::error::Error as StdError;
 use std::fmt::{self, Write};

@@ -2,12 +2,11 @@
 
 use rustls::pki_types::CertificateDer;
 use rustls::sign::SigningKey;
-use x509_parser::certificate::X509Certificate;
-use x509_parser::parse_x509_certificate;
 
 use super::problem::{CERTIFICATE, problem};
 use crate::error::Error;
 use crate::pem::{Foreign, PemFile, Purpose, Wanted};
+use crate::x509::{has_key, upwards};
 
 /// Chains have three or four. Each certificate may cost a signature of the token that holds the key.
 const MAX_CERTIFICATES: usize = 10;
@@ -53,39 +52,11 @@ pub(super) fn led_by(
     certificates: Vec<CertificateDer<'static>>,
 ) -> Vec<CertificateDer<'static>> {
     let Some(own) = key.public_key() else { return certificates };
-    match certificates.iter().position(|certificate| belongs_to(certificate, &own)) {
+    match certificates.iter().position(|certificate| has_key(certificate, &own)) {
         None | Some(0) => certificates,
         Some(leaf) => {
             log::debug!("the private key belongs to certificate {} of the file: it is sent first", leaf + 1);
             upwards(&certificates, leaf)
         }
     }
-}
-
-/// Compares the certificate's public key with this one (a SubjectPublicKeyInfo).
-pub(super) fn belongs_to(certificate: &[u8], public_key: &[u8]) -> bool {
-    parse_x509_certificate(certificate)
-        .is_ok_and(|(_, certificate)| certificate.public_key().raw == public_key)
-}
-
-/// A certificate and its issuers, each followed by its own.
-///
-/// TLS wants this order (RFC 5246 §7.4.2). A root stays in: just-in-time provisioning asks for the CA's certificate
-/// beside the device's (<https://docs.aws.amazon.com/iot/latest/developerguide/jit-provisioning.html>).
-pub(super) fn upwards(certificates: &[CertificateDer<'static>], leaf: usize) -> Vec<CertificateDer<'static>> {
-    let parsed: Vec<_> = certificates
-        .iter()
-        .map(|certificate| parse_x509_certificate(certificate).ok().map(|(_, parsed)| parsed))
-        .collect();
-    let mut order = vec![leaf];
-    while let Some(Some(last)) = order.last().map(|&last| &parsed[last]) {
-        let next = (0..certificates.len()).find(|&at| {
-            let is_issuer = |other: &X509Certificate<'_>| other.subject().as_raw() == last.issuer().as_raw();
-            parsed[at].as_ref().is_some_and(is_issuer)
-                && !order.iter().any(|&earlier| certificates[earlier] == certificates[at])
-        });
-        let Some(next) = next else { break };
-        order.push(next);
-    }
-    order.into_iter().map(|at| certificates[at].clone()).collect()
 }

@@ -29,6 +29,7 @@ use crate::crypto;
 use crate::error::Error;
 use crate::file;
 use crate::pem::PemFile;
+use crate::x509;
 
 /// In bytes.
 const MAX_FILE: u64 = 1 << 20;
@@ -155,7 +156,7 @@ impl Identity {
     #[cfg(feature = "pkcs11")]
     pub(crate) fn read_chains(certificate: &Path) -> Result<Vec<Vec<CertificateDer<'static>>>, Error> {
         let chain = chain::parse(&PemFile::new(certificate, read(CERTIFICATE, certificate)?))?;
-        let others: Vec<_> = (1..chain.len()).map(|leaf| chain::upwards(&chain, leaf)).collect();
+        let others: Vec<_> = (1..chain.len()).map(|leaf| x509::upwards(&chain, leaf)).collect();
         Ok([vec![chain], others].concat())
     }
 
@@ -200,7 +201,7 @@ fn belong_together(pair: &CertifiedKey) -> Result<(), rustls::Error> {
         Err(error @ rustls::Error::InvalidCertificate(_)) => error,
         outcome => return outcome,
     };
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(pair.end_entity_cert()?) else {
+    let Some(certificate) = x509::parse(pair.end_entity_cert()?) else {
         return Err(unread);
     };
     match pair.key.public_key() {

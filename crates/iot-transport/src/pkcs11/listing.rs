@@ -13,6 +13,7 @@ use super::objects::{self, Name};
 use super::selector::KeySelector;
 use crate::error::Error;
 use crate::text::one_line;
+use crate::x509;
 
 /// The slots of a library, the tokens in them, and the keys and certificates on those tokens. Its `Display` is a
 /// table for each.
@@ -132,10 +133,8 @@ fn objects(session: &Session) -> cryptoki::error::Result<Vec<Vec<String>>> {
         rows.push(named("private key", &key.name, objects::kind(&key)));
     }
     for certificate in objects::certificates(session)? {
-        let subject = match x509_parser::parse_x509_certificate(&certificate.der) {
-            Ok((_, parsed)) => parsed.subject().to_string(),
-            Err(_) => "cannot be read".to_owned(),
-        };
+        let subject = x509::parse(&certificate.der)
+            .map_or("cannot be read".to_owned(), |parsed| parsed.subject().to_string());
         rows.push(named("certificate", &certificate.name, subject));
     }
     Ok(rows)

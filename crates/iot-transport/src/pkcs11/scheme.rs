@@ -13,7 +13,7 @@ use x509_parser::oid_registry::{
 };
 use x509_parser::public_key::PublicKey as ParsedKey;
 
-use crate::crypto;
+use crate::{crypto, x509};
 
 /// DigestInfo of RFC 8017 §9.2, note 1, up to where the digest follows.
 const SHA256_INFO: [u8; 19] = [
@@ -58,7 +58,7 @@ pub(super) enum PublicKey {
 impl PublicKey {
     /// The key of a certificate; `None` where TLS has no use for it, or the certificate cannot be read.
     pub(super) fn of(certificate: &CertificateDer<'_>) -> Option<Self> {
-        let (_, certificate) = x509_parser::parse_x509_certificate(certificate).ok()?;
+        let certificate = x509::parse(certificate)?;
         let algorithm = &certificate.public_key().algorithm;
         if algorithm.algorithm == OID_PKCS1_RSAENCRYPTION {
             return match certificate.public_key().parsed() {
@@ -181,7 +181,7 @@ pub(super) fn verifies(
     message: &[u8],
     signature: &[u8],
 ) -> bool {
-    let Ok((_, certificate)) = x509_parser::parse_x509_certificate(certificate) else { return false };
+    let Some(certificate) = x509::parse(certificate) else { return false };
     let public_key = certificate.public_key().subject_public_key.data.as_ref();
     let algorithms = crypto::provider().signature_verification_algorithms;
     let of_scheme = algorithms.mapping.iter().find(|(known, _)| *known == scheme);

@@ -1,7 +1,7 @@
 //! The record of connection attempts: which step began and ended when, and what came of it.
 //!
-//! [`ClientOptions::timelines`](crate::ClientOptions::timelines) gives a client's [`Timelines`]. Its
-//! [`attempts`](Timelines::attempts) are data, to [draw](Attempts::draw) or to look at.
+//! A client's [`Timelines`] hold a [`Timeline`] for each attempt. Their [`attempts`](Timelines::attempts) are data, to
+//! [draw](Attempts::draw) or to look at.
 
 mod attempt;
 mod detail;

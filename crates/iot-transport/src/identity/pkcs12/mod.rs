@@ -16,13 +16,13 @@ use rustls::sign::{CertifiedKey, SigningKey};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::work::Refusal;
-use super::chain;
 use super::problem::problem;
 use crate::asn1::{first_value, has_pkcs12_mac, is_pkcs12};
 use crate::cause::Cause;
 use crate::crypto;
 use crate::error::Error;
 use crate::pem::{Foreign, PemFile, Wanted};
+use crate::x509;
 
 /// What the user calls it.
 pub(super) const FILE: &str = "PKCS#12 file";
@@ -178,13 +178,13 @@ fn chain(
 ) -> Vec<CertificateDer<'static>> {
     let Some(own) = signing_key.public_key() else { return Vec::new() };
     let mut leaves: Vec<_> =
-        (0..bags.len()).filter(|&at| chain::belongs_to(bags[at].cert.as_der(), &own)).collect();
+        (0..bags.len()).filter(|&at| x509::has_key(bags[at].cert.as_der(), &own)).collect();
     // A renewed certificate may have the key of the old one; the file then says which of them belongs to it.
     let id = key.local_key_id.as_ref().map(|id| id.0.as_slice());
     leaves.sort_by_key(|&at| bags[at].local_key_id.as_deref() != id);
     let certificates: Vec<_> =
         bags.iter().map(|bag| CertificateDer::from(bag.cert.as_der().to_vec())).collect();
-    leaves.first().map_or_else(Vec::new, |&leaf| chain::upwards(&certificates, leaf))
+    leaves.first().map_or_else(Vec::new, |&leaf| x509::upwards(&certificates, leaf))
 }
 
 /// Writes the file anew with the algorithms of today.

@@ -1,23 +1,24 @@
-//! What the samples share: everything between a command line and a connection to AWS IoT Core.
+//! The flags, the output and the AWS credentials that the samples share.
 //!
 //! The paved path, in the order in which a sample walks it:
 //!
-//! 1. [`args`] turns flags into settings. Each group is a clap struct to flatten into a sample's own.
-//! 2. [`Auth`] says who we are: an [`Identity`] for mutual TLS, a [`CredentialSource`] whose credentials sign the
-//!    WebSocket upgrade, or what a custom authorizer looks at ([`custom_auth`]).
-//! 3. [`Client::connect`] dials (TCP, a proxy, TLS, WebSocket) over a [`Route`], speaks MQTT, and keeps the connection
-//!    up. A [`Publisher`] takes [`Messages`] from a long run to the broker.
-//! 4. [`Error`] says which layer refused and [`Error::hint`] what to do; [`Failure`] is how `main` shows it.
-//! 5. [`ClientOptions::timelines`] tells of each attempt's steps, whatever became of it ([`timeline`]).
+//! 1. `args` turns flags into settings. Each group is a clap struct to flatten into a sample's own.
+//! 2. [`iot_client::Auth`] says who we are: an [`iot_transport::Identity`] for mutual TLS, a [`SigV4`] whose
+//!    [`CredentialSource`] signs the WebSocket upgrade, or what a [custom authorizer](iot_client::custom_auth) looks at.
+//! 3. [`iot_client::Client`] connects over an [`iot_transport::Route`] and keeps the connection up. A [`Publisher`] takes
+//!    [`Messages`] from a long run to the broker.
+//! 4. [`Failure`] is what `main` returns: it shows the chain of causes and what to do.
 //!
-//! What a client does not need, and somebody who looks for a fault does: [`Route`] tries one layer at a time
-//! ([`probe`](Route::probe), [`inspect_tls`](Route::inspect_tls), [`server_clock`](Route::server_clock)),
-//! [`Identity::certificates`], [`CredentialSource::examine`] and [`ExaminedCredentials::caller_identity`] say whose
-//! credentials these are.
+//! | module | holds |
+//! |---|---|
+//! | `args` (feature `args`) | flags and environment variables, one group a file |
+//! | `output` (feature `args`) | what a sample prints, as text or JSON, its log and its progress line |
+//! | `credentials`, [`sigv4`], `sigv4_upgrade` | the sources of AWS credentials, and signatures with them |
+//! | `publisher` | messages of a long run: numbered, or the lines of the standard input |
+//! | `interrupt`, `error`, `failure` | Ctrl-C, and what can go wrong |
 //!
-//! Nothing in here prints: what the user asked for is written to a writer of the sample's choice
-//! ([`args::Output`]), and the rest goes to the [`log`] crate. Only a password or PIN that nothing else gives is asked
-//! for on the terminal.
+//! Nothing in here prints: what the user asked for is written to a writer of the sample's choice, and the rest goes to
+//! the [`log`] crate. Only a password or PIN that nothing else gives is asked for on the terminal.
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
 

@@ -40,7 +40,7 @@ impl CognitoArgs {
     ///
     /// # Errors
     ///
-    /// Wrong usage, or [`Error::File`](crate::Error::File) for a token that cannot be read.
+    /// Wrong usage, or [`iot_transport::Error::File`] for a token that cannot be read.
     pub fn auth(&self, region: &RegionArgs, endpoint: &Endpoint) -> Result<Auth, ArgsError> {
         Ok(region.sign_with(self.source()?, endpoint)?)
     }

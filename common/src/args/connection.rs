@@ -87,7 +87,7 @@ impl ConnectionArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] or [`Error::Identity`] when the CA file cannot be used, and those of
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`] when the CA file cannot be used, and those of
     /// [`ProxyArgs::route`].
     pub fn options(&self, auth: Auth) -> Result<ClientOptions, Error> {
         self.options_over(self.route()?, auth)

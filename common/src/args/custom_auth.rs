@@ -95,7 +95,7 @@ impl CustomAuthArgs {
     ///
     /// # Errors
     ///
-    /// Wrong usage, such as a token without its signature, or [`Error::File`](crate::Error::File) for a secret that
+    /// Wrong usage, such as a token without its signature, or [`iot_transport::Error::File`] for a secret that
     /// cannot be read.
     pub fn auth(&self) -> Result<Auth, ArgsError> {
         let password = PASSWORD.find(self.auth_password.as_ref(), self.auth_password_file.as_deref())?;

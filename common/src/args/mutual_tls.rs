@@ -39,7 +39,7 @@ impl MutualTlsArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] or [`Error::Identity`], naming the file; [`Error::SecretMissing`] when the key is encrypted and
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`], naming the file; [`Error::SecretMissing`] when the key is encrypted and
     /// no password was given.
     pub fn auth(&self) -> Result<Auth, Error> {
         let (value, file) = (self.key_password.as_ref(), self.key_password_file.as_deref());

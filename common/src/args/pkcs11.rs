@@ -137,7 +137,7 @@ impl Pkcs11Settings {
     ///
     /// # Errors
     ///
-    /// Those of [`Identity::from_pkcs11`], and [`Error::File`] for the PIN's file.
+    /// Those of [`Identity::from_pkcs11`], and [`iot_transport::Error::File`] for the PIN's file.
     pub fn auth(&self) -> Result<Auth, Error> {
         let identity = Identity::from_pkcs11(&self.options, || match self.given_pin()? {
             Some(pin) => Ok(Some(pin)),
@@ -150,7 +150,7 @@ impl Pkcs11Settings {
     ///
     /// # Errors
     ///
-    /// Those of [`Pkcs11Options::list`], and [`Error::File`] for the PIN's file.
+    /// Those of [`Pkcs11Options::list`], and [`iot_transport::Error::File`] for the PIN's file.
     pub fn listing(&self) -> Result<Listing, Error> {
         Ok(self.options.list(self.given_pin()?.as_ref())?)
     }

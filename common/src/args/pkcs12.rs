@@ -37,7 +37,7 @@ impl Pkcs12Args {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] or [`Error::Identity`], naming the file; [`Error::SecretMissing`] when no password was given.
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`], naming the file; [`Error::SecretMissing`] when no password was given.
     pub fn auth(&self) -> Result<Auth, Error> {
         let prompt = format!("Password of {}", self.pkcs12_file.display());
         let (value, file) = (self.pkcs12_password.as_ref(), self.pkcs12_password_file.as_deref());

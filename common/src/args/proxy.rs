@@ -74,7 +74,7 @@ impl ProxyArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::File`] for a file that cannot be read, [`Error::Settings`] for one that is not USER:PASSWORD, for a
+    /// [`iot_transport::Error::File`] for a file that cannot be read, [`Error::Settings`] for one that is not USER:PASSWORD, for a
     /// flag that nothing would use, and for a variable that cannot be parsed.
     pub fn route(&self, roots: Roots) -> Result<Route, Error> {
         self.route_with(roots, |name| env::var_os(name))

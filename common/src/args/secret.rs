@@ -31,7 +31,7 @@ impl Secret {
     /// The secret, if it was given anywhere. `value` and `file` are the two flags', of which clap takes only one.
     ///
     /// # Errors
-    /// [`Error::File`] for a file that cannot be read, [`Error::Settings`] for what is not UTF-8.
+    /// [`iot_transport::Error::File`] for a file that cannot be read, [`Error::Settings`] for what is not UTF-8.
     pub(super) fn find(
         &self,
         value: Option<&SecretString>,

@@ -18,7 +18,7 @@ impl WindowsStoreArgs {
     ///
     /// # Errors
     ///
-    /// [`Error::Identity`], naming the certificate; on any other system than Windows, always.
+    /// [`iot_transport::Error::Identity`], naming the certificate; on any other system than Windows, always.
     pub fn auth(&self) -> Result<Auth, Error> {
         Ok(Auth::MutualTls(Identity::from_store_path(&self.cert_store)?))
     }

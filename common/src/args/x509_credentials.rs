@@ -62,7 +62,7 @@ impl X509CredentialsArgs {
     ///
     /// # Errors
     ///
-    /// Wrong usage, or [`Error::File`](crate::Error::File) or [`Error::Identity`](crate::Error::Identity) for
+    /// Wrong usage, or [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`] for
     /// certificate and key.
     pub fn auth(&self, region: &RegionArgs, endpoint: &Endpoint) -> Result<Auth, ArgsError> {
         Ok(region.sign_with(self.source()?, endpoint)?)

@@ -44,7 +44,7 @@ const CREDENTIALS: File = File {
 /// A usual file that cannot be read is left out with a warning where the other file was named: all may be in that one.
 ///
 /// # Errors
-/// [`Error::File`] for a file that cannot be read or is not UTF-8, [`Error::Settings`] for a variable that cannot be
+/// [`iot_transport::Error::File`] for a file that cannot be read or is not UTF-8, [`Error::Settings`] for a variable that cannot be
 /// used.
 pub(super) fn find(config: Option<&Path>, credentials: Option<&Path>) -> Result<EnvConfigFiles, Error> {
     let mut files = EnvConfigFiles::builder();

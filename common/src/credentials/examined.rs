@@ -30,7 +30,7 @@ impl CredentialSource {
     /// one that STS is asked in.
     ///
     /// # Errors
-    /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
+    /// [`iot_client::Error::Credentials`], or [`iot_transport::Error::File`] for a configuration file that was named but cannot be read.
     pub async fn examine(&self, region: &str, route: &Route) -> Result<ExaminedCredentials, Error> {
         let provider = Provider::new(self.clone(), region.to_owned());
         let resolved = provider.resolve(route).await?;

@@ -62,7 +62,7 @@ impl Provider {
     /// Credentials that have not expired; `route` is for the HTTP calls.
     ///
     /// # Errors
-    /// [`Error::Credentials`], or [`Error::File`] for a configuration file that was named but cannot be read.
+    /// [`iot_client::Error::Credentials`], or [`iot_transport::Error::File`] for a configuration file that was named but cannot be read.
     pub(crate) async fn resolve(&self, route: &Route) -> Result<Resolved, Error> {
         let mut kept = self.kept.lock().await;
         if let Some(credentials) = kept.as_ref().filter(|kept| !expires_by(kept, SystemTime::now() + MARGIN))

@@ -54,7 +54,7 @@ impl X509Credentials {
     /// Reads the roots of its own, before a connection attempt would have to.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Identity`].
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`].
     pub(crate) fn load_roots(&self) -> Result<(), Error> {
         self.roots.as_ref().map_or(Ok(()), |roots| roots.load().map(drop))
     }

@@ -100,7 +100,7 @@ impl Publisher {
     /// # Errors
     ///
     /// Those of [`Client::enqueue`] and [`Client::publish`], [`Error::Input`] when the messages cannot be read, and
-    /// [`ClientError::OperationTimeout`] when one has not come back [`Messages::PATIENCE`] after its acknowledgement.
+    /// [`iot_client::Error::OperationTimeout`] when one has not come back [`Messages::PATIENCE`] after its acknowledgement.
     pub async fn next(&mut self) -> Result<Option<Traffic>, Error> {
         loop {
             if let Some(traffic) = self.traffic.pop_front() {
@@ -137,7 +137,7 @@ impl Publisher {
     ///
     /// # Errors
     ///
-    /// Those of [`Client::disconnect`], and `tell`'s; [`ClientError::Undelivered`] for a message that the client, whose queue was
+    /// Those of [`Client::disconnect`], and `tell`'s; [`iot_client::Error::Undelivered`] for a message that the client, whose queue was
     /// full, has not taken over.
     pub async fn disconnect(
         &mut self,

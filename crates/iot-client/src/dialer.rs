@@ -47,7 +47,7 @@ impl Dialer {
     /// Prepares what all connections share: the port, the route, the TLS configuration.
     ///
     /// # Errors
-    /// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
     /// region is empty, the port is not for this authentication method, or a proxy variable cannot be parsed.
     pub(crate) fn new(endpoint: Endpoint, auth: Auth, route: Route) -> Result<Self, Error> {
         // A wrong setting shows before anything is asked for.

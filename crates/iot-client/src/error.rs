@@ -20,9 +20,9 @@ use iot_transport::text::one_line;
 
 /// A failure of this crate.
 ///
-/// The message says what was tried and on what, [`source`](StdError::source) holds the cause, [`layer`](Error::layer) is
-/// the part of the connection that refused, and [`hint`](Error::hint) the advice. The message escapes what a broker or proxy has said, but not what the application or its
-/// user has given, such as a path: a [`Failure`](crate::Failure) escapes the whole chain for a terminal.
+/// The message says what was tried and on what, [`source`](std::error::Error::source) holds the cause,
+/// [`layer`](Error::layer) is the part of the connection that refused, and [`hint`](Error::hint) the advice. The message
+/// escapes the words of a broker or proxy, but not those of the application or its user, such as a path.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

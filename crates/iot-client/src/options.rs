@@ -63,12 +63,12 @@ pub struct ClientOptions {
 }
 
 impl ClientOptions {
-    /// The defaults, for one endpoint, way to authenticate, route, and client ID. [`Roots`](crate::Roots) alone are
+    /// The defaults, for one endpoint, way to authenticate, route, and client ID. [`Roots`](iot_transport::Roots) alone are
     /// a direct route.
     ///
     /// # Errors
     ///
-    /// [`Error::File`] or [`Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
+    /// [`iot_transport::Error::File`] or [`iot_transport::Error::Identity`] when the roots cannot be loaded, [`Error::Settings`] when the
     /// settings do not fit together.
     pub fn new(
         endpoint: Endpoint,

@@ -1,5 +1,5 @@
-//! The structure of the workspace: the files of a crate form no circle by the items that they use, and only the folder
-//! `iot-client/src/paho` knows paho.
+//! The structure of the workspace: the files of a crate form no circle by the items that they use, only the folder
+//! `iot-client/src/paho` knows paho, and a crate's dependencies hold no more than it may know.
 
 mod graph;
 mod resolver;
@@ -7,10 +7,11 @@ mod source;
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use graph::Graph;
 use proc_macro2::{TokenStream, TokenTree};
-use testkit::workspace;
+use testkit::{Outcome, workspace};
 
 /// Uses that may be part of a circle: the user, the used, and the reason.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[];
@@ -49,6 +50,38 @@ fn only_the_paho_folder_uses_paho() {
     }
     users.retain(|file| !PAHO.iter().any(|allowed| file.starts_with(allowed)));
     assert!(users.is_empty(), "paho_mqtt is used outside of {}: {users:?}", PAHO[0]);
+}
+
+#[test]
+fn no_crate_depends_on_more_than_it_may_know() {
+    let command_line = ["clap", "env_logger", "rpassword"];
+    let sdk = ["aws-config", "aws-sdk-", "aws-smithy-"];
+    for (package, forbidden) in [
+        ("iot-transport", [&command_line[..], &sdk, &["paho-mqtt"]].concat()),
+        ("iot-client", [&command_line[..], &sdk].concat()),
+        ("common", command_line.to_vec()),
+    ] {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--package",
+            package,
+        ]);
+        if package == "common" {
+            cargo.arg("--no-default-features");
+        }
+        let tree = Outcome::of(cargo.current_dir(workspace())).succeeded().stdout;
+        assert!(tree.starts_with(package), "{tree}");
+        let found: Vec<_> =
+            tree.lines().filter(|line| forbidden.iter().any(|name| line.starts_with(name))).collect();
+        assert!(found.is_empty(), "{package} depends on {found:?}");
+    }
 }
 
 /// The folders of all packages.

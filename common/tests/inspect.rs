@@ -54,7 +54,10 @@ async fn the_clock_is_the_servers() {
     let refused = route(&other).server_clock("localhost", sandbox.https_port(), LIMIT).await.unwrap_err();
     let failure = Failure::from(refused);
     assert!(failure.chain().contains("UnknownIssuer"), "{failure:?}");
-    assert!(failure.hint().is_some_and(|hint| hint.contains("--ca-file")), "{failure:?}");
+    assert!(
+        failure.hint().is_some_and(|hint| hint.contains("name its file (the CA file setting)")),
+        "{failure:?}"
+    );
 }
 
 #[tokio::test]

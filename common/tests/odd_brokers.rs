@@ -107,7 +107,7 @@ async fn a_peer_that_is_no_broker_is_named_though_it_leaves_the_connection_open(
 async fn a_broker_of_mqtt_3_1_1_only_says_so() {
     let error = refused(|_| {}, &[0x20, 2, 0, 1]).await;
     assert!(error.to_string().contains("unacceptable protocol version"), "{error}");
-    assert!(error.hint().unwrap().contains("--mqtt-version 3.1.1"), "{error}");
+    assert!(error.hint().unwrap().contains("MQTT 3.1.1 only: MQTT version 3.1.1"), "{error}");
 }
 
 /// A WebSocket of MQTT's, by its name.

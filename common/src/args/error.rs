@@ -5,6 +5,7 @@ use std::fmt;
 use clap::Parser;
 use clap::error::ErrorKind;
 
+use super::flag_names::name_flags;
 use crate::error::Error;
 use iot_client::MqttVersion;
 use iot_transport as transport;
@@ -39,9 +40,10 @@ impl ArgsError {
 }
 
 /// Reads the command line. Wrong usage, `--help` and `--version` end the process, as with [`Parser::parse`]; an error shows
-/// the words of the command line escaped.
+/// the words of the command line escaped. From here on errors name [flags](name_flags).
 #[must_use]
 pub fn parse<P: Parser>() -> P {
+    name_flags();
     P::try_parse().unwrap_or_else(|error| {
         let words: Vec<_> = env::args_os().collect();
         P::try_parse_from(escaped(&words)).err().unwrap_or(error).exit()

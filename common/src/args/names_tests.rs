@@ -4,8 +4,10 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 
 use clap::{Arg, Args, Command};
+use iot_transport::Setting;
 use secrecy::SecretString;
 
+use super::flag_names::flag;
 use super::*;
 
 fn flags<A: Args>() -> Vec<Arg> {
@@ -140,6 +142,38 @@ fn the_names_of_the_official_samples_work() {
         for name in official {
             assert_eq!(group.get(*name).map(String::as_str), Some(flag), "--{name}");
         }
+    }
+}
+
+#[test]
+fn errors_name_flags_that_exist() {
+    let [connection, _, _, pkcs11, pkcs12, _, sigv4, ..] = groups();
+    for (group, setting, named) in [
+        (&connection, Setting::CaFile, "--ca-file"),
+        (&connection, Setting::Ipv6, "--ipv6"),
+        (&connection, Setting::MqttVersion, "--mqtt-version"),
+        (&connection, Setting::NoProxy, "--no-proxy"),
+        (&connection, Setting::Port, "--port"),
+        (&connection, Setting::Proxy, "--proxy"),
+        (&connection, Setting::ProxyCaFile, "--proxy-ca-file"),
+        (&connection, Setting::ProxyUserFile, "--proxy-user-file"),
+        (&pkcs11, Setting::Certificate, "--cert"),
+        (&pkcs11, Setting::KeyId, "--key-id"),
+        (&pkcs11, Setting::KeyLabel, "--key-label"),
+        (&pkcs11, Setting::PinFile, "--pin-file"),
+        (&pkcs11, Setting::Pkcs11Uri, "--pkcs11-uri"),
+        (&pkcs11, Setting::SlotId, "--slot-id"),
+        (&pkcs11, Setting::TokenListing, "--list"),
+        (&pkcs12, Setting::Pkcs12File, "--pkcs12-file"),
+        (&sigv4, Setting::CognitoIdentity, "--cognito-identity"),
+        (&sigv4, Setting::CognitoPool, "--cognito-identity-pool"),
+        (&sigv4, Setting::Login, "--login-file"),
+        (&sigv4, Setting::Region, "--region"),
+        (&sigv4, Setting::ThingName, "--x509-thing-name"),
+    ] {
+        let words = flag(setting);
+        assert_eq!(words.split(' ').next(), Some(named), "{setting:?}");
+        assert!(group.contains_key(named.trim_start_matches('-')), "{named}");
     }
 }
 

@@ -12,6 +12,7 @@ use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
 use super::{CredentialSource, X509Credentials};
 use iot_transport::HttpRefusal;
+use iot_transport::Setting;
 use iot_transport::text::links;
 
 const ENVIRONMENT: &str =
@@ -120,12 +121,17 @@ fn cognito(identity: &CognitoIdentity, refusal: Option<&HttpRefusal>) -> String 
     let hint = if is("ResourceNotFoundException") {
         match (identity.origin(), identity.id()) {
             (OriginKind::Identity, _) => {
-                "is this an identity pool ID? then use --cognito-identity-pool; identities and pools have IDs of the \
-                 same form, and `aws cognito-identity list-identity-pools` lists the pools"
+                return format!(
+                    "is this an identity pool ID? then use {}; identities and pools have IDs of the same form, and \
+                     `aws cognito-identity list-identity-pools` lists the pools",
+                    Setting::CognitoPool
+                );
             }
             (OriginKind::Pool, None) => {
-                "is this an identity ID? then use --cognito-identity; `aws cognito-identity list-identity-pools` lists \
-                 the pools"
+                return format!(
+                    "is this an identity ID? then use {}; `aws cognito-identity list-identity-pools` lists the pools",
+                    Setting::CognitoIdentity
+                );
             }
             (OriginKind::Pool, Some(_)) => "the identity that the pool gave has been deleted: start again",
         }
@@ -133,13 +139,19 @@ fn cognito(identity: &CognitoIdentity, refusal: Option<&HttpRefusal>) -> String 
         "the login's token must be valid, not expired, and of a provider that the pool lists; the provider's name must \
          be the pool's, such as cognito-idp.<region>.amazonaws.com/<user pool>"
     } else if is("NotAuthorizedException") {
-        "without a login the pool must allow guest access (unauthenticated identities), and an identity that has \
-         logins needs one: --login-file PROVIDER=FILE"
+        return format!(
+            "without a login the pool must allow guest access (unauthenticated identities), and an identity that has \
+             logins needs one: {}",
+            Setting::Login
+        );
     } else if is("InvalidIdentityPoolConfigurationException") {
         "give the pool a role, and let the role trust cognito-identity.amazonaws.com: `aws cognito-identity \
          get-identity-pool-roles` shows them"
     } else if is("ResourceConflictException") {
-        "this login belongs to another identity: leave --cognito-identity out and give the pool"
+        return format!(
+            "this login belongs to another identity: leave {} out and give the pool",
+            Setting::CognitoIdentity
+        );
     } else if is("TooManyRequestsException") || refusal.is_some_and(|refusal| refusal.status >= 500) {
         "the service is busy: try again in a while"
     } else {
@@ -154,7 +166,7 @@ fn x509(provider: &X509Credentials, refusal: Option<&HttpRefusal>) -> String {
         Some(401 | 403) => {
             let thing = match provider.thing_name() {
                 Some(name) => format!("the certificate must be attached to the thing {}", name.as_str()),
-                None => "a policy with variables of a thing needs its name (--x509-thing-name)".to_owned(),
+                None => format!("a policy with variables of a thing needs its name ({})", Setting::ThingName),
             };
             format!(
                 "the certificate must be active and its policy allow iot:AssumeRoleWithCertificate on \

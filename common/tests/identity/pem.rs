@@ -183,7 +183,7 @@ fn files_of_other_formats_are_named_and_the_hint_converts_them() {
     for (certificate, key) in [("device.p12", "key.pem"), ("cert.pem", "device.p12")] {
         let (problem, hint) = refused(folder.pair(certificate, key));
         assert!(problem.ends_with("is a PKCS#12 file, not PEM"), "{problem}");
-        assert!(hint.contains("--pkcs12-file"), "{hint}");
+        assert!(hint.contains("name it by the PKCS#12 file setting"), "{hint}");
     }
 }
 

@@ -8,7 +8,7 @@ use clap::{Args, CommandFactory, FromArgMatches, Parser};
 use common::Error;
 use common::args::{
     ArgsError, ConnectionArgs, CustomAuthArgs, MutualTlsArgs, OutputArgs, Pkcs11Args, Pkcs12Args, SigV4Args,
-    WindowsStoreArgs, escaped, parse_echo_topic,
+    WindowsStoreArgs, escaped, name_flags, parse_echo_topic,
 };
 use iot_client::Auth;
 use iot_transport::Endpoint;
@@ -64,6 +64,7 @@ const NOT_HERE: [&str; 2] = ["dry_run", "list"];
 
 /// Reads the command line and starts logging. Wrong usage ends the process with code 2.
 pub(crate) fn parse(words: Vec<OsString>) -> Request {
+    name_flags();
     let method = Method::of(&words);
     match method {
         Method::MutualTls => parse_with::<MutualTlsArgs>(method, words, |args, _| Ok(Some(args.auth()?))),

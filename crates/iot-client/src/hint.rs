@@ -6,7 +6,7 @@ use std::sync::Arc;
 use iot_transport as transport;
 use iot_transport::text::{Chain, links, one_line};
 use iot_transport::tls::tls_cause;
-use iot_transport::{HttpRefusal, shortage, tls_hint};
+use iot_transport::{HttpRefusal, Setting, shortage, tls_hint};
 
 use crate::auth_kind::AuthKind;
 use crate::error::Error;
@@ -48,7 +48,7 @@ impl Error {
                 "this is a defect: report it, with the log that RUST_LOG=debug gives".to_owned(),
             ),
             Error::ConnectRefused { code, .. } if code.is_unknown_version() => {
-                Some("the broker speaks MQTT 3.1.1 only: --mqtt-version 3.1.1".to_owned())
+                Some(format!("the broker speaks MQTT 3.1.1 only: {} 3.1.1", Setting::MqttVersion))
             }
             Error::OperationRefused { operation, code, .. } if code.is_not_authorized() => policy(operation),
             // MQTT 3.1.1 has one code for every refused subscription (§3.9.3).
@@ -220,7 +220,7 @@ fn upgrade(refusal: &HttpRefusal, auth: &AuthKind) -> Option<String> {
     } else if says(&["signature"]) && says(&["match"]) {
         "check the secret access key, and that a proxy does not change the Host header"
     } else if says(&["region"]) {
-        "sign for the region in the endpoint's name (--region)"
+        return Some(format!("sign for the region in the endpoint's name ({})", Setting::Region));
     } else if says(&["missing authentication token"]) {
         "the request reached AWS without its signature: does a proxy cut the query off?"
     } else {

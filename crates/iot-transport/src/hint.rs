@@ -9,6 +9,7 @@ use super::error::Error;
 use super::proxy;
 use super::tls::tls_cause;
 use crate::layer::Layer;
+use crate::setting::Setting;
 
 impl Error {
     /// The advice, where the cause is known.
@@ -28,7 +29,7 @@ fn of(error: &Error) -> Option<String> {
                 .to_owned(),
         ),
         Error::Resolve { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable => {
-            Some("leave --ipv6 out, or give a name or an address that IPv6 reaches".to_owned())
+            Some(format!("leave {} out, or give a name or an address that IPv6 reaches", Setting::Ipv6))
         }
         Error::Resolve { .. } => Some(
             "check the spelling and the network; your account's endpoint is what \
@@ -42,7 +43,7 @@ fn of(error: &Error) -> Option<String> {
         Error::Tls { source, .. } => tls(&**source),
         // Below may be one of our own, with a better hint.
         Error::Signature { source, .. } if !source.is::<Error>() => {
-            Some("is the token plugged in, and does it answer? --list shows it".to_owned())
+            Some(format!("is the token plugged in, and does it answer? {} shows it", Setting::TokenListing))
         }
         Error::CertificateRejected { source, .. } => Some(certificate(&**source)),
         Error::WebSocket { source, .. } => match tls_cause(&**source) {
@@ -139,8 +140,11 @@ fn server_certificate(problem: &CertificateError) -> Option<String> {
     let hint = match problem {
         // A signature that does not fit comes from another CA of the same name.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the CA that signed the server's certificate is not trusted here: name its file (--ca-file), and check \
-             that no proxy replaces certificates; an endpoint without -ats has an outdated CA"
+            return Some(format!(
+                "the CA that signed the server's certificate is not trusted here: name its file ({}), and check \
+                 that no proxy replaces certificates; an endpoint without -ats has an outdated CA",
+                Setting::CaFile
+            ));
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
             "the server's certificate has expired, or this machine's clock is fast"

@@ -14,6 +14,7 @@
 //! | [`timeline`] | the record of connection attempts, step by step |
 //! | `inspect` | the layers one by one, to look for a fault |
 //! | `error`, `hint`, `layer`, [`shortage`] | what can go wrong, in which layer, and what to do about it |
+//! | `setting` | the names of settings in those texts, which a program may replace by those of its flags: [`Setting`] |
 //! | [`text`], [`mod@file`], [`panics`] | text of foreign origin, files that the user names, panics as errors |
 
 #![cfg_attr(not(test), warn(clippy::print_stdout, clippy::print_stderr))]
@@ -42,6 +43,7 @@ mod route;
 #[cfg(test)]
 mod scripted;
 mod server_clock;
+mod setting;
 pub mod shortage;
 mod stream;
 mod tcp;
@@ -68,5 +70,6 @@ pub use self::proxy::{
 pub use self::roots::{Roots, TrustStore};
 pub use self::route::Route;
 pub use self::server_clock::{NoServerClock, ServerClock};
+pub use self::setting::Setting;
 pub use self::stream::{Io, Stream};
 pub use self::timeline::{Step, Timeline, Timelines};

@@ -70,7 +70,7 @@ async fn the_timeline_tells_the_proxy_and_why() {
     let steps = timeline.steps();
     assert_eq!(steps.iter().map(Step::name).collect::<Vec<_>>(), ["proxy's name", "TCP to proxy", "proxy"]);
     assert!(steps.iter().all(|step| step.state == StepState::Done));
-    let way = format!("through the proxy socks5h://{address}, as --proxy says");
+    let way = format!("through the proxy socks5h://{address}, as the proxy setting says");
     assert_eq!(timelines.attempts().kept[0].way, Some(way));
     assert!(
         matches!(&steps[2].detail, Some(Detail::Text(text)) if text == "open to broker.invalid:8883"),

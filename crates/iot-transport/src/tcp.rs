@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use crate::error::Error;
 use crate::panics::on_own_thread;
+use crate::setting::Setting;
 use crate::shortage;
 
 /// How long an attempt has to itself before the next address is tried beside it (RFC 8305 §5).
@@ -38,9 +39,6 @@ const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// would wait behind them for minutes on a slow link.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const UNSENT: u32 = 32 * 1024;
-
-/// What is wrong with a name or address that an IPv6 connection cannot be made to.
-const NO_IPV6: &str = "it has no IPv6 address, and --ipv6 asks for one";
 
 /// Which addresses of a name count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +69,8 @@ pub(crate) async fn resolve(host: &str, port: u16, family: AddressFamily) -> Res
     if family == AddressFamily::V6 {
         addresses.retain(SocketAddr::is_ipv6);
         if addresses.is_empty() {
-            return Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, NO_IPV6)));
+            let problem = format!("it has no IPv6 address, and {} asks for one", Setting::Ipv6);
+            return Err(failed(io::Error::new(io::ErrorKind::AddrNotAvailable, problem)));
         }
     }
     Ok(addresses)
@@ -291,6 +290,6 @@ mod tests {
         assert!(
             matches!(&error, Error::Resolve { source, .. } if source.kind() == io::ErrorKind::AddrNotAvailable)
         );
-        assert!(error.hint().is_some_and(|hint| hint.contains("--ipv6")), "{error:?}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("leave the IPv6 setting out")), "{error:?}");
     }
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::section;
 use crate::asn1::{first_value, is_pkcs12};
+use crate::setting::Setting;
 
 /// The expected content of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub(crate) fn format(content: &[u8], text: &str, path: &Path, wanted: Wanted) ->
                     }
                     Wanted::Pkcs12 => format!("convert it: {convert}"),
                     Wanted::Certificate | Wanted::Key => {
-                        format!("convert it: {convert}, and name that by --pkcs12-file")
+                        format!("convert it: {convert}, and name that by {}", Setting::Pkcs12File)
                     }
                 },
             );
@@ -62,7 +63,10 @@ pub(crate) fn format(content: &[u8], text: &str, path: &Path, wanted: Wanted) ->
                     Wanted::Authorities => {
                         format!("convert it: openssl pkcs12 -in {file} -nokeys -out {file}.pem")
                     }
-                    _ => "name it by --pkcs12-file: the sample pkcs12_connect reads it as it is".to_owned(),
+                    _ => format!(
+                        "name it by {}: the sample pkcs12_connect reads it as it is",
+                        Setting::Pkcs12File
+                    ),
                 },
             );
         }

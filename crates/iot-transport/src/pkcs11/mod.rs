@@ -31,6 +31,7 @@ pub use self::uri::{Pkcs11Uri, UriPin};
 use super::Identity;
 use crate::cause::Cause;
 use crate::error::Error;
+use crate::setting::Setting;
 
 /// Which key, on which token, by which library.
 #[derive(Debug, Clone)]
@@ -127,7 +128,10 @@ impl Identity {
             (Some(identity), 0) => Ok(Identity::on_a_device(identity)),
             (Some(_), others) => Err(problem(
                 format!("the {token} has {} certificates for the private key {}", others + 1, key.name),
-                Some("say which one is registered with AWS IoT: give its file (--cert)"),
+                Some(&format!(
+                    "say which one is registered with AWS IoT: give its file ({})",
+                    Setting::Certificate
+                )),
                 None,
             )),
             (None, _) => Err(problem(
@@ -142,9 +146,11 @@ impl Identity {
                         key.name
                     ),
                 },
-                Some(
-                    "a certificate that was made for this very key is needed (--cert); --list shows the keys",
-                ),
+                Some(&format!(
+                    "a certificate that was made for this very key is needed ({}); {} shows the keys",
+                    Setting::Certificate,
+                    Setting::TokenListing
+                )),
                 None,
             )),
         }
@@ -177,7 +183,11 @@ fn find_key(
             fitting.push(last);
             Err(problem(
                 format!("{} private keys on the {token} fit: {}", fitting.len(), objects::names(&fitting)),
-                Some("say which by its label (--key-label) or its ID (--key-id)"),
+                Some(&format!(
+                    "say which by its label ({}) or its ID ({})",
+                    Setting::KeyLabel,
+                    Setting::KeyId
+                )),
                 None,
             ))
         }
@@ -188,12 +198,15 @@ fn find_key(
                 all => format!("it has {}", objects::names(all)),
             };
             let hint = if token.info.login_required() && !logged_in {
-                "PIN needed? Without it a token hides its private keys: name a file that holds it (--pin-file), or set \
-                 AWS_IOT_PIN"
+                format!(
+                    "PIN needed? Without it a token hides its private keys: name a file that holds it ({}), or set \
+                     AWS_IOT_PIN",
+                    Setting::PinFile
+                )
             } else {
-                "--list shows what is on the token"
+                format!("{} shows what is on the token", Setting::TokenListing)
             };
-            Err(problem(format!("no {wanted} on the {token}: {there}"), Some(hint), None))
+            Err(problem(format!("no {wanted} on the {token}: {there}"), Some(&hint), None))
         }
     }
 }
@@ -214,7 +227,10 @@ fn certificates_of(
     if chains.is_empty() {
         return Err(problem(
             format!("the {token} has no certificate for the private key {key}"),
-            Some("name the certificate's file (--cert), or store it on the token with the ID of the key"),
+            Some(&format!(
+                "name the certificate's file ({}), or store it on the token with the ID of the key",
+                Setting::Certificate
+            )),
             None,
         ));
     }

@@ -13,6 +13,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::failure::{cause, problem, value};
 use super::selector::TokenSelector;
 use crate::error::Error;
+use crate::setting::Setting;
 
 /// All that have been loaded. They stay so until the process ends: C_Finalize would end the sessions of whoever else
 /// uses the library here, and unloading is where many of them crash.
@@ -109,9 +110,11 @@ impl Module {
                 fitting.push(last);
                 Err(problem(
                     format!("{} tokens fit: {}", fitting.len(), names(fitting.into_iter())),
-                    Some(
-                        "say which by its slot (--slot-id), or by its serial number in a URI (--pkcs11-uri)",
-                    ),
+                    Some(&format!(
+                        "say which by its slot ({}), or by its serial number in a URI ({})",
+                        Setting::SlotId,
+                        Setting::Pkcs11Uri
+                    )),
                     None,
                 ))
             }
@@ -124,7 +127,7 @@ impl Module {
             )),
             (None, _) => Err(problem(
                 format!("no {wanted}; there is {}", names(all.iter())),
-                Some("--list shows slots, tokens and what is on them"),
+                Some(&format!("{} shows slots, tokens and what is on them", Setting::TokenListing)),
                 None,
             )),
         }

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use super::no_proxy::NoProxy;
 use super::{InvalidProxy, Proxy};
 use crate::error::Error;
+use crate::setting::Setting;
 
 /// Where curl looks for the proxy of an `https://` URL, in this order. An empty variable counts as unset.
 const PROXY_VARIABLES: [&str; 4] = ["https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"];
@@ -125,8 +126,8 @@ impl Proxies {
         };
         match &self.0 {
             Rule::None => Ok(Choice { proxy: None, why: None, is_from_environment: false }),
-            Rule::Off => choice(None, "no proxy, as --no-proxy says".to_owned()),
-            Rule::Given(proxy) => choice(Some(proxy), format!("{proxy}, as --proxy says")),
+            Rule::Off => choice(None, format!("no proxy, as {} says", Setting::NoProxy)),
+            Rule::Given(proxy) => choice(Some(proxy), format!("{proxy}, as {} says", Setting::Proxy)),
             Rule::Environment { proxy: None, .. } => {
                 choice(None, "no proxy: HTTPS_PROXY and ALL_PROXY are not set".to_owned())
             }

@@ -6,9 +6,8 @@ use std::io::ErrorKind;
 use super::{HttpAnswer, ProxyAnswer, ProxyProblem};
 use crate::cause::Cause;
 use crate::error::Error;
+use crate::setting::Setting;
 use crate::tls::tls_cause;
-
-const HOW_TO_LOG_IN: &str = "put user:password into a file (--proxy-user-file) or into AWS_IOT_PROXY_USER";
 
 /// `proxy` is its URL, `target` the `host:port` that it was asked for.
 pub(crate) fn hint(
@@ -24,7 +23,7 @@ pub(crate) fn hint(
             Some("with socks5h:// in place of socks5:// the proxy looks the name up".to_owned())
         }
         ProxyProblem::Refused(answer) => refused(target, answer),
-        ProxyProblem::CredentialsWanted(ProxyAnswer::SocksMethod(_)) => Some(HOW_TO_LOG_IN.to_owned()),
+        ProxyProblem::CredentialsWanted(ProxyAnswer::SocksMethod(_)) => Some(how_to_log_in()),
         ProxyProblem::CredentialsWanted(answer) | ProxyProblem::CredentialsRefused(answer)
             if offers_no_basic(answer) =>
         {
@@ -34,7 +33,7 @@ pub(crate) fn hint(
                     .to_owned(),
             )
         }
-        ProxyProblem::CredentialsWanted(_) => Some(HOW_TO_LOG_IN.to_owned()),
+        ProxyProblem::CredentialsWanted(_) => Some(how_to_log_in()),
         ProxyProblem::CredentialsRefused(_) => Some(
             "check the user name and the password; in a URL, characters such as @ : / % are written as %40 %3A %2F \
              %25, in a file as they are"
@@ -44,7 +43,8 @@ pub(crate) fn hint(
         ProxyProblem::Tls => Some(match source.and_then(tls_cause) {
             Some(rustls::Error::InvalidCertificate(_)) => format!(
                 "what answers through the proxy is not {target} as its CA knows it: if the proxy inspects TLS, have \
-                 the endpoint exempted from that; else name the endpoint's CA (--ca-file)"
+                 the endpoint exempted from that; else name the endpoint's CA ({})",
+                Setting::CaFile
             ),
             _ => "what answers through the proxy does not speak TLS as the broker does: check the port, and that the \
                   proxy lets its bytes through unchanged"
@@ -53,11 +53,18 @@ pub(crate) fn hint(
     }
 }
 
+fn how_to_log_in() -> String {
+    format!("put user:password into a file ({}) or into AWS_IOT_PROXY_USER", Setting::ProxyUserFile)
+}
+
 fn unreachable(proxy: &str, source: &(dyn StdError + 'static)) -> Option<String> {
     let hint = match tls_cause(source) {
         Some(rustls::Error::InvalidCertificate(_)) => {
-            "the certificate of the proxy itself is not trusted here: name its CA (--proxy-ca-file), and write the \
-             proxy's name as the certificate has it"
+            return Some(format!(
+                "the certificate of the proxy itself is not trusted here: name its CA ({}), and write the proxy's \
+                 name as the certificate has it",
+                Setting::ProxyCaFile
+            ));
         }
         Some(rustls::Error::InvalidMessage(_)) => {
             "the proxy does not speak TLS on this port: try http:// in place of https://"
@@ -66,7 +73,7 @@ fn unreachable(proxy: &str, source: &(dyn StdError + 'static)) -> Option<String>
             "TLS with the proxy itself failed: a proxy that wants a client certificate is not supported"
         }
         None => match source.downcast_ref() {
-            // What --ipv6 asks for is not there.
+            // There is no IPv6 address.
             Some(error @ Error::Resolve { source, .. }) if source.kind() == ErrorKind::AddrNotAvailable => {
                 return error.hint();
             }
@@ -112,7 +119,8 @@ fn http_refusal(host: &str, port: &str, answer: &HttpAnswer) -> Option<String> {
         }
         403 => format!(
             "the proxy's rules must allow CONNECT to {host} and port {port}; many allow 443 only, which AWS IoT Core \
-             serves, too (--port 443)"
+             serves, too ({} 443)",
+            Setting::Port
         ),
         301..=308 => {
             "the proxy sends to another page, as a captive portal does: log in with a browser".to_owned()

@@ -102,8 +102,8 @@ async fn refusals_keep_status_headers_and_body() {
 async fn schemes_that_are_not_basic() {
     for (offers, words) in [
         ("Proxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n", "Basic alone"),
-        ("Proxy-Authenticate: NTLM\r\nProxy-Authenticate: BASIC realm=x\r\n", "--proxy-user-file"),
-        ("", "--proxy-user-file"),
+        ("Proxy-Authenticate: NTLM\r\nProxy-Authenticate: BASIC realm=x\r\n", "the proxy user file setting"),
+        ("", "the proxy user file setting"),
     ] {
         let answer = format!("HTTP/1.1 407 no\r\n{offers}Content-Length: 0\r\n\r\n");
         let found = problem(answer.as_bytes(), PLAIN).await;

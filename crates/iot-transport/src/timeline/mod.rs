@@ -20,7 +20,7 @@ use crate::text::Chain;
 
 /// The steps of one connection attempt, shared by the layers that report to it.
 ///
-/// The same record serves the debug log, the text of a timeout, and what `--timeline` draws.
+/// The same record serves the debug log, the text of a timeout, and the drawing of the attempts.
 #[derive(Debug, Clone)]
 pub struct Timeline {
     /// For what is measured.

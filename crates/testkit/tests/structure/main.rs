@@ -1,5 +1,6 @@
 //! The structure of the workspace: the files of a crate form no circle by the items that they use, only the folder
-//! `iot-client/src/paho` knows paho, and a crate's dependencies hold no more than it may know.
+//! `iot-client/src/paho` knows paho, only `common::args` knows flags, and a crate's dependencies hold no more than it may
+//! know.
 
 mod graph;
 mod resolver;
@@ -18,6 +19,12 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// The folders that may use paho.
 const PAHO: &[&str] = &["crates/iot-client/src/paho", "crates/bench"];
+
+/// The packages that do not know flags, but for the folder [`ARGS`].
+const LIBRARIES: &[&str] = &["common", "crates/iot-client", "crates/iot-transport"];
+
+/// The folder that turns flags into settings.
+const ARGS: &str = "common/src/args";
 
 #[test]
 fn files_form_no_circle() {
@@ -82,6 +89,43 @@ fn no_crate_depends_on_more_than_it_may_know() {
             tree.lines().filter(|line| forbidden.iter().any(|name| line.starts_with(name))).collect();
         assert!(found.is_empty(), "{package} depends on {found:?}");
     }
+}
+
+#[test]
+fn only_args_names_flags() {
+    let mut problems = String::new();
+    for package in LIBRARIES {
+        for module in source::read(&workspace().join(package).join("src/lib.rs")) {
+            let file = module.file.strip_prefix(workspace()).unwrap();
+            for literal in module.literals.iter().filter(|text| !file.starts_with(ARGS) && names_flag(text)) {
+                problems += &format!("{}: {literal:?}\n", file.display());
+            }
+        }
+    }
+    assert!(
+        problems.is_empty(),
+        "flags are named outside of {ARGS}; iot_transport::Setting can:\n{problems}"
+    );
+}
+
+#[test]
+fn flags_of_foreign_commands_may_be_named() {
+    for text in ["--ipv6", "leave --ipv6 out", "name it (--pin-file)", "use `--list`, not `aws iot x --y`"] {
+        assert!(names_flag(text), "{text}");
+    }
+    for text in ["`aws iot x --y`", "-----BEGIN A-----", "---", "a--b", "-- c", "--"] {
+        assert!(!names_flag(text), "{text}");
+    }
+}
+
+/// True if a text names a flag that is not of a command of the AWS CLI before it.
+fn names_flag(text: &str) -> bool {
+    text.match_indices("--").any(|(start, _)| {
+        let (before, flag) = (&text[..start], &text[start + 2..]);
+        let is_flag = flag.starts_with(|first: char| first.is_ascii_lowercase())
+            && !before.ends_with(|last: char| last.is_alphanumeric() || last == '-');
+        is_flag && !before.contains("aws ")
+    })
 }
 
 /// The folders of all packages.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use proc_macro2::{TokenStream, TokenTree};
 use syn::punctuated::Punctuated;
 use syn::visit::{self, Visit};
-use syn::{Attribute, Expr, ExprLit, Item, ItemMod, ItemUse, Lit, Meta, Token, UseTree, Visibility};
+use syn::{Attribute, Expr, ExprLit, Item, ItemMod, ItemUse, Lit, LitStr, Meta, Token, UseTree, Visibility};
 
 /// One module; an inline one has the file of its parent.
 #[derive(Default)]
@@ -20,6 +20,8 @@ pub(crate) struct Module {
     pub(crate) imports: Vec<Import>,
     /// Each path that its code writes, also in macro calls and attributes.
     pub(crate) mentions: BTreeSet<Vec<String>>,
+    /// Its string literals, also in macro calls and attributes, but for documentation.
+    pub(crate) literals: Vec<String>,
 }
 
 impl Module {
@@ -120,6 +122,9 @@ impl<'ast> Visit<'ast> for Reader {
     );
 
     fn visit_attribute(&mut self, attribute: &'ast Attribute) {
+        if attribute.path().is_ident("doc") {
+            return;
+        }
         let condition = attribute.path().is_ident("cfg").then(|| attribute.parse_args::<Meta>());
         self.is_test |= condition.is_some_and(|parsed| parsed.is_ok_and(|meta| requires_test(&meta)));
         visit::visit_attribute(self, attribute);
@@ -177,6 +182,12 @@ impl<'ast> Visit<'ast> for Reader {
         }
     }
 
+    fn visit_lit_str(&mut self, literal: &'ast LitStr) {
+        if !self.is_test {
+            self.module().literals.push(literal.value());
+        }
+    }
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         if path.leading_colon.is_none() {
             self.mention(path.segments.iter().map(|segment| segment.ident.to_string()).collect());
@@ -196,7 +207,12 @@ impl<'ast> Visit<'ast> for Reader {
                     }
                     self.mention(path);
                 }
-                _ => {}
+                TokenTree::Literal(literal) => {
+                    if let Ok(literal) = syn::parse_str(&literal.to_string()) {
+                        self.visit_lit_str(&literal);
+                    }
+                }
+                TokenTree::Punct(_) => {}
             }
         }
     }

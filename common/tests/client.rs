@@ -154,7 +154,7 @@ async fn a_cut_connection_resumes_its_session_and_loses_no_message() {
     client.disconnect().await.unwrap();
 }
 
-/// A write of paho's that failed would corrupt the heap (`common/src/client/link.rs`), here within a few cuts.
+/// A write of paho's that failed would corrupt the heap (`crates/iot-client/src/link/mod.rs`), here within a few cuts.
 #[tokio::test]
 async fn cuts_under_load_harm_nothing() {
     for version in [MqttVersion::V5, MqttVersion::V311] {

@@ -1,5 +1,5 @@
 //! The rules that keep paho safe, each where breaking it once hung, leaked or ended the process
-//! (`common/src/client/guard.rs`). One test at a time: they count the process's descriptors and threads.
+//! (`crates/iot-client/src/paho/session.rs`). One test at a time: they count the process's descriptors and threads.
 
 // Descriptors and threads are counted in /proc.
 #![cfg(target_os = "linux")]

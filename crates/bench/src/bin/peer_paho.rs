@@ -13,7 +13,7 @@ fn main() -> Result<()> {
     if flags.tls.is_some() {
         bail!("this build of paho has no TLS: --ca-file, --cert and --key have no meaning here");
     }
-    // paho waits a second when its last client goes (`common/src/client/guard.rs`).
+    // paho waits a second when its last client goes (`crates/iot-client/src/paho/session.rs`).
     let _keeper = client("tcp://127.0.0.1:1".to_owned(), "keeper")?;
     serve(
         &Paho { uri: format!("tcp://{}:{}", flags.host, flags.port), topic: flags.client_id.clone() },
@@ -57,7 +57,7 @@ fn options() -> paho::ConnectOptions {
         .finalize()
 }
 
-/// Disconnects; right after that the drop would hang (`common/src/client/guard.rs`).
+/// Disconnects; right after that the drop would hang (`crates/iot-client/src/paho/session.rs`).
 async fn close(client: paho::AsyncClient) -> Result<()> {
     client.disconnect(None).await?;
     tokio::time::sleep(Duration::from_millis(20)).await;

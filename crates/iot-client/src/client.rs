@@ -6,6 +6,7 @@ use tokio::time::timeout;
 use super::driver::shared::Shared;
 use super::driver::{Driver, Start};
 use super::outbox::Outbox;
+use super::outbox::disk::is_asked_for;
 use super::outbox::queue_usage::QueueUsage;
 use super::request::{Action, COMMAND_QUEUE, Command, Reply};
 use super::{ClientOptions, Delivery, Events, Message, QoS, Status, events};
@@ -98,7 +99,7 @@ impl Client {
         let (sender, answer) = oneshot::channel();
         // First, so that a call that is given up has taken nothing.
         let command = self.commands.reserve().await.map_err(|_| self.shared.stopped())?;
-        if self.options.persistence.is_none() && self.queue_usage.try_add(&message, &self.options.queue) {
+        if !is_asked_for(&self.options) && self.queue_usage.try_add(&message, &self.options.queue) {
             command.send(Command::Perform(action, Reply::Delivery { accepted: None, answer: sender }));
         } else {
             let (accepted, is_accepted) = oneshot::channel();

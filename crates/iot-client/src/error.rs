@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,12 +214,13 @@ pub enum Error {
     },
 
     /// The directory that keeps messages cannot be used.
+    #[cfg(feature = "store")]
     #[error("cannot {doing} the message store {}", directory.display())]
     Store {
         /// What was tried ("open", "write to").
         doing: &'static str,
         /// The directory.
-        directory: PathBuf,
+        directory: std::path::PathBuf,
         /// Why.
         source: Cause,
     },
@@ -283,7 +283,9 @@ impl Error {
     pub fn layer(&self) -> Layer {
         match self {
             Error::Transport(error) => error.layer(),
-            Error::Settings(_) | Error::Store { .. } => Layer::Settings,
+            Error::Settings(_) => Layer::Settings,
+            #[cfg(feature = "store")]
+            Error::Store { .. } => Layer::Settings,
             Error::Credentials { .. } | Error::Signing { .. } => Layer::Credentials,
             Error::UpgradeRefused { .. } => Layer::WebSocket,
             Error::ConnectRefused { .. }

@@ -12,6 +12,7 @@ use crate::auth_kind::AuthKind;
 use crate::error::Error;
 use crate::operation::{ConnectAsked, Operation};
 use crate::reason::ReasonCode;
+#[cfg(feature = "store")]
 use crate::store::Problem;
 
 impl Error {
@@ -89,6 +90,7 @@ impl Error {
             Error::OperationTimeout { operation: Operation::Receive { topic }, .. } => Some(format!(
                 "nobody published to {topic}, or the policy does not allow iot:Receive on topic/{topic}"
             )),
+            #[cfg(feature = "store")]
             Error::Store { source, .. } => source.downcast_ref().and_then(Problem::hint),
             Error::Link(_) => {
                 Some("a local firewall or sandbox may forbid connections on 127.0.0.1".to_owned())

@@ -235,10 +235,12 @@ fn an_unknown_key_without_a_session_token_is_not_taken_for_an_expired_token() {
 fn a_shortage_is_hinted_at_in_whatever_layer_it_is_met() {
     let target = || "a.example:8883".to_owned();
     let short = || io::Error::from_raw_os_error(24);
+    #[cfg(feature = "store")]
     let stored = Problem::from(short());
     for error in [
         Error::Transport(transport::Error::Tcp { target: target(), source: short() }),
         Error::ended(target(), io::Error::other(short())),
+        #[cfg(feature = "store")]
         Error::Store { doing: "open", directory: "d".into(), source: Box::new(stored) },
         Error::Link(short()),
         Error::Stopped { source: Some(Arc::new(Error::Link(short()))) },

@@ -8,7 +8,7 @@
 //! | `auth`, `sign_upgrade`, [`custom_auth`], `dialer` | the ways to authenticate, and the connections opened with them |
 //! | `driver` | one connection after another: back-off, takeovers, connect rate |
 //! | `outbox` | requests that wait or are in flight, subscriptions, quotas |
-//! | `store` | messages on disk, over the end of the process |
+//! | `store` | messages on disk, over the end of the process; with the feature `store` |
 //! | `link` | the private link between the MQTT library and the transport: up, down, keep-alive, inbox |
 //! | `wire` | MQTT's packets: frames, CONNACK, PUBLISH, one parser each |
 //! | `paho` | the MQTT library: session, options, operations, properties; nothing else names it |
@@ -45,6 +45,7 @@ mod request;
 mod session;
 mod sign_upgrade;
 mod status;
+#[cfg(feature = "store")]
 mod store;
 mod version;
 mod will;

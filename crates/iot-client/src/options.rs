@@ -1,4 +1,3 @@
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::check::message_problem;
@@ -40,7 +39,8 @@ pub struct ClientOptions {
     pub will: Option<Will>,
     /// The directory that keeps QoS 1 messages until they are acknowledged, so that they outlive the process; one
     /// for each client ID. `None`, the default, keeps them in memory.
-    pub persistence: Option<PathBuf>,
+    #[cfg(feature = "store")]
+    pub persistence: Option<std::path::PathBuf>,
     /// The limits of the messages that wait to be published.
     pub queue: QueueLimits,
     /// The quotas that this side of the connection keeps to; AWS IoT Core's by default.
@@ -95,6 +95,7 @@ impl ClientOptions {
             session: SessionPolicy::default(),
             session_expiry: Duration::from_secs(3600),
             will: None,
+            #[cfg(feature = "store")]
             persistence: None,
             queue: QueueLimits::default(),
             quotas: Quotas::aws(),

@@ -1,13 +1,12 @@
 use std::panic::resume_unwind;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tokio::task::spawn_blocking;
 
-use crate::Message;
 use crate::error::Error;
 use crate::store::{Store, Stored};
+use crate::{ClientOptions, Message};
 
 /// The sequence of a message, and whether it is in the store.
 type Outcome = (u64, Result<(), Error>);
@@ -20,12 +19,14 @@ pub(crate) struct Disk {
 }
 
 impl Disk {
-    /// Opens the store, and gives what an earlier process has left in it.
+    /// Opens the store, where the options name one, and gives what an earlier process has left in it, by sequence.
     ///
     /// # Errors
     ///
     /// [`Error::Store`].
-    pub(crate) async fn open(directory: PathBuf, client_id: String) -> Result<(Self, Vec<Stored>), Error> {
+    pub(crate) async fn open(options: &ClientOptions) -> Result<Option<(Self, Vec<(u64, Message)>)>, Error> {
+        let Some(directory) = options.persistence.clone() else { return Ok(None) };
+        let client_id = options.client_id.clone();
         let opened = spawn_blocking(move || Store::open(&directory, &client_id)).await;
         let (store, left) = opened.unwrap_or_else(|error| {
             Err(match error.try_into_panic() {
@@ -35,7 +36,8 @@ impl Disk {
             })
         })?;
         let (sender, outcomes) = mpsc::unbounded_channel();
-        Ok((Self { store, outcomes, sender }, left))
+        let left = left.into_iter().map(|Stored { key, message }| (key, message)).collect();
+        Ok(Some((Self { store, outcomes, sender }, left)))
     }
 
     /// Stores a message; [`outcome`] tells when that is done.
@@ -68,6 +70,11 @@ impl Disk {
     pub(crate) fn store(&self) -> &Store {
         &self.store
     }
+}
+
+/// Whether the options name a message store.
+pub(crate) fn is_asked_for(options: &ClientOptions) -> bool {
+    options.persistence.is_some()
 }
 
 /// The next answer of the message store; `None` where there is no store.

@@ -1,7 +1,8 @@
 //! The requests of the application that the broker has not answered yet.
 
 pub(crate) mod aliases;
-mod disk;
+#[cfg_attr(not(feature = "store"), path = "no_disk.rs")]
+pub(crate) mod disk;
 mod limits;
 pub(crate) mod queue_usage;
 mod rate_limit;
@@ -32,7 +33,6 @@ use crate::outbox::waiting::{Entry, Kept, Waiting};
 use crate::paho::operations::{Answer, OperationFailure};
 use crate::paho::session::Session;
 use crate::request::{Action, Reply};
-use crate::store::Stored;
 use crate::{ClientOptions, Message, MqttVersion, Operation, QoS, Status, WhenFull};
 
 /// Actions in the order in which they were asked for, each kept until it is answered, so that it can be sent
@@ -65,12 +65,11 @@ impl Outbox {
     /// The least number of waiting actions to look through.
     const PRUNE: usize = 64;
 
-    /// An outbox that holds what an earlier process has left in [`ClientOptions::persistence`].
+    /// An outbox that holds what an earlier process has left on disk.
     pub(crate) async fn open(options: Arc<ClientOptions>) -> Result<Self, Error> {
         let mut outbox = Self::new(Arc::clone(&options));
-        let Some(directory) = options.persistence.clone() else { return Ok(outbox) };
-        let (disk, left) = Disk::open(directory, options.client_id.clone()).await?;
-        for Stored { key: sequence, message } in left {
+        let Some((disk, left)) = Disk::open(&options).await? else { return Ok(outbox) };
+        for (sequence, message) in left {
             outbox.next_sequence = sequence + 1;
             let (reply, kept) = (Reply::Nobody, Kept::Stored);
             let action = Action::Publish(Arc::new(message));

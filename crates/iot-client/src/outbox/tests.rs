@@ -1,5 +1,3 @@
-use std::panic::AssertUnwindSafe;
-
 use tokio::sync::oneshot;
 
 use super::*;
@@ -8,7 +6,6 @@ use crate::custom_auth::CustomAuthorizer;
 use crate::{MqttVersion, ReasonCode};
 use iot_transport::Endpoint;
 use iot_transport::Roots;
-use iot_transport::panics;
 
 struct Fixture {
     outbox: Outbox,
@@ -453,8 +450,12 @@ fn properties_take_room() {
     }
 }
 
+#[cfg(feature = "store")]
 #[tokio::test]
 async fn the_panic_of_the_message_stores_thread_goes_on_in_the_driver() {
+    use iot_transport::panics;
+    use std::panic::AssertUnwindSafe;
+
     let directory = tempfile::tempdir().unwrap();
     let options = Fixture::with(|options| options.persistence = Some(directory.path().to_owned()));
     let outbox = Outbox::open(Arc::clone(&options.outbox.options)).await.unwrap();

@@ -1,8 +1,9 @@
 use std::error::Error as StdError;
 use std::fmt;
 
-use crate::error::Error;
 use iot_transport::text::{Chain, links, one_line};
+
+use crate::error::Error;
 
 /// What a sample's `main` returns: one readable chain of causes, and a hint where the cause is known.
 ///
@@ -67,13 +68,14 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use super::*;
-    use iot_client::Error as ClientError;
-    use iot_client::NotMqtt;
-    use iot_client::{AuthKind, BrokerLimit, ConnectAsked, MqttVersion, Operation, ReasonCode};
+    use iot_client::{
+        AuthKind, BrokerLimit, ConnectAsked, Error as ClientError, MqttVersion, NotMqtt, Operation,
+        ReasonCode,
+    };
     use iot_transport as transport;
-    use iot_transport::ProxyProblem;
-    use iot_transport::{Cause, HttpRefusal, Layer};
+    use iot_transport::{Cause, HttpRefusal, Layer, ProxyProblem};
+
+    use super::*;
 
     #[test]
     fn shows_each_cause_once_and_the_hint_of_the_innermost_that_has_one() {

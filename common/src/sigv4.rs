@@ -11,7 +11,6 @@ use aws_sigv4::http_request::{
     SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
-
 use iot_client::WEBSOCKET_PATH;
 use iot_transport::Cause;
 

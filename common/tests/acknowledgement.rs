@@ -7,9 +7,8 @@ use std::time::Duration;
 use iot_client::{Client, ClientOptions, Event, Events, Message, MqttVersion, QoS, SessionPolicy};
 use sandbox::relay::{Fault, Options, Reach, Relay};
 use sandbox::{Principal, Sandbox};
-use tokio::time::timeout;
-
 use support::{connect, device, device_on, eventually};
+use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(60);
 const VERSIONS: [MqttVersion; 2] = [MqttVersion::V5, MqttVersion::V311];

@@ -8,16 +8,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{CredentialSource, SigV4, StaticCredentials};
-use iot_client::Error;
-use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
+use iot_client::{Auth, Client, ClientOptions, Error, Event, Events, Message, MqttVersion, QoS};
 use iot_transport::Layer;
 use iot_transport::timeline::{Outcome, StepState};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
+use support::{allow_all, connect, device, device_on, eventually, options};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-
-use support::{allow_all, connect, device, device_on, eventually, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

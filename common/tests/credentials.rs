@@ -8,13 +8,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use common::{CognitoIdentity, CredentialSource, RoleAlias, SigV4, X509Credentials};
-use iot_client::Error;
-use iot_client::{Auth, ClientOptions, Event, Events, Message, QoS};
+use iot_client::{Auth, ClientOptions, Error, Event, Events, Message, QoS};
 use iot_transport::{Endpoint, Identity, Roots};
 use sandbox::{CredentialEndpoint, CredentialOutcome, Principal, Sandbox};
-use tokio::time::timeout;
-
 use support::{connect, options};
+use tokio::time::timeout;
 
 const LIMIT: Duration = Duration::from_secs(60);
 

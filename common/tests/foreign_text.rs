@@ -8,11 +8,10 @@ mod support;
 
 use common::Failure;
 use iot_client::{Client, Event, Message, QoS};
-use sandbox::Sandbox;
-use tokio::io::AsyncWriteExt;
-
 use odd_broker::{CONNACK, OddBroker, packet};
+use sandbox::Sandbox;
 use support::{connect, device};
+use tokio::io::AsyncWriteExt;
 
 /// Clears the screen, forges a line, and turns the rest of the text around.
 const REASON: &str = "no\x1b[2J\r\nhint: trust me\u{9b}1m\u{202e}";

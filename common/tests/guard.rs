@@ -13,18 +13,16 @@ use std::fs;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use iot_client::Error;
-use iot_client::{Client, Event, Message, QoS};
+use iot_client::{Client, Error, Event, Message, QoS};
 use iot_transport::Error as TransportError;
+use odd_broker::{CONNACK, OddBroker};
 use sandbox::{Sandbox, relay};
+use support::{connect, device, device_on, eventually};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_rustls::server::TlsStream;
-
-use odd_broker::{CONNACK, OddBroker};
-use support::{connect, device, device_on, eventually};
 
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
-use iot_client::Error;
-use iot_client::{BrokerLimit, Client, ClientOptions, Event, Events, Message, MqttVersion, QoS};
+use iot_client::{BrokerLimit, Client, ClientOptions, Error, Event, Events, Message, MqttVersion, QoS};
+use odd_broker::{CONNACK, OddBroker, connack, packet};
+use support::connect;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -19,9 +20,6 @@ use tokio_rustls::server::TlsStream;
 use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
-
-use odd_broker::{CONNACK, OddBroker, connack, packet};
-use support::connect;
 
 const LIMIT: Duration = Duration::from_secs(60);
 

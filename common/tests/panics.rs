@@ -11,16 +11,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use common::{CredentialSource, SigV4, X509Credentials};
-use iot_client::Error;
-use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, QoS, WhenFull};
+use iot_client::{Auth, Client, ClientOptions, Error, Event, Events, Message, QoS, WhenFull};
 use iot_transport::{Endpoint, Identity};
 use log::{LevelFilter, Log, Metadata, Record};
+use odd_broker::{CONNACK, OddBroker};
 use sandbox::{Principal, Sandbox};
+use support::{allow_all, connect, device, eventually, options};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
-
-use odd_broker::{CONNACK, OddBroker};
-use support::{allow_all, connect, device, eventually, options};
 
 const LIMIT: Duration = Duration::from_secs(60);
 

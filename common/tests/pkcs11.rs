@@ -3,9 +3,10 @@
 //! The library reads SOFTHSM2_CONF when it starts, once in a process, so each test runs in a process of its own:
 //! `on_a_token` starts this very binary again.
 
+use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{env, fs};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use iot_client::{Auth, Client, ClientOptions};

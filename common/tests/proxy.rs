@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{CredentialSource, Failure, SigV4, StaticCredentials};
-use iot_client::Error;
-use iot_client::{Auth, Client, ClientOptions};
+use iot_client::{Auth, Client, ClientOptions, Error};
 use iot_transport::{
     Endpoint, Error as TransportError, Identity, Layer, Proxies, Proxy, ProxyProblem, Roots, Route,
 };

@@ -5,8 +5,7 @@ use std::env;
 use std::fs::File;
 use std::process::Command;
 
-use iot_client::Error;
-use iot_client::{Auth, Client, ClientOptions};
+use iot_client::{Auth, Client, ClientOptions, Error};
 use iot_transport::{Endpoint, Error as TransportError, Identity, Roots};
 use sandbox::Sandbox;
 use testkit::Outcome;

@@ -1,14 +1,14 @@
 use std::path::Path;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::Endpoint;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::RegionArgs;
 use super::error::{ArgsError, first_given, usage};
 use super::secret::Secret;
 use crate::credentials::{CognitoId, CognitoIdentity, CredentialSource};
-use iot_client::Auth;
-use iot_transport::Endpoint;
 
 /// One login; the flag may be repeated, the variable holds one.
 const LOGIN: Secret = Secret { what: "login token", flag: "--login", variable: "AWS_IOT_LOGIN" };

@@ -3,16 +3,14 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use iot_client::{Auth, ClientOptions, MqttVersion};
+use iot_transport::{Endpoint, ProxyScheme, Roots, Route};
 use uuid::Uuid;
 
 use super::ProxyArgs;
 use super::error::{ArgsError, usage};
 use super::values::parse_seconds;
 use crate::error::Error;
-use iot_client::Auth;
-use iot_client::{ClientOptions, MqttVersion};
-use iot_transport::Endpoint;
-use iot_transport::{ProxyScheme, Roots, Route};
 
 /// The flags below, and those of [`ProxyArgs`].
 const FLAGS: [&str; 16] = [

@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use iot_client::custom_auth::{CustomAuthorizer, SignedToken};
+use iot_client::{Auth, CustomAuthTransport};
 use secrecy::SecretString;
 
 use super::error::{ArgsError, usage};
 use super::secret::Secret;
-use iot_client::custom_auth::{CustomAuthorizer, SignedToken};
-use iot_client::{Auth, CustomAuthTransport};
 
 /// A custom authorizer, and what it shall look at.
 #[derive(Debug, Clone, Args)]

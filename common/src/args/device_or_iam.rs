@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::Endpoint;
 use secrecy::SecretString;
 
 use super::SigV4Args;
 use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::{KEY_PASSWORD, pem_identity};
-use iot_client::Auth;
-use iot_transport::Endpoint;
 
 /// Mutual TLS as a device, or with `--websocket` a signature with AWS credentials.
 #[derive(Debug, Clone, Args)]

@@ -4,12 +4,12 @@ use std::fmt;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-
-use super::flag_names::name_flags;
-use crate::error::Error;
 use iot_client::MqttVersion;
 use iot_transport as transport;
 use iot_transport::text::one_line;
+
+use super::flag_names::name_flags;
+use crate::error::Error;
 
 /// Why flags could not be turned into settings.
 #[derive(Debug, thiserror::Error)]

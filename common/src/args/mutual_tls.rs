@@ -2,12 +2,12 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::Identity;
 use secrecy::SecretString;
 
 use super::secret::Secret;
 use crate::error::Error;
-use iot_client::Auth;
-use iot_transport::Identity;
 
 /// Mutual TLS with an X.509 client certificate.
 #[derive(Debug, Clone, Args)]

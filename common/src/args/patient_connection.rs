@@ -1,11 +1,10 @@
 use std::array;
 
 use clap::Args;
+use iot_client::{Auth, Client, ClientOptions, Event, Events};
 
 use super::ConnectionArgs;
 use crate::error::Error;
-use iot_client::Auth;
-use iot_client::{Client, ClientOptions, Event, Events};
 
 /// [`ConnectionArgs`], for a program that may be there before its network is.
 #[derive(Debug, Clone, Args)]

@@ -3,14 +3,14 @@ use std::fmt::Display;
 use std::path::PathBuf;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
+use iot_transport::{Identity, Listing, Pkcs11Options};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::usage;
 use super::secret::Secret;
 use crate::error::Error;
-use iot_client::Auth;
-use iot_transport::pkcs11::{KeySelector, Pkcs11Uri, TokenSelector, UriPin};
-use iot_transport::{Identity, Listing, Pkcs11Options};
 
 const PIN: Secret = Secret { what: "PIN of the PKCS#11 token", flag: "--pin", variable: "AWS_IOT_PIN" };
 

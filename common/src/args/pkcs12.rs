@@ -1,12 +1,12 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::Identity;
 use secrecy::SecretString;
 
 use super::secret::Secret;
 use crate::error::Error;
-use iot_client::Auth;
-use iot_transport::Identity;
 
 /// Mutual TLS with certificate and key from a PKCS#12 file.
 #[derive(Debug, Clone, Args)]

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
 use clap::{Arg, Args, Command};
+use iot_transport::proxy::parse_host;
+use iot_transport::{InvalidProxy, Proxies, Proxy, ProxyScheme, Roots, Route};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::error::usage_error;
 use super::secret::Secret;
 use crate::error::Error;
-use iot_transport::proxy::parse_host;
-use iot_transport::{InvalidProxy, Proxies, Proxy, ProxyScheme, Roots, Route};
 
 /// Which proxy to go through. Without any of these flags the environment says, as it does to curl.
 #[derive(Debug, Clone, Default, Args)]

@@ -3,12 +3,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use iot_client::{Message, MqttVersion, QoS};
 
 use super::error::{ArgsError, refuse_on_v311};
 use super::topic::{parse_echo_topic, parse_topic};
 use super::values::{parse_interval, parse_qos, parse_text};
 use crate::publisher::{Messages, SharedGroup};
-use iot_client::{Message, MqttVersion, QoS};
 
 /// What to publish, how often, and with which properties.
 #[derive(Debug, Clone, Args)]

@@ -2,13 +2,12 @@ use std::env;
 use std::ffi::OsString;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::{Endpoint, region};
 
 use super::error::usage;
 use crate::credentials::CredentialSource;
 use crate::sigv4_upgrade::SigV4;
-use iot_client::Auth;
-use iot_transport::Endpoint;
-use iot_transport::region;
 
 /// The region that is signed for.
 #[derive(Debug, Clone, Args)]

@@ -6,12 +6,12 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use iot_transport::file;
+use iot_transport::text::one_line;
 use secrecy::SecretString;
 use tokio::{runtime, signal};
 
 use crate::error::Error;
-use iot_transport::file;
-use iot_transport::text::one_line;
 
 /// The most bytes of a file with a secret: what a string of MQTT can hold.
 const MAX_FILE: u64 = 64 * 1024;

@@ -2,11 +2,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use iot_client::{ClientOptions, Quotas, SessionPolicy, WhenFull};
 
 use super::error::{ArgsError, refuse_on_v311, usage};
 use super::values::parse_seconds;
 use super::will::WillArgs;
-use iot_client::{ClientOptions, Quotas, SessionPolicy, WhenFull};
 
 /// What outlives a connection: the broker's session, and messages that wait to be published.
 #[derive(Debug, Clone, Args)]

@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use iot_client::Message;
 
 use super::topic::parse_echo_topic;
 use super::values::parse_interval;
 use crate::publisher::{Messages, SharedGroup};
-use iot_client::Message;
 
 /// What to publish for a group of subscribers that share it, and how often.
 #[derive(Debug, Clone, Args)]

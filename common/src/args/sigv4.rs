@@ -1,10 +1,10 @@
 use clap::{Args, ValueEnum};
+use iot_client::Auth;
+use iot_transport::Endpoint;
 
 use super::error::{ArgsError, first_given, usage};
 use super::{CognitoArgs, ProfileArgs, RegionArgs, StaticArgs, X509CredentialsArgs};
 use crate::credentials::CredentialSource;
-use iot_client::Auth;
-use iot_transport::Endpoint;
 
 /// Signature Version 4, and where the credentials for it come from.
 #[derive(Debug, Clone, Args)]

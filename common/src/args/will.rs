@@ -1,11 +1,11 @@
 use std::time::Duration;
 
 use clap::Args;
+use iot_client::{ClientOptions, Message, QoS, Will};
 
 use super::error::{ArgsError, refuse_on_v311};
 use super::topic::parse_topic;
 use super::values::parse_qos;
-use iot_client::{ClientOptions, Message, QoS, Will};
 
 /// What the broker publishes if this client goes without a word.
 #[derive(Debug, Clone, Args)]

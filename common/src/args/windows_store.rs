@@ -1,8 +1,8 @@
 use clap::Args;
-
-use crate::error::Error;
 use iot_client::Auth;
 use iot_transport::{Identity, StorePath};
+
+use crate::error::Error;
 
 /// Mutual TLS with a certificate from the certificate store of Windows.
 #[derive(Debug, Clone, Args)]

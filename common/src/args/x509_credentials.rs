@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use iot_client::Auth;
+use iot_transport::{Endpoint, Roots};
 use secrecy::SecretString;
 
 use super::RegionArgs;
@@ -8,9 +10,6 @@ use super::error::{ArgsError, first_given, usage};
 use super::mutual_tls::pem_identity;
 use super::secret::Secret;
 use crate::credentials::{CredentialSource, RoleAlias, ThingName, X509Credentials};
-use iot_client::Auth;
-use iot_transport::Endpoint;
-use iot_transport::Roots;
 
 const KEY_PASSWORD: Secret = Secret {
     what: "password of the private key",

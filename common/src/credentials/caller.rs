@@ -6,12 +6,11 @@ use aws_config::retry::RetryConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::Client;
 use aws_sdk_sts::error::{ProvideErrorMetadata, SdkError};
+use iot_transport::{Cause, HttpRefusal, Route};
 use tokio::time::timeout;
 
 use super::settings::{Service, Settings};
 use super::{ExaminedCredentials, refusal, sdk_failure};
-use iot_transport::Route;
-use iot_transport::{Cause, HttpRefusal};
 
 /// Whom AWS takes the holder of credentials for
 /// (<https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html>).

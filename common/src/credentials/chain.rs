@@ -4,15 +4,14 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use aws_credential_types::Credentials;
+use iot_transport::text::Chain;
+use iot_transport::{Cause, Route};
 
 use super::metadata::{self, Absent};
 use super::profile::{self, NoCredentials, NoSuchProfile};
 use super::services::Role;
 use super::settings::Settings;
 use super::{config_files, environment};
-use iot_transport::Cause;
-use iot_transport::Route;
-use iot_transport::text::Chain;
 
 /// A source of the chain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

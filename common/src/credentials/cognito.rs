@@ -13,6 +13,7 @@ use std::time::SystemTime;
 use aws_credential_types::Credentials;
 use aws_sdk_cognitoidentity::Client;
 use aws_sdk_cognitoidentity::error::{ProvideErrorMetadata, SdkError};
+use iot_transport::{Cause, Route, region};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
@@ -20,9 +21,6 @@ use uuid::fmt::Hyphenated;
 
 use super::sdk_failure;
 use super::settings::{Service, Settings};
-use iot_transport::Cause;
-use iot_transport::Route;
-use iot_transport::region;
 
 /// Whose credentials Amazon Cognito is asked for. Its `Debug` hides the logins' tokens.
 ///

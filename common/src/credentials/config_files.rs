@@ -8,12 +8,10 @@ use std::path::{Path, PathBuf};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
 use aws_runtime::fs_util::{Os, home_dir};
 use aws_types::os_shim_internal::Env;
+use iot_transport::text::Chain;
+use iot_transport::{Cause, Error, file};
 
 use super::environment;
-use iot_transport::Cause;
-use iot_transport::Error;
-use iot_transport::file;
-use iot_transport::text::Chain;
 
 /// The longest file that is read, in bytes.
 const MAX_FILE: u64 = 16 * 1024 * 1024;

@@ -4,9 +4,9 @@ use std::env;
 use std::ffi::OsString;
 
 use aws_credential_types::Credentials;
+use iot_transport::Cause;
 
 use super::part;
-use iot_transport::Cause;
 
 const ID: &str = "AWS_ACCESS_KEY_ID";
 const SECRET: &str = "AWS_SECRET_ACCESS_KEY";

@@ -1,11 +1,11 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-
-use super::{CredentialSource, Provider};
 use iot_client::Error;
 use iot_transport::Route;
 use iot_transport::timeline::Detail;
+
+use super::{CredentialSource, Provider};
 
 /// What a source gives for AWS credentials. Its `Debug` hides the secret key and the token.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,9 +52,10 @@ impl CredentialSource {
 
 #[cfg(test)]
 mod tests {
+    use iot_transport::Roots;
+
     use super::*;
     use crate::credentials::StaticCredentials;
-    use iot_transport::Roots;
 
     #[tokio::test]
     async fn its_debug_form_hides_the_credentials() {

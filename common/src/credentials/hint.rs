@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 
+use iot_transport::text::links;
+use iot_transport::{HttpRefusal, Setting};
+
 use super::chain::{Link, LinkFailed};
 use super::cognito::{CognitoIdentity, OriginKind};
 use super::login::LoginInvalid;
@@ -11,9 +14,6 @@ use super::provider::Expired;
 use super::services::{NoLogin, RoleRefused};
 use super::settings::InvalidSetting;
 use super::{CredentialSource, X509Credentials};
-use iot_transport::HttpRefusal;
-use iot_transport::Setting;
-use iot_transport::text::links;
 
 const ENVIRONMENT: &str =
     "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, and AWS_SESSION_TOKEN for temporary credentials";

@@ -14,14 +14,13 @@ use aws_runtime::fs_util::{Os, home_dir};
 use aws_sdk_signin::error::ProvideErrorMetadata;
 use aws_sdk_signin::operation::create_o_auth2_token::CreateOAuth2TokenError;
 use aws_types::os_shim_internal::Env;
+use iot_transport::text::links;
+use iot_transport::{Cause, region};
 use serde_json::Value;
 
 use super::refusal::without;
 use super::sdk_failure;
 use super::settings::Settings;
-use iot_transport::Cause;
-use iot_transport::region;
-use iot_transport::text::links;
 
 /// The beginnings of the SDK's sentences about a file that it cannot use. They show nothing of the file.
 const UNUSABLE: [&str; 2] = ["missing field `", "failed to load cached Login token: invalid secret key"];
@@ -114,9 +113,9 @@ impl Login {
 #[cfg(test)]
 mod tests {
     use aws_sdk_signin::error::ErrorMetadata;
+    use iot_transport::text::Chain;
 
     use super::*;
-    use iot_transport::text::Chain;
 
     #[test]
     fn only_an_answer_that_refuses_the_login_asks_for_another_one() {

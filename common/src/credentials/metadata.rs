@@ -6,11 +6,11 @@ use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::ProvideCredentials;
 use aws_credential_types::provider::error::CredentialsError;
+use iot_transport::Cause;
+use iot_transport::text::one_line;
 
 use super::settings::{InvalidSetting, Setting, Settings};
 use super::{environment, sdk_failure};
-use iot_transport::Cause;
-use iot_transport::text::one_line;
 
 const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";

@@ -2,10 +2,10 @@
 
 use std::error::Error as StdError;
 
-use super::services::RoleRefused;
-use iot_transport::Error;
-use iot_transport::HttpRefusal;
 use iot_transport::text::links;
+use iot_transport::{Error, HttpRefusal};
+
+use super::services::RoleRefused;
 
 /// Answers of Amazon Cognito's that come with a status as if the request were wrong, and pass
 /// (<https://docs.aws.amazon.com/cognitoidentity/latest/APIReference/API_GetCredentialsForIdentity.html>).
@@ -27,8 +27,9 @@ fn is_final(refusal: &HttpRefusal) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use iot_transport::Cause;
+
+    use super::*;
 
     fn ends_reconnecting(source: impl Into<Cause>) -> bool {
         is_permanent(&*source.into())

@@ -6,6 +6,7 @@
 
 use aws_config::profile::{Profile, ProfileSet};
 use aws_credential_types::Credentials;
+use iot_transport::{Cause, region};
 
 use super::login::Login;
 use super::metadata::{self, Absent};
@@ -13,8 +14,6 @@ use super::process::CredentialProcess;
 use super::services::{Role, Sso};
 use super::settings::Settings;
 use super::{environment, part};
-use iot_transport::Cause;
-use iot_transport::region;
 
 /// The profile that was asked for holds no credentials, as one with a region alone.
 #[derive(Debug, thiserror::Error)]

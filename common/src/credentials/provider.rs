@@ -3,15 +3,14 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
+use iot_client::Error;
+use iot_transport::timeline::Detail;
+use iot_transport::{Cause, Route};
 use tokio::sync::Mutex;
 
 use super::permanent::is_permanent;
 use super::settings::Settings;
 use super::{CognitoId, CredentialSource, chain, config_files, environment, profile};
-use iot_client::Error;
-use iot_transport::Cause;
-use iot_transport::Route;
-use iot_transport::timeline::Detail;
 
 /// How long before their expiry credentials are no longer used: the signature has to arrive, too.
 const MARGIN: Duration = Duration::from_secs(10);

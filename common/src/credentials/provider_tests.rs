@@ -1,6 +1,7 @@
+use iot_transport::Roots;
+
 use super::*;
 use crate::credentials::StaticCredentials;
-use iot_transport::Roots;
 
 fn route() -> Route {
     Roots::system().into()

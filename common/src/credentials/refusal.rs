@@ -3,7 +3,6 @@
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-
 use iot_transport::HttpRefusal;
 use iot_transport::text::one_line;
 

@@ -11,12 +11,11 @@ use aws_config::imds::client::error::{ImdsError, TokenError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
-
-use super::refusal;
-use iot_transport::Cause;
-use iot_transport::Error;
 use iot_transport::https::CallFailed;
 use iot_transport::text::{links, one_line};
+use iot_transport::{Cause, Error};
+
+use super::refusal;
 
 /// Sentences of the SDK that hold nothing but a service's word for the failure, by their beginning.
 const SHOWN: [&str; 9] = [
@@ -137,10 +136,10 @@ mod tests {
     use aws_smithy_runtime_api::client::result::ConnectorError;
     use aws_smithy_types::body::SdkBody;
     use aws_smithy_types::error::ErrorMetadata;
-
-    use super::*;
     use iot_transport as transport;
     use iot_transport::text::Chain;
+
+    use super::*;
 
     /// The message with its causes, and what `{:?}` shows.
     fn shown(cause: &Cause) -> (String, String) {

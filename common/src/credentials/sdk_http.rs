@@ -6,7 +6,6 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
-
 use iot_transport::Route;
 use iot_transport::https::{HttpClient, HttpError, HttpErrorKind, HttpLimits};
 
@@ -51,11 +50,11 @@ fn as_the_sdks(HttpError { kind, connected, source }: HttpError) -> ConnectorErr
 mod tests {
     use std::time::Duration;
 
+    use iot_transport::{Proxies, Proxy, Roots};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
-    use iot_transport::{Proxies, Proxy, Roots};
 
     async fn call(uri: &str, route: Route, limit: Duration) -> Result<HttpResponse, ConnectorError> {
         let limits = HttpLimits { connect: Some(limit), answer: Some(limit) };

@@ -12,11 +12,10 @@ use aws_runtime::fs_util::{Os, home_dir};
 use aws_sdk_sts::types::Credentials as StsCredentials;
 use aws_smithy_types::DateTime;
 use aws_types::os_shim_internal::Env;
+use iot_transport::{Cause, file};
 
 use super::sdk_failure;
 use super::settings::{Service, Settings};
-use iot_transport::Cause;
-use iot_transport::file;
 
 /// The longest web identity token that is read, in bytes. AWS STS takes 20,000 characters.
 const MAX_TOKEN: u64 = 64 * 1024;

@@ -16,11 +16,10 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use http::Uri;
+use iot_transport::text::{one_line, words};
+use iot_transport::{Cause, Route};
 
 use super::{config_files, environment, part, sdk_failure, sdk_http};
-use iot_transport::Cause;
-use iot_transport::Route;
-use iot_transport::text::{one_line, words};
 
 /// A service that the SDK calls, by its ID in the names of settings
 /// (<https://docs.aws.amazon.com/sdkref/latest/guide/ss-endpoints-table.html>).

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use aws_credential_types::Credentials;
+use iot_transport::Cause;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{CognitoIdentity, X509Credentials};
-use iot_transport::Cause;
 
 /// Where AWS credentials come from.
 #[derive(Debug, Clone)]

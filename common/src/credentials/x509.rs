@@ -10,14 +10,11 @@ use aws_credential_types::Credentials;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use http::{Request, StatusCode};
-use serde_json::Value;
-use tokio::sync::Mutex;
-
-use iot_transport::Cause;
-use iot_transport::Endpoint;
 use iot_transport::https::{HttpClient, HttpLimits};
 use iot_transport::websocket::host_header;
-use iot_transport::{Error, HttpRefusal, Identity, Roots, Route};
+use iot_transport::{Cause, Endpoint, Error, HttpRefusal, Identity, Roots, Route};
+use serde_json::Value;
+use tokio::sync::Mutex;
 
 /// Which role's credentials to ask for, and as which device. Its `Debug` hides the private key.
 #[derive(Debug, Clone)]

@@ -1,11 +1,11 @@
+use std::env;
 use std::io::{self, Write};
-use std::{env, panic};
+use std::panic;
 
 use env_logger::{Builder, DEFAULT_FILTER_ENV, Env, Logger, Target};
-use log::{LevelFilter, Log, Metadata, Record};
-
 use iot_transport::panics;
 use iot_transport::text::one_line;
+use log::{LevelFilter, Log, Metadata, Record};
 
 /// The most that crates below may log: past it they log what they send, and CONNECT may hold a password or a token.
 /// An application with a logger of its own has to do the same.

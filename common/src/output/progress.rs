@@ -3,10 +3,9 @@ use std::future::pending;
 use std::io::{self, IsTerminal, Write};
 use std::time::Duration;
 
+use iot_client::{Client, Status};
 use terminal_size::{Width, terminal_size};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
-
-use iot_client::{Client, Status};
 
 /// A line that says, once a second, how far a long run is: on a terminal that shows nothing else, since stdout goes
 /// elsewhere. It is rewritten in place, and gone in the end.

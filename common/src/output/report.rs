@@ -1,15 +1,15 @@
 use std::io::{self, Write};
 use std::mem;
 
+use iot_client::{Client, ClientOptions, ConnectionPlan, Message};
+use iot_transport::text::{json_line, one_line};
+use iot_transport::timeline::Timelines;
 use serde_json::{Map, Value, json};
 use terminal_size::{Width, terminal_size_of};
 
 use super::timeline_json::to_json;
 use crate::error::Error;
 use crate::publisher::Traffic;
-use iot_client::{Client, ClientOptions, ConnectionPlan, Message};
-use iot_transport::text::{json_line, one_line};
-use iot_transport::timeline::Timelines;
 
 /// A sample's report, one line an event, in a form that scripts can rely on.
 ///

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
-
 use iot_client::Accepted;
 use iot_transport::Layer;
 use iot_transport::timeline::{Attempt, Attempts, Detail, Outcome, Step, StepState, utc};
+use serde_json::{Map, Value, json};
 
 /// The fields of the event `timeline`. Times are in milliseconds since the attempt began, and dates in UTC (RFC 3339).
 pub(super) fn to_json(attempts: &Attempts) -> Value {
@@ -112,11 +111,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::SystemTime;
 
-    use super::*;
-    use iot_client::BrokerLimits;
-    use iot_client::MqttVersion;
+    use iot_client::{BrokerLimits, MqttVersion};
     use iot_transport::Certificate;
     use iot_transport::timeline::{Timeline, Timelines};
+
+    use super::*;
 
     const TARGET: &str = "localhost:8443";
 

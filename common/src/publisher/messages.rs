@@ -1,11 +1,11 @@
 use std::time::Duration;
 
+use iot_client::Message;
 use tokio::time::{Instant, sleep};
 
 use super::SharedGroup;
 use super::lines::{LineError, Lines};
 use crate::failure::Failure;
-use iot_client::Message;
 
 /// The messages that a program publishes, one after the other: a numbered text, or lines.
 #[derive(Debug)]

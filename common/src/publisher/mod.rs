@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep, sleep_until};
 pub use self::lines::LineError;
 pub use self::messages::Messages;
 pub use self::shared_group::SharedGroup;
-use crate::error::Error;
-use crate::failure::Failure;
 use iot_client::{Client, Delivery, Error as ClientError, Event, Events, Message, Operation, QoS};
 use iot_transport::text::one_line;
+
+use crate::error::Error;
+use crate::failure::Failure;
 
 /// Publishes messages as fast as they come and the client takes them, and waits for each: for its acknowledgement, and
 /// where the client has subscribed to its topic until the broker has sent it back. What is under way is bounded, so a
@@ -331,14 +332,12 @@ fn shown(message: &Message) -> String {
 
 #[cfg(test)]
 mod tests {
+    use iot_client::{Auth, ClientOptions};
+    use iot_transport::{Endpoint, Identity, Roots};
     use sandbox::Sandbox;
     use tokio::time::timeout;
 
     use super::*;
-    use iot_client::Auth;
-    use iot_client::ClientOptions;
-    use iot_transport::Endpoint;
-    use iot_transport::{Identity, Roots};
 
     #[tokio::test]
     async fn a_message_that_a_full_queue_has_not_taken_is_undelivered_at_the_end() {

@@ -4,9 +4,8 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use common::{CredentialSource, SigV4, X509Credentials};
-use iot_client::Error;
 use iot_client::custom_auth::CustomAuthorizer;
-use iot_client::{Auth, ClientOptions, CustomAuthTransport, MqttVersion};
+use iot_client::{Auth, ClientOptions, CustomAuthTransport, Error, MqttVersion};
 use iot_transport::{Endpoint, Error as TransportError, Identity, Roots};
 use sandbox::{Authorizer, Principal, Sandbox};
 

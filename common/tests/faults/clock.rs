@@ -3,8 +3,7 @@
 use std::time::Instant;
 
 use common::{CredentialSource, SigV4, StaticCredentials};
-use iot_client::Error;
-use iot_client::{Auth, MqttVersion};
+use iot_client::{Auth, Error, MqttVersion};
 use sandbox::{Principal, Sandbox};
 
 use crate::auth::ALLOW_ALL;

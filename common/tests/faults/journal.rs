@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use iot_client::Error;
-use iot_client::{Event, Events};
+use iot_client::{Error, Event, Events};
 use tokio::sync::watch;
 use tokio::time::timeout;
 

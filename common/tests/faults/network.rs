@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::MqttVersion;
+use iot_client::{Error, MqttVersion};
 use iot_transport::{Error as TransportError, Layer};
 use sandbox::Sandbox;
 use sandbox::relay::{Direction, Fault, Reach, Side};

@@ -2,8 +2,7 @@
 
 use std::time::Instant;
 
-use iot_client::Error;
-use iot_client::MqttVersion;
+use iot_client::{Error, MqttVersion};
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::{Client, ClientOptions, Message};
+use iot_client::{Client, ClientOptions, Error, Message};
 use sandbox::{Recording, Sandbox};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{interval, timeout};

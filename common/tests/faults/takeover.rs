@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::{Client, Event, MqttVersion};
+use iot_client::{Client, Error, Event, MqttVersion};
 use sandbox::Sandbox;
 
 use crate::journal::Journal;

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use iot_client::Error;
-use iot_client::{Client, Message, MqttVersion, QoS, Quotas, Will};
+use iot_client::{Client, Error, Message, MqttVersion, QoS, Quotas, Will};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 

@@ -3,8 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::{Client, ClientOptions, Event, Message, MqttVersion, QoS};
+use iot_client::{Client, ClientOptions, Error, Event, Message, MqttVersion, QoS};
 use iot_transport::Error as TransportError;
 use sandbox::Sandbox;
 use sandbox::relay::{Fault, Options, Reach, Relay};

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::{Client, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
+use iot_client::{Client, Error, Event, Message, MqttVersion, QoS, Quotas, WhenFull};
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};
 

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use common::{CredentialSource, SigV4, StaticCredentials};
-use iot_client::Error;
-use iot_client::{Auth, Client, Event, Events, MqttVersion};
+use iot_client::{Auth, Client, Error, Event, Events, MqttVersion};
 use iot_transport::Layer;
 use sandbox::Sandbox;
 use sandbox::relay::{Options, Relay};

@@ -1,7 +1,6 @@
 //! Which session a connection has, and what waits in it.
 
-use iot_client::Error;
-use iot_client::{Client, Event, Message, MqttVersion, QoS, SessionPolicy};
+use iot_client::{Client, Error, Event, Message, MqttVersion, QoS, SessionPolicy};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
 

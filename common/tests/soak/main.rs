@@ -24,16 +24,15 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use footprint::Footprint;
 use futures_util::future::join_all;
 use iot_client::{Client, ClientOptions, Delivery, Event, Events, Message, QoS, SessionPolicy};
 use sandbox::relay::{Options, Relay};
 use sandbox::{Principal, Sandbox};
-use tokio::sync::{Mutex, Semaphore};
-use tokio::time::{Instant, timeout};
-
-use footprint::Footprint;
 use support::{allow_all, connect, device_on, eventually};
 use tally::Tally;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
 use weather::Weather;
 
 const TOPIC: &str = "test/topic";

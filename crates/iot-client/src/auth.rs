@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use iot_transport::Identity;
+
 use crate::auth_kind::AuthKind;
 use crate::custom_auth::CustomAuthorizer;
 use crate::error::Error;
 use crate::sign_upgrade::SignUpgrade;
-use iot_transport::Identity;
 
 /// How a client authenticates to AWS IoT Core.
 ///

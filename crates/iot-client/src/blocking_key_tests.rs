@@ -4,15 +4,15 @@ use std::sync::Mutex as StdMutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
+use http::Request;
+use iot_transport::https::{HttpClient, HttpLimits};
+use iot_transport::text::Chain;
 use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::*;
 use crate::advice;
-use http::Request;
-use iot_transport::https::{HttpClient, HttpLimits};
-use iot_transport::text::Chain;
 
 /// Longer than any of these tests may take.
 const LIMIT: Duration = Duration::from_secs(30);

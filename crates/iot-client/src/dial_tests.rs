@@ -4,7 +4,11 @@
 mod blocking_key;
 
 use std::net::SocketAddr;
+use std::time::{Duration, SystemTime};
 
+use futures_util::future::BoxFuture;
+use iot_transport::tls::map_read_error;
+use iot_transport::{Proxies, Proxy, Roots};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::server::WebPkiClientVerifier;
@@ -16,13 +20,7 @@ use tokio::sync::mpsc;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
-use std::time::{Duration, SystemTime};
-
-use futures_util::future::BoxFuture;
-
 use crate::sign_upgrade::Prepared;
-use iot_transport::tls::map_read_error;
-use iot_transport::{Proxies, Proxy, Roots};
 
 /// A CA, and the files that a device of it would have.
 struct Pki {

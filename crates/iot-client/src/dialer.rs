@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use iot_transport::timeline::{Detail, Timeline};
+use iot_transport::{Endpoint, Identity, Layer, Route, Stream, tls, websocket};
 use rustls::ClientConfig;
 use tokio::sync::Mutex;
 
@@ -9,10 +11,6 @@ use crate::auth::{Auth, CustomAuthTransport};
 use crate::auth_kind::AuthKind;
 use crate::error::Error;
 use crate::sign_upgrade::{SignUpgrade, WEBSOCKET_PATH};
-use iot_transport::Endpoint;
-use iot_transport::Layer;
-use iot_transport::timeline::{Detail, Timeline};
-use iot_transport::{Identity, Route, Stream, tls, websocket};
 
 /// Opens connections to one broker with one authentication method. Cheap to clone.
 #[derive(Debug, Clone)]

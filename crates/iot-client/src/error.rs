@@ -5,17 +5,15 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use iot_transport as transport;
+use iot_transport::text::one_line;
+use iot_transport::{Cause, HttpRefusal, Layer, panics};
+
 use crate::auth_kind::AuthKind;
 use crate::broker_limit::BrokerLimit;
 use crate::not_mqtt::NotMqtt;
 use crate::operation::{ConnectAsked, Operation};
 use crate::reason::ReasonCode;
-use iot_transport as transport;
-use iot_transport::Cause;
-use iot_transport::HttpRefusal;
-use iot_transport::Layer;
-use iot_transport::panics;
-use iot_transport::text::one_line;
 
 /// A failure of this crate.
 ///

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use iot_transport::timeline::Timeline;
+
 use super::Message;
 use crate::error::Error;
-use iot_transport::timeline::Timeline;
 
 /// Something that happens to a client.
 #[derive(Debug, Clone)]

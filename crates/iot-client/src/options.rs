@@ -1,14 +1,14 @@
 use std::time::Duration;
 
+use iot_transport::timeline::Timelines;
+use iot_transport::{Endpoint, Route};
+
 use super::check::message_problem;
 use super::{ConnectAsked, ConnectionPlan, MqttVersion, Operation, QueueLimits, Quotas, SessionPolicy, Will};
 use crate::auth::Auth;
 use crate::custom_auth::CustomAuthorizer;
 use crate::dialer::Dialer;
 use crate::error::Error;
-use iot_transport::Endpoint;
-use iot_transport::Route;
-use iot_transport::timeline::Timelines;
 
 /// Everything that a [`Client`](super::Client) needs to know.
 #[derive(Debug, Clone)]

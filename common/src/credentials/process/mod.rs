@@ -13,12 +13,12 @@ use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
+use iot_transport::text;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use self::output::InvalidOutput;
-use iot_transport::text;
 
 /// The longest output that is read, in bytes. Credentials take a few thousand.
 const MAX_OUTPUT: u64 = 64 * 1024;

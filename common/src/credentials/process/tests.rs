@@ -2,6 +2,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use iot_client::Error;
+use iot_transport::{Roots, Route};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -10,8 +12,6 @@ use tokio::net::unix::pipe;
 
 use super::*;
 use crate::credentials::{CredentialSource, Provider};
-use iot_client::Error;
-use iot_transport::{Roots, Route};
 
 const KEYS: &str =
     r#"{"Version":1,"AccessKeyId":"ASIAPRINTED","SecretAccessKey":"hush","SessionToken":"quiet"}"#;

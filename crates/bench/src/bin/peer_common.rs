@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use bench::{Backoff, Flags, KEEP_ALIVE, MAX_IN_FLIGHT, PAYLOAD, Peer, Progress, Qos, ROUND_TRIPS, serve};
 use clap::Parser;
-use iot_client::Quotas;
-use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, QoS};
+use iot_client::{Auth, Client, ClientOptions, Event, Events, Message, QoS, Quotas};
 use iot_transport::{Endpoint, Identity, Roots};
 
 fn main() -> Result<()> {

@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::time::Duration;
 
-use iot_client::Error;
-use iot_client::{Accepted, BrokerLimits};
-use iot_client::{Auth, Client, ClientOptions};
+use iot_client::{Accepted, Auth, BrokerLimits, Client, ClientOptions, Error};
 use iot_transport::timeline::StepState;
 use iot_transport::{Error as TransportError, Layer, Step};
 

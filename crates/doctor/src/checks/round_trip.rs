@@ -3,8 +3,7 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use iot_client::Error;
-use iot_client::{Client, Events, Message, QoS};
+use iot_client::{Client, Error, Events, Message, QoS};
 use tokio::time::timeout_at;
 use uuid::Uuid;
 

@@ -5,6 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use iot_transport::timeline::{Detail, Timeline};
+use iot_transport::tls::map_read_error;
+use iot_transport::websocket::TextMessage;
+use iot_transport::{Layer, shortage};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
@@ -20,13 +24,7 @@ use crate::paho::options::SessionOptions;
 use crate::paho::session::{Disconnect, Session};
 use crate::session::SessionStart;
 use crate::wire::connack::Connack;
-use crate::{Accepted, BrokerLimits};
-use crate::{ClientOptions, MqttVersion};
-use iot_transport::Layer;
-use iot_transport::shortage;
-use iot_transport::timeline::{Detail, Timeline};
-use iot_transport::tls::map_read_error;
-use iot_transport::websocket::TextMessage;
+use crate::{Accepted, BrokerLimits, ClientOptions, MqttVersion};
 
 /// A connection that the broker has accepted. Dropping it ends it without a DISCONNECT.
 pub(crate) struct Connection {

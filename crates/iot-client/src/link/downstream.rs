@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use bytes::BytesMut;
+use iot_transport::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
@@ -21,7 +22,6 @@ use crate::wire::connack::Connack;
 use crate::wire::fields::Malformed;
 use crate::wire::frames::{Decoder, Kind, MAXIMUM_PACKET_SIZE, PINGRESP_PACKET, Violation};
 use crate::wire::publish::Publish;
-use iot_transport::Stream;
 
 /// Carries packets until one side ends. paho gets none that it could not read: what is malformed ends the connection.
 /// paho's PINGREQs are answered here: paho would take the link for dead otherwise.

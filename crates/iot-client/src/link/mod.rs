@@ -31,6 +31,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use iot_transport::{Stream, panics};
 use tokio::io::{AsyncWriteExt, copy, sink, split};
 use tokio::join;
 use tokio::net::{TcpListener, TcpStream};
@@ -49,8 +50,6 @@ use crate::link::socket::LinkSocket;
 use crate::link::upstream::upstream;
 use crate::session::SessionStart;
 use crate::wire::connack::Connack;
-use iot_transport::Stream;
-use iot_transport::panics;
 
 /// A port on 127.0.0.1 for one connection of paho's.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
+use iot_transport::Stream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -15,7 +16,6 @@ use crate::link::socket::READ_SIZE;
 use crate::wire::fields::Fields;
 use crate::wire::frames::{Decoder, Kind, PINGREQ_PACKET};
 use crate::wire::publish::{puback, qos};
-use iot_transport::Stream;
 
 /// Carries packets until one side ends or the broker is found dead. A PINGREQ of paho's is answered on this side.
 /// `acknowledge` tells paho's socket that what it sent has been read.

@@ -1,11 +1,10 @@
+use iot_transport::{Endpoint, Roots};
 use tokio::sync::oneshot;
 
 use super::*;
 use crate::auth::{Auth, CustomAuthTransport};
 use crate::custom_auth::CustomAuthorizer;
 use crate::{MqttVersion, ReasonCode};
-use iot_transport::Endpoint;
-use iot_transport::Roots;
 
 struct Fixture {
     outbox: Outbox,
@@ -453,8 +452,9 @@ fn properties_take_room() {
 #[cfg(feature = "store")]
 #[tokio::test]
 async fn the_panic_of_the_message_stores_thread_goes_on_in_the_driver() {
-    use iot_transport::panics;
     use std::panic::AssertUnwindSafe;
+
+    use iot_transport::panics;
 
     let directory = tempfile::tempdir().unwrap();
     let options = Fixture::with(|options| options.persistence = Some(directory.path().to_owned()));

@@ -3,6 +3,7 @@
 use std::future::ready;
 
 use futures_util::future::BoxFuture;
+use iot_transport::Cause;
 use paho_mqtt as paho;
 
 use super::properties;
@@ -11,7 +12,6 @@ use crate::outbox::aliases::Aliases;
 use crate::reason::ReasonCode;
 use crate::request::Action;
 use crate::version::MqttVersion;
-use iot_transport::Cause;
 
 /// The outcome of an action on one connection.
 pub(crate) type Answer = Result<(), OperationFailure>;

@@ -16,11 +16,12 @@ use std::time::SystemTime;
 use self::database::Database;
 pub(crate) use self::problem::Problem;
 pub(crate) use self::record::Stored;
+use iot_transport::panics;
+
 use self::request::{Done, Request};
 use self::worker::Worker;
 use super::message::Message;
 use crate::error::Error;
-use iot_transport::panics;
 
 /// The messages of one client ID in one directory.
 ///

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 use std::sync::mpsc::Receiver;
 use std::time::{Duration, Instant};
 
+use iot_transport::text::Chain;
 use redb::{ReadableDatabase, TableDefinition};
 use tempfile::TempDir;
 
 use super::*;
 use crate::QoS;
-use iot_transport::text::Chain;
 
 #[cfg(unix)]
 mod full_disk;

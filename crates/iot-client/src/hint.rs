@@ -273,11 +273,14 @@ fn clock(skew: i64) -> String {
     format!("this machine's clock is {amount} {direction}: set it; AWS accepts a signature for 5 minutes")
 }
 
+/// The target of the client's warnings.
+const DRIVER: &str = "iot_client::driver";
+
 /// Logs an error of the client with its causes as a warning, and its hint as another: a record of the log is one line.
 pub(crate) fn warn(error: &(dyn StdError + 'static)) {
-    log::warn!("{}", Chain(error));
+    log::warn!(target: DRIVER, "{}", Chain(error));
     if let Some(hint) = advice(error) {
-        log::warn!("hint: {hint}");
+        log::warn!(target: DRIVER, "hint: {hint}");
     }
 }
 

@@ -28,9 +28,9 @@ pub(crate) fn allow_all(sandbox: &Sandbox) {
 }
 
 /// A sample that goes on publishing, and has lost its broker: at least one message waits, and each 50 ms another takes
-/// its place.
+/// its place. One more may have been sent without an acknowledgement; it keeps its place in the queue.
 pub(crate) fn waiting(sandbox: &mut Sandbox, shutdown_timeout: &str) -> Running {
-    let queue = ["--queue-messages", "1", "--when-full", "drop-oldest"];
+    let queue = ["--queue-messages", "2", "--when-full", "drop-oldest"];
     let sample = pubsub(sandbox).args(["--count", "0", "--interval", "0.05"]).args(queue);
     let mut running = Running::new(sample.args(["--shutdown-timeout", shutdown_timeout]).spawn());
     running.until("Received on");

@@ -73,10 +73,4 @@ impl Error {
             _ => None,
         }
     }
-
-    /// The advice where this process, or the system, has no more descriptors or memory.
-    #[must_use]
-    pub fn shortage(&self) -> Option<&'static str> {
-        iot_transport::shortage::hint(self)
-    }
 }

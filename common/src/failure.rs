@@ -39,17 +39,8 @@ impl Failure {
 
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", WithHint(self.0.as_ref()))
-    }
-}
-
-/// An error and its causes on one line, and a hint on the next where there is one.
-pub(crate) struct WithHint<'a>(pub(crate) &'a (dyn StdError + 'static));
-
-impl fmt::Display for WithHint<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        Chain(self.0).fmt(f)?;
-        match advice(self.0) {
+        f.write_str(&self.chain())?;
+        match self.hint() {
             Some(hint) => write!(f, "\nhint: {hint}"),
             None => Ok(()),
         }
